@@ -1,0 +1,30 @@
+/*
+ * sequence.h: a unit of code to be compared: a strand, a block or a function. man 5 bb-sequence.
+ *
+ * The instructions of a strand (BinBert section 3.2) keep their order but need not be contiguous;
+ * `pos` says where each stands in its block. After bb-sym, exprs is the representative set of
+ * section 3.3, one symbolic expression for each output, and hashes their canonical hashes.
+ */
+#ifndef SEQUENCE_H
+#define SEQUENCE_H
+
+#include "formats/origin.h"
+#include "formats/refs.h"
+
+struct sequence {
+	const char *unit;     /* "strand", "block" or "function" */
+	struct origin origin;
+	struct labels labels;
+	const char *group;    /* ground-truth identity, equal for units that are alike; may be empty */
+	const char *arch;     /* "x86-64" */
+	struct u8s code;      /* the instructions' bytes, one after another */
+	struct u8s len;       /* bytes of each instruction; they add up to code.n */
+	struct u32s pos;      /* strands: index of each instruction in its block; else empty */
+	struct refs refs;     /* references, by index into this record's instructions */
+	struct texts exprs;   /* symbolic expressions, in order of the outputs; empty before bb-sym */
+	struct u64s hashes;   /* canonical hash of each expression */
+};
+
+extern const struct kind sequence_kind;
+
+#endif
