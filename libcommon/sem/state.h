@@ -1,0 +1,134 @@
+/*
+ * state.h: a symbolic machine state: what registers, flags and memory hold as expressions over
+ * what they held on entry.
+ *
+ * Reading something that was not written gives an input: INPUT for a register (always the whole
+ * one: al is EXTRACT of rax), LOAD for memory. Registers keep one expression each; which bytes were
+ * read before they were written and which were written is kept for each byte (writing eax writes
+ * all eight bytes of rax). Flags are kept as the operation that set them, so that a condition can
+ * be shown as a comparison of the operands.
+ *
+ * Memory and aliases. An address is split into base + constant offset. Within one base, bytes are
+ * exact: the same, overlapping or disjoint. Two different bases may alias, and the state says what
+ * to do then: by default they are taken for different objects, as the paper does (a variable is
+ * known by its address); with STATE_STRICT a load that a store of another base may have changed
+ * becomes LOAD(address, memory) of the chain of STOREs, which is exact for every aliasing. A call
+ * may change any memory whose base is not rsp on entry (a frame's own slots): see state_call.
+ */
+#ifndef STATE_H
+#define STATE_H
+
+#include "base/arena.h"
+#include "code/insn.h"
+#include "sem/expr.h"
+
+/* The flags, as bit numbers of masks. */
+enum x86_flag { X86_CF, X86_PF, X86_AF, X86_ZF, X86_SF, X86_OF, X86_DF, X86_FLAG_COUNT };
+enum {
+	FLAG_C = 1 << X86_CF,
+	FLAG_P = 1 << X86_PF,
+	FLAG_A = 1 << X86_AF,
+	FLAG_Z = 1 << X86_ZF,
+	FLAG_S = 1 << X86_SF,
+	FLAG_O = 1 << X86_OF,
+	FLAG_D = 1 << X86_DF,
+	FLAG_ALL6 = FLAG_C | FLAG_P | FLAG_A | FLAG_Z | FLAG_S | FLAG_O,
+	/* As an input, flag f is the 1-bit register STATE_FLAG_INPUT + f. */
+	STATE_FLAG_INPUT = X86_REG_COUNT,
+};
+
+enum { STATE_STRICT = 1 }; /* option of state_reset: loads are exact whatever aliases */
+
+/* A memory location that was written: `size` bytes at base + offset hold val. */
+struct state_store {
+	const struct expr *addr; /* base + offset */
+	const struct expr *base; /* NULL for a constant address */
+	int64_t offset;
+	const struct expr *val;
+	uint32_t size; /* bytes */
+	uint32_t live; /* how many of the bytes were not overwritten by later stores */
+};
+
+/*
+ * What one instruction touched; filled while it is stepped. Reads are dependencies of meaning:
+ * `xor eax, eax` reads nothing. A register part may be listed twice.
+ */
+enum { EFFECTS_REGS = 40, EFFECTS_MEMS = 12 };
+struct effects_mem {
+	const struct expr *addr; /* in the terms of the state before the instruction */
+	const struct expr *base; /* addr = base + offset, base NULL for a constant address */
+	int64_t offset;
+	uint32_t size; /* bytes */
+	bool write;
+	bool stack; /* by push, pop, call, ret, leave, enter */
+};
+struct x86_effects {
+	struct insn_reg read[EFFECTS_REGS], write[EFFECTS_REGS]; /* flags are not among them */
+	struct effects_mem mem[EFFECTS_MEMS];                    /* in the order of the accesses */
+	/* Registers that only form the address of memory operand accesses are in `read` as well. */
+	uint8_t nread, nwrite, nmem;
+	uint8_t flags_read, flags_written; /* masks of FLAG_ */
+	uint8_t flags_undefined;           /* of flags_written: left undefined by the manual */
+	bool known;    /* the instruction has semantics; else its results are FN nodes */
+	bool overflow; /* more than fits here was touched: take it to touch everything */
+};
+
+struct state_flags; /* the operation that set a flag */
+struct state_line;  /* 16 bytes of memory of one base */
+
+struct state {
+	struct expr_pool *pool;
+	unsigned options;
+	const struct expr *reg[X86_REG_COUNT]; /* NULL: not yet read or written */
+	uint64_t read[X86_REG_COUNT];          /* bytes that were read before they were written */
+	uint64_t written[X86_REG_COUNT];       /* bytes that were written */
+	const struct state_flags *flag[X86_FLAG_COUNT]; /* NULL: as on entry */
+	uint8_t flags_read, flags_written;              /* masks, as read and written above */
+	struct state_store *store; /* in order of the first write to (base, offset, size) */
+	size_t nstores, capstores;
+	const struct expr *mem; /* NULL: memory on entry, but for the stores */
+
+	/* Of the instruction stepped last: */
+	const struct expr
+		*cond; /* conditional branch, cmov, setcc: the condition (1 bit), or NULL */
+	const struct expr *target; /* indirect jump or call: where to, or NULL */
+	const struct expr *call;   /* call: FN node named by `callee` with the arguments, or NULL */
+
+	/* Set by the caller before a step, kept until changed: */
+	const struct expr *rip; /* address of the next instruction; NULL: input rip */
+	const char *callee;     /* name of the function a call reaches; NULL: "func" */
+
+	struct x86_effects *fx; /* where to note what is touched, or NULL */
+
+	/* Private to state.c. */
+	struct state_line **line; /* hash table of lines */
+	size_t nlines, caplines;
+	const struct expr *last_base; /* base of the newest store (STATE_STRICT) */
+	uint32_t seq, other_seq;      /* number of the newest store; newest of another base */
+	struct arena mem_arena;       /* lines and flag records */
+};
+
+/* Zero-initialise a struct state once; state_reset prepares it for a new run over pool p. */
+void state_reset(struct state *s, struct expr_pool *p, unsigned options);
+void state_free(struct state *s);
+
+/* Bytes of the whole register: 8 for rax, 64 for X86_V0 ...; 0 for X86_FLAGS. */
+unsigned state_reg_size(enum x86_reg r);
+/* The value of a part of a register, size * 8 bits. */
+const struct expr *state_get(struct state *s, struct insn_reg r);
+/* Writes a part; the rest of the register stays (zero extension is the caller's matter). */
+void state_set(struct state *s, struct insn_reg r, const struct expr *val);
+/* Value of register r now, or its input, without counting as a read; for outputs. */
+const struct expr *state_peek(struct state *s, enum x86_reg r);
+
+/* size bytes at addr, as size * 8 bits. */
+const struct expr *state_load(struct state *s, const struct expr *addr, unsigned size);
+void state_save(struct state *s, const struct expr *addr, const struct expr *val);
+
+/* The flag as a 1-bit value, and the condition cc as one. */
+const struct expr *state_flag(struct state *s, enum x86_flag f);
+const struct expr *state_cond(struct state *s, enum x86_cc cc);
+/* The flag without counting as a read. */
+const struct expr *state_peek_flag(struct state *s, enum x86_flag f);
+
+#endif
