@@ -23,15 +23,15 @@ struct function {
 	struct labels labels; /* project, compiler, opt, ... as given by the user */
 	const char *arch;     /* "x86-64" */
 	uint64_t addr;
-	const char *name;     /* linkage name, empty if there is none */
-	struct u8s code;      /* machine code */
-	struct u8s len;       /* bytes of each instruction; they add up to code.n */
-	struct u32s blocks;   /* first instruction of each block; ascending, the first is 0 */
-	struct u32s efrom;    /* edges: source block, */
-	struct u32s eto;      /* target block, */
-	struct u8s ekind;     /* enum edge_kind; ordered by source, then as found */
+	const char *name;   /* linkage name, empty if there is none */
+	struct u8s code;    /* machine code */
+	struct u8s len;     /* bytes of each instruction; they add up to code.n */
+	struct u32s blocks; /* first instruction of each block; ascending, the first is 0 */
+	struct u32s efrom;  /* edges: source block, */
+	struct u32s eto;    /* target block, */
+	struct u8s ekind;   /* enum edge_kind; ordered by source, then as found */
 	struct refs refs;
-	const char *thunk;    /* name it only jumps to, empty if it is no thunk */
+	const char *thunk; /* name it only jumps to, empty if it is no thunk */
 };
 
 extern const struct kind function_kind;

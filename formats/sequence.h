@@ -12,17 +12,17 @@
 #include "formats/refs.h"
 
 struct sequence {
-	const char *unit;     /* "strand", "block" or "function" */
+	const char *unit; /* "strand", "block" or "function" */
 	struct origin origin;
 	struct labels labels;
-	const char *group;    /* ground-truth identity, equal for units that are alike; may be empty */
-	const char *arch;     /* "x86-64" */
-	struct u8s code;      /* the instructions' bytes, one after another */
-	struct u8s len;       /* bytes of each instruction; they add up to code.n */
-	struct u32s pos;      /* strands: index of each instruction in its block; else empty */
-	struct refs refs;     /* references, by index into this record's instructions */
-	struct texts exprs;   /* symbolic expressions, in order of the outputs; empty before bb-sym */
-	struct u64s hashes;   /* canonical hash of each expression */
+	const char *group; /* ground-truth identity, equal for units that are alike; may be empty */
+	const char *arch;  /* "x86-64" */
+	struct u8s code;   /* the instructions' bytes, one after another */
+	struct u8s len;    /* bytes of each instruction; they add up to code.n */
+	struct u32s pos;   /* strands: index of each instruction in its block; else empty */
+	struct refs refs;  /* references, by index into this record's instructions */
+	struct texts exprs; /* symbolic expressions, in order of the outputs; empty before bb-sym */
+	struct u64s hashes; /* canonical hash of each expression */
 };
 
 extern const struct kind sequence_kind;

@@ -13,12 +13,12 @@ struct tokens {
 	struct origin origin;
 	struct labels labels;
 	const char *group;
-	uint64_t vocab;       /* wordpiece_hash of the vocabulary the numbers are from */
-	uint64_t cut;         /* code tokens dropped by the length limit */
-	struct u32s ids;      /* tokens of the code */
-	struct u32s starts;   /* index into ids of the first token of each instruction */
-	struct u32s eids;     /* tokens of all expressions, one after another */
-	struct u32s elens;    /* tokens of each expression; they add up to eids.n */
+	uint64_t vocab;     /* wordpiece_hash of the vocabulary the numbers are from */
+	uint64_t cut;       /* code tokens dropped by the length limit */
+	struct u32s ids;    /* tokens of the code */
+	struct u32s starts; /* index into ids of the first token of each instruction */
+	struct u32s eids;   /* tokens of all expressions, one after another */
+	struct u32s elens;  /* tokens of each expression; they add up to eids.n */
 };
 
 extern const struct kind tokens_kind;

@@ -13,16 +13,14 @@ struct arena_chunk {
 	_Alignas(16) char data[];
 };
 
-static void
-use(struct arena *a, struct arena_chunk *c)
+static void use(struct arena *a, struct arena_chunk *c)
 {
 	a->cur = c;
 	a->p = c->data;
 	a->end = c->data + c->size;
 }
 
-static void
-add_chunk(struct arena *a, size_t need)
+static void add_chunk(struct arena *a, size_t need)
 {
 	struct arena_chunk *c, **link = a->cur ? &a->cur->next : &a->first;
 
@@ -41,8 +39,7 @@ add_chunk(struct arena *a, size_t need)
 	use(a, c);
 }
 
-void *
-arena_get(struct arena *a, size_t n, size_t size)
+void *arena_get(struct arena *a, size_t n, size_t size)
 {
 	size_t bytes;
 	void *p;
@@ -57,16 +54,14 @@ arena_get(struct arena *a, size_t n, size_t size)
 	return p;
 }
 
-void *
-arena_zget(struct arena *a, size_t n, size_t size)
+void *arena_zget(struct arena *a, size_t n, size_t size)
 {
 	void *p = arena_get(a, n, size);
 
 	return memset(p, 0, n * size);
 }
 
-char *
-arena_str(struct arena *a, const void *p, size_t n)
+char *arena_str(struct arena *a, const void *p, size_t n)
 {
 	char *s = arena_get(a, n + 1, 1);
 
@@ -76,15 +71,13 @@ arena_str(struct arena *a, const void *p, size_t n)
 	return s;
 }
 
-void
-arena_reset(struct arena *a)
+void arena_reset(struct arena *a)
 {
 	if (a->first)
 		use(a, a->first);
 }
 
-void
-arena_free(struct arena *a)
+void arena_free(struct arena *a)
 {
 	struct arena_chunk *c = a->first, *next;
 

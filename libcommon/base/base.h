@@ -14,10 +14,10 @@
 #define BB_VERSION "0.1.0"
 
 /* The caller must look at the result. */
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK             __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
-#define UNUSED __attribute__((unused))
-#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+#define UNUSED                 __attribute__((unused))
+#define COUNT_OF(a)            (sizeof(a) / sizeof((a)[0]))
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))

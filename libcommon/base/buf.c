@@ -6,8 +6,7 @@
 
 #include "base/mem.h"
 
-void *
-buf_reserve(struct buf *b, size_t n)
+void *buf_reserve(struct buf *b, size_t n)
 {
 	if (n > b->cap - b->n) {
 		size_t need;
@@ -19,8 +18,7 @@ buf_reserve(struct buf *b, size_t n)
 	return b->p + b->n;
 }
 
-void
-buf_put(struct buf *b, const void *p, size_t n)
+void buf_put(struct buf *b, const void *p, size_t n)
 {
 	if (!n)
 		return;
@@ -28,21 +26,18 @@ buf_put(struct buf *b, const void *p, size_t n)
 	b->n += n;
 }
 
-void
-buf_putc(struct buf *b, int c)
+void buf_putc(struct buf *b, int c)
 {
 	*(uint8_t *)buf_reserve(b, 1) = (uint8_t)c;
 	b->n++;
 }
 
-void
-buf_puts(struct buf *b, const char *s)
+void buf_puts(struct buf *b, const char *s)
 {
 	buf_put(b, s, strlen(s));
 }
 
-void
-buf_putu(struct buf *b, uint64_t v)
+void buf_putu(struct buf *b, uint64_t v)
 {
 	char text[20];
 	size_t i = sizeof(text);
@@ -53,8 +48,7 @@ buf_putu(struct buf *b, uint64_t v)
 	buf_put(b, text + i, sizeof(text) - i);
 }
 
-void
-buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;
 	int n;
@@ -68,8 +62,7 @@ buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	va_end(again);
 }
 
-void
-buf_printf(struct buf *b, const char *fmt, ...)
+void buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -78,28 +71,24 @@ buf_printf(struct buf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
-char *
-buf_text(struct buf *b)
+char *buf_text(struct buf *b)
 {
 	*(char *)buf_reserve(b, 1) = '\0';
 	return (char *)b->p;
 }
 
-void
-buf_reset(struct buf *b)
+void buf_reset(struct buf *b)
 {
 	b->n = 0;
 }
 
-void
-buf_free(struct buf *b)
+void buf_free(struct buf *b)
 {
 	mem_free(b->p);
 	*b = (struct buf){0};
 }
 
-int
-err_set(struct err *e, const char *fmt, ...)
+int err_set(struct err *e, const char *fmt, ...)
 {
 	va_list ap;
 

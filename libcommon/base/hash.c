@@ -6,14 +6,12 @@
 
 #include "base/mem.h"
 
-uint64_t
-hash_64(const void *p, size_t n)
+uint64_t hash_64(const void *p, size_t n)
 {
 	return n ? XXH3_64bits(p, n) : XXH3_64bits("", 0);
 }
 
-void
-hash_128(const void *p, size_t n, uint8_t digest[HASH_BYTES])
+void hash_128(const void *p, size_t n, uint8_t digest[HASH_BYTES])
 {
 	XXH128_canonical_t c;
 
@@ -21,8 +19,7 @@ hash_128(const void *p, size_t n, uint8_t digest[HASH_BYTES])
 	memcpy(digest, c.digest, HASH_BYTES);
 }
 
-struct hash *
-hash_new(void)
+struct hash *hash_new(void)
 {
 	struct hash *h = (struct hash *)XXH3_createState();
 
@@ -32,21 +29,18 @@ hash_new(void)
 	return h;
 }
 
-void
-hash_reset(struct hash *h)
+void hash_reset(struct hash *h)
 {
 	XXH3_128bits_reset((XXH3_state_t *)h);
 }
 
-void
-hash_put(struct hash *h, const void *p, size_t n)
+void hash_put(struct hash *h, const void *p, size_t n)
 {
 	if (n)
 		XXH3_128bits_update((XXH3_state_t *)h, p, n);
 }
 
-void
-hash_get(const struct hash *h, uint8_t digest[HASH_BYTES])
+void hash_get(const struct hash *h, uint8_t digest[HASH_BYTES])
 {
 	XXH128_canonical_t c;
 
@@ -54,8 +48,7 @@ hash_get(const struct hash *h, uint8_t digest[HASH_BYTES])
 	memcpy(digest, c.digest, HASH_BYTES);
 }
 
-void
-hash_free(struct hash *h)
+void hash_free(struct hash *h)
 {
 	XXH3_freeState((XXH3_state_t *)h);
 }

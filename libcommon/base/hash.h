@@ -20,8 +20,7 @@ void hash_get(const struct hash *h, uint8_t digest[HASH_BYTES]);
 void hash_free(struct hash *h);
 
 /* Spreads the bits of x (a bijection): for tables keyed by numbers. */
-static inline uint64_t
-hash_mix(uint64_t x)
+static inline uint64_t hash_mix(uint64_t x)
 {
 	x ^= x >> 32;
 	x *= 0xd6e8feb86659fd93u;

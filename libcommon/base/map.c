@@ -6,8 +6,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-static size_t
-find(const struct map *m, uint64_t h, const void *key, size_t n)
+static size_t find(const struct map *m, uint64_t h, const void *key, size_t n)
 {
 	size_t i = h & (m->nslots - 1);
 
@@ -20,8 +19,7 @@ find(const struct map *m, uint64_t h, const void *key, size_t n)
 	return i;
 }
 
-struct map_entry *
-map_get(const struct map *m, const void *key, size_t n)
+struct map_entry *map_get(const struct map *m, const void *key, size_t n)
 {
 	size_t i;
 
@@ -31,8 +29,7 @@ map_get(const struct map *m, const void *key, size_t n)
 	return m->slot[i] ? &m->e[m->slot[i] - 1] : NULL;
 }
 
-static void
-rehash(struct map *m, size_t nslots)
+static void rehash(struct map *m, size_t nslots)
 {
 	mem_free(m->slot);
 	m->slot = mem_zalloc(nslots, sizeof(*m->slot));
@@ -46,8 +43,7 @@ rehash(struct map *m, size_t nslots)
 	}
 }
 
-struct map_entry *
-map_put(struct map *m, const void *key, size_t n, bool *made)
+struct map_entry *map_put(struct map *m, const void *key, size_t n, bool *made)
 {
 	uint64_t h = hash_64(key, n);
 	struct map_entry *e;
@@ -67,8 +63,7 @@ map_put(struct map *m, const void *key, size_t n, bool *made)
 	return e;
 }
 
-void
-map_reset(struct map *m)
+void map_reset(struct map *m)
 {
 	m->count = 0;
 	if (m->slot)
@@ -76,8 +71,7 @@ map_reset(struct map *m)
 	arena_reset(&m->keys);
 }
 
-void
-map_free(struct map *m)
+void map_free(struct map *m)
 {
 	mem_free(m->e);
 	mem_free(m->slot);
@@ -85,8 +79,7 @@ map_free(struct map *m)
 	*m = (struct map){0};
 }
 
-static size_t
-find64(const struct map64 *m, uint64_t key)
+static size_t find64(const struct map64 *m, uint64_t key)
 {
 	size_t i = hash_mix(key) & (m->nslots - 1);
 
@@ -95,8 +88,7 @@ find64(const struct map64 *m, uint64_t key)
 	return i;
 }
 
-uint64_t *
-map64_get(const struct map64 *m, uint64_t key)
+uint64_t *map64_get(const struct map64 *m, uint64_t key)
 {
 	size_t i;
 
@@ -106,8 +98,7 @@ map64_get(const struct map64 *m, uint64_t key)
 	return m->used[i] ? &m->kv[2 * i + 1] : NULL;
 }
 
-uint64_t *
-map64_put(struct map64 *m, uint64_t key, bool *made)
+uint64_t *map64_put(struct map64 *m, uint64_t key, bool *made)
 {
 	size_t i;
 
@@ -139,16 +130,14 @@ map64_put(struct map64 *m, uint64_t key, bool *made)
 	return &m->kv[2 * i + 1];
 }
 
-void
-map64_reset(struct map64 *m)
+void map64_reset(struct map64 *m)
 {
 	m->count = 0;
 	if (m->used)
 		memset(m->used, 0, m->nslots);
 }
 
-void
-map64_free(struct map64 *m)
+void map64_free(struct map64 *m)
 {
 	mem_free(m->kv);
 	mem_free(m->used);

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Noreturn void
-die(void)
+static _Noreturn void die(void)
 {
 	static const char text[] = "bb: out of memory\n";
 	ssize_t r = write(STDERR_FILENO, text, sizeof(text) - 1);
@@ -14,8 +13,7 @@ die(void)
 	_exit(r == 0 ? 1 : 1);
 }
 
-void *
-mem_realloc(void *p, size_t n, size_t size)
+void *mem_realloc(void *p, size_t n, size_t size)
 {
 	size_t bytes;
 
@@ -27,14 +25,12 @@ mem_realloc(void *p, size_t n, size_t size)
 	return p;
 }
 
-void *
-mem_alloc(size_t n, size_t size)
+void *mem_alloc(size_t n, size_t size)
 {
 	return mem_realloc(NULL, n, size);
 }
 
-void *
-mem_zalloc(size_t n, size_t size)
+void *mem_zalloc(size_t n, size_t size)
 {
 	void *p = calloc(n ? n : 1, size ? size : 1);
 
@@ -43,8 +39,7 @@ mem_zalloc(size_t n, size_t size)
 	return p;
 }
 
-void *
-mem_aligned(size_t n, size_t size)
+void *mem_aligned(size_t n, size_t size)
 {
 	size_t bytes;
 	void *p;
@@ -58,22 +53,19 @@ mem_aligned(size_t n, size_t size)
 	return memset(p, 0, bytes);
 }
 
-char *
-mem_strdup(const char *s)
+char *mem_strdup(const char *s)
 {
 	size_t n = strlen(s) + 1;
 
 	return memcpy(mem_alloc(n, 1), s, n);
 }
 
-void
-mem_free(void *p)
+void mem_free(void *p)
 {
 	free(p);
 }
 
-void *
-mem_grow(void *p, size_t *cap, size_t need, size_t size)
+void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
 {
 	if (need > *cap) {
 		size_t n = *cap < 8 ? 8 : *cap + *cap / 2;

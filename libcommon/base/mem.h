@@ -11,7 +11,8 @@
 
 #include "base/base.h"
 
-/* `n` items of `size` bytes, not cleared. The product is checked for overflow. Free with mem_free. */
+/* `n` items of `size` bytes, not cleared. The product is checked for overflow. Free with mem_free.
+ */
 void *mem_alloc(size_t n, size_t size);
 /* The same, cleared to zero. */
 void *mem_zalloc(size_t n, size_t size);

@@ -8,8 +8,7 @@
 
 #include "base/mem.h"
 
-unsigned
-par_cpus(void)
+unsigned par_cpus(void)
 {
 	cpu_set_t set;
 	int n = 1;
@@ -38,8 +37,7 @@ struct helper_arg {
 	unsigned worker;
 };
 
-static void
-take(struct par *p, unsigned worker)
+static void take(struct par *p, unsigned worker)
 {
 	size_t i;
 
@@ -47,8 +45,7 @@ take(struct par *p, unsigned worker)
 		p->fn(p->ctx, i, worker);
 }
 
-static void *
-helper(void *varg)
+static void *helper(void *varg)
 {
 	struct helper_arg arg = *(struct helper_arg *)varg;
 	struct par *p = arg.p;
@@ -72,8 +69,7 @@ helper(void *varg)
 	return NULL;
 }
 
-struct par *
-par_new(unsigned n)
+struct par *par_new(unsigned n)
 {
 	struct par *p = mem_zalloc(1, sizeof(*p));
 	unsigned want = n ? MIN(n, (unsigned)PAR_MAX) : par_cpus();
@@ -94,8 +90,7 @@ par_new(unsigned n)
 	return p;
 }
 
-void
-par_free(struct par *p)
+void par_free(struct par *p)
 {
 	if (!p)
 		return;
@@ -112,14 +107,12 @@ par_free(struct par *p)
 	mem_free(p);
 }
 
-unsigned
-par_threads(const struct par *p)
+unsigned par_threads(const struct par *p)
 {
 	return p->n;
 }
 
-void
-par_for(struct par *p, size_t n, void (*fn)(void *, size_t, unsigned), void *ctx)
+void par_for(struct par *p, size_t n, void (*fn)(void *, size_t, unsigned), void *ctx)
 {
 	if (p->n == 1 || n <= 1) {
 		for (size_t i = 0; i < n; i++)
@@ -162,8 +155,7 @@ struct flow_arg {
 };
 
 /* Reads and works on the next job; called and returns with the lock held. */
-static void
-flow_take(struct flow *w, unsigned worker)
+static void flow_take(struct flow *w, unsigned worker)
 {
 	const struct par_flow *f = w->f;
 	size_t slot = w->nread % w->nslots;
@@ -189,8 +181,7 @@ flow_take(struct flow *w, unsigned worker)
 }
 
 /* Writes the oldest job; called and returns with the lock held. */
-static void
-flow_give(struct flow *w)
+static void flow_give(struct flow *w)
 {
 	size_t slot = w->nwritten % w->nslots;
 	int r;
@@ -206,8 +197,7 @@ flow_give(struct flow *w)
 	pthread_cond_broadcast(&w->change);
 }
 
-static void
-flow_run(struct flow *w, unsigned worker)
+static void flow_run(struct flow *w, unsigned worker)
 {
 	pthread_mutex_lock(&w->lock);
 	while (!w->write_failed && !(w->eof && w->nwritten == w->nread)) {
@@ -221,8 +211,7 @@ flow_run(struct flow *w, unsigned worker)
 	pthread_mutex_unlock(&w->lock);
 }
 
-static void *
-flow_helper(void *varg)
+static void *flow_helper(void *varg)
 {
 	struct flow_arg *arg = varg;
 
@@ -230,8 +219,7 @@ flow_helper(void *varg)
 	return NULL;
 }
 
-int
-par_flow(const struct par_flow *f, void *ctx, unsigned threads)
+int par_flow(const struct par_flow *f, void *ctx, unsigned threads)
 {
 	unsigned n = MAX(1u, MIN(threads, (unsigned)PAR_MAX)), made = 0;
 	struct flow w = {.f = f, .ctx = ctx, .nslots = n == 1 ? 1 : 2 * n + 2};

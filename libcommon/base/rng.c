@@ -3,8 +3,7 @@
 
 #include <math.h>
 
-void
-rng_at(uint64_t seed, uint64_t step, uint64_t index, uint32_t out[4])
+void rng_at(uint64_t seed, uint64_t step, uint64_t index, uint32_t out[4])
 {
 	uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
 	uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32);
@@ -26,14 +25,12 @@ rng_at(uint64_t seed, uint64_t step, uint64_t index, uint32_t out[4])
 	out[3] = c3;
 }
 
-struct rng
-rng_new(uint64_t seed, uint64_t step)
+struct rng rng_new(uint64_t seed, uint64_t step)
 {
 	return (struct rng){.seed = seed, .step = step};
 }
 
-uint32_t
-rng_u32(struct rng *r)
+uint32_t rng_u32(struct rng *r)
 {
 	if (!r->left) {
 		rng_at(r->seed, r->step, r->index++, r->buf);
@@ -42,16 +39,14 @@ rng_u32(struct rng *r)
 	return r->buf[--r->left];
 }
 
-uint64_t
-rng_u64(struct rng *r)
+uint64_t rng_u64(struct rng *r)
 {
 	uint64_t hi = rng_u32(r);
 
 	return hi << 32 | rng_u32(r);
 }
 
-uint64_t
-rng_below(struct rng *r, uint64_t n)
+uint64_t rng_below(struct rng *r, uint64_t n)
 {
 	uint64_t v, limit = -n % n; /* 2^64 mod n: values below it would be favoured */
 
@@ -61,14 +56,12 @@ rng_below(struct rng *r, uint64_t n)
 	return v % n;
 }
 
-float
-rng_f32(struct rng *r)
+float rng_f32(struct rng *r)
 {
 	return (float)(rng_u32(r) >> 8) * 0x1p-24f;
 }
 
-float
-rng_normal(struct rng *r)
+float rng_normal(struct rng *r)
 {
 	float u = (float)((rng_u32(r) >> 8) + 1) * 0x1p-24f, v = rng_f32(r);
 

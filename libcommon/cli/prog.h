@@ -33,19 +33,19 @@ struct opt {
 	const char *name; /* long name */
 	enum opt_type type;
 	unsigned flags;
-	void *dst;        /* where the value goes; what is there before is the default */
-	const char *arg;  /* what -h calls the argument; NULL for a flag */
-	const char *help; /* one line, in lower case, no full stop */
+	void *dst;         /* where the value goes; what is there before is the default */
+	const char *arg;   /* what -h calls the argument; NULL for a flag */
+	const char *help;  /* one line, in lower case, no full stop */
 	uint64_t min, max; /* OPT_UINT, OPT_INT; both 0: any */
 };
 
 struct prog {
 	/* given by the program */
-	const char *name;     /* "bb-strands" */
-	const char *operands; /* "[FILE...]", as in the synopsis; NULL: takes none */
-	const char *brief;    /* one line: what it does */
-	const char *detail;   /* a paragraph for -h; may be NULL */
-	const char *example;  /* a worked example, one command a line */
+	const char *name;       /* "bb-strands" */
+	const char *operands;   /* "[FILE...]", as in the synopsis; NULL: takes none */
+	const char *brief;      /* one line: what it does */
+	const char *detail;     /* a paragraph for -h; may be NULL */
+	const char *example;    /* a worked example, one command a line */
 	const struct opt *opts; /* own options; the common ones are added */
 	size_t nopts;
 	bool no_output; /* has no -o of the common kind (prints text, or names a folder itself) */

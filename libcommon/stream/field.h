@@ -15,42 +15,66 @@
 #include "base/buf.h"
 #include "base/rng.h"
 
-enum field_type {    /* the C member                        in CBOR */
-	FIELD_U64,   /* uint64_t                            unsigned integer */
-	FIELD_ADDR,  /* uint64_t: an address or hash        unsigned integer; hex text in JSON */
-	FIELD_F32,   /* float, finite                       float */
-	FIELD_TEXT,  /* const char *, terminated UTF-8      text */
-	FIELD_BYTES, /* struct u8s                          byte string; hex text in JSON */
-	FIELD_U8S,   /* struct u8s                          typed array */
-	FIELD_U32S,  /* struct u32s                         typed array of the narrowest fitting width */
-	FIELD_ADDRS, /* struct u64s                         the same; hex texts in JSON */
-	FIELD_F32S,  /* struct f32s, all finite             typed array */
-	FIELD_TEXTS, /* struct texts                        array of text */
-	FIELD_LABELS, /* struct labels                      map from text to text, keys in order */
-	FIELD_RECORD, /* the nested struct itself           map, by `sub` */
+enum field_type {      /* the C member                        in CBOR */
+	FIELD_U64,     /* uint64_t                            unsigned integer */
+	FIELD_ADDR,    /* uint64_t: an address or hash        unsigned integer; hex text in JSON */
+	FIELD_F32,     /* float, finite                       float */
+	FIELD_TEXT,    /* const char *, terminated UTF-8      text */
+	FIELD_BYTES,   /* struct u8s                          byte string; hex text in JSON */
+	FIELD_U8S,     /* struct u8s                          typed array */
+	FIELD_U32S,    /* struct u32s                         typed array of the narrowest fitting
+			  width */
+	FIELD_ADDRS,   /* struct u64s                         the same; hex texts in JSON */
+	FIELD_F32S,    /* struct f32s, all finite             typed array */
+	FIELD_TEXTS,   /* struct texts                        array of text */
+	FIELD_LABELS,  /* struct labels                      map from text to text, keys in order */
+	FIELD_RECORD,  /* the nested struct itself           map, by `sub` */
 	FIELD_RECORDS, /* struct records                    array of maps, by `sub` */
 };
 
 /* Arrays: n items at p. Whoever fills the struct owns them; decoded ones are in the arena. */
-struct u8s { uint8_t *p; size_t n; };
-struct u32s { uint32_t *p; size_t n; };
-struct u64s { uint64_t *p; size_t n; };
-struct f32s { float *p; size_t n; };
-struct texts { const char **p; size_t n; };
-struct records { void *p; size_t n; }; /* n structs of sub->size bytes */
-struct label { const char *key, *value; };
-struct labels { struct label *p; size_t n; }; /* sorted by key, no key twice */
+struct u8s {
+	uint8_t *p;
+	size_t n;
+};
+struct u32s {
+	uint32_t *p;
+	size_t n;
+};
+struct u64s {
+	uint64_t *p;
+	size_t n;
+};
+struct f32s {
+	float *p;
+	size_t n;
+};
+struct texts {
+	const char **p;
+	size_t n;
+};
+struct records {
+	void *p;
+	size_t n;
+}; /* n structs of sub->size bytes */
+struct label {
+	const char *key, *value;
+};
+struct labels {
+	struct label *p;
+	size_t n;
+}; /* sorted by key, no key twice */
 
 enum { FIELD_REQUIRED = 1 };
 
 struct field {
 	const char *key;
 	enum field_type type;
-	unsigned flags;       /* FIELD_REQUIRED */
-	size_t offset;        /* of the member */
-	size_t exact;         /* bytes of a FIELD_BYTES of fixed length; 0: any */
+	unsigned flags;           /* FIELD_REQUIRED */
+	size_t offset;            /* of the member */
+	size_t exact;             /* bytes of a FIELD_BYTES of fixed length; 0: any */
 	const struct fields *sub; /* of a nested record */
-	const char *doc;      /* one line: meaning, unit */
+	const char *doc;          /* one line: meaning, unit */
 };
 
 struct fields {
@@ -88,9 +112,9 @@ ptrdiff_t field_decode(const struct fields *fs, const uint8_t *p, size_t n, void
 /* Appends the record as JSON on one line, no newline. */
 void field_json(struct buf *b, const struct fields *fs, const void *rec);
 /* Reads one JSON object of n bytes, the inverse of field_json. 0 or -1. */
-int field_from_json(const struct fields *fs, const char *text, size_t n, void *rec,
-	struct arena *a, struct err *e) MUST_CHECK;
-/* Appends the CDDL rules (RFC 8610) of the fields and of what they nest. */
+int field_from_json(const struct fields *fs, const char *text, size_t n, void *rec, struct arena *a,
+	struct err *e) MUST_CHECK;
+/* Appends the CDDL rule (RFC 8610) of the fields; nested ones are named, not included. */
 void field_cddl(struct buf *b, const struct fields *fs);
 /* Appends s as a JSON string with quotes. */
 void field_json_text(struct buf *b, const char *s);

@@ -31,14 +31,14 @@ struct provenance {
 };
 
 struct stream_header {
-	uint64_t bb;           /* STREAM_VERSION */
-	const char *kind;      /* name of the record kind */
-	uint64_t version;      /* of the kind */
-	struct records prov;   /* struct provenance, first step first */
+	uint64_t bb;         /* STREAM_VERSION */
+	const char *kind;    /* name of the record kind */
+	uint64_t version;    /* of the kind */
+	struct records prov; /* struct provenance, first step first */
 };
 
 struct stream_trailer {
-	uint64_t end;      /* 1 */
+	uint64_t end; /* 1 */
 	uint64_t records;
 	uint64_t skipped;  /* inputs this step could not use */
 	struct u8s digest; /* XXH3-128 over all record bytes of the member, 16 bytes */
@@ -53,10 +53,10 @@ enum stream_type { STREAM_HEADER = 1, STREAM_RECORDS, STREAM_TRAILER };
 
 struct stream_item {
 	enum stream_type type;
-	const char *file;      /* name for messages; owned by the reader */
-	struct buf packed;     /* the compressed frame, of any type; reused from call to call */
-	size_t raw;            /* its size when unpacked */
-	struct arena arena;    /* holds what follows */
+	const char *file;   /* name for messages; owned by the reader */
+	struct buf packed;  /* the compressed frame, of any type; reused from call to call */
+	size_t raw;         /* its size when unpacked */
+	struct arena arena; /* holds what follows */
 	struct stream_header header;   /* when type is STREAM_HEADER */
 	struct stream_trailer trailer; /* when type is STREAM_TRAILER */
 };
@@ -69,8 +69,8 @@ struct stream_reader;
  * first read. `want` is the kind the records must have, or NULL to take any that is in `kinds`
  * (a list ended by NULL).
  */
-struct stream_reader *stream_open(char *const *paths, size_t n, const struct kind *want,
-	const struct kind *const *kinds);
+struct stream_reader *stream_open(
+	char *const *paths, size_t n, const struct kind *want, const struct kind *const *kinds);
 void stream_close(struct stream_reader *r);
 /* "file: what: why" of the last -1. */
 const char *stream_error(const struct stream_reader *r);
@@ -93,15 +93,16 @@ int stream_read(struct stream_reader *r, void *rec) MUST_CHECK;
 /* The bytes of the record that stream_read gave last, good until the next call. */
 void stream_raw(const struct stream_reader *r, const uint8_t **p, size_t *n);
 
-/* Reads the next frame: 1, 0 at the end, -1. Zero-initialise the item; free with stream_item_free. */
+/* Reads the next frame: 1, 0 at the end, -1. Zero-initialise the item; free with stream_item_free.
+ */
 int stream_next(struct stream_reader *r, struct stream_item *item) MUST_CHECK;
 void stream_item_free(struct stream_item *item);
 /*
  * Unpacks a frame of records into raw (reset first); any thread, each with a scratch of its own
  * (starts as NULL, freed with stream_unpack_free). 0 or -1.
  */
-int stream_unpack(const struct stream_item *item, void **scratch, struct buf *raw, struct err *e)
-	MUST_CHECK;
+int stream_unpack(
+	const struct stream_item *item, void **scratch, struct buf *raw, struct err *e) MUST_CHECK;
 void stream_unpack_free(void *scratch);
 /*
  * Tells the reader, in order, what each item held: for records their bytes and number; for a
@@ -148,7 +149,7 @@ int stream_write_raw(struct stream_writer *w, const uint8_t *rec, size_t n) MUST
 /* Writes a finished pack and resets it. 0 or -1. */
 int stream_put(struct stream_writer *w, struct stream_pack *p) MUST_CHECK;
 /* Ends the member with its trailer; `inputs` is ninputs digests. 0 or -1. */
-int stream_end(struct stream_writer *w, uint64_t skipped, const uint8_t *inputs, size_t ninputs)
-	MUST_CHECK;
+int stream_end(struct stream_writer *w, uint64_t skipped, const uint8_t *inputs,
+	size_t ninputs) MUST_CHECK;
 
 #endif

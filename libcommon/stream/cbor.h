@@ -1,0 +1,49 @@
+/*
+ * cbor.h: the subset of CBOR (RFC 8949) that streams use: integers, byte and text strings,
+ * definite arrays and maps, bool, null, floats, tags. No indefinite lengths; depth at most 8.
+ *
+ * Readers take what is there or fail: every declared length is compared with the bytes that
+ * remain before it is believed.
+ */
+#ifndef CBOR_H
+#define CBOR_H
+
+#include "base/buf.h"
+
+enum { CBOR_DEPTH = 8 };
+
+enum cbor_major {
+	CBOR_UINT,
+	CBOR_NINT,
+	CBOR_BYTES,
+	CBOR_TEXT,
+	CBOR_ARRAY,
+	CBOR_MAP,
+	CBOR_TAG,
+	CBOR_SIMPLE
+};
+
+/* What is left to read. */
+struct cbor {
+	const uint8_t *p, *end;
+};
+
+void cbor_put_head(struct buf *b, enum cbor_major major, uint64_t arg);
+void cbor_put_bytes(struct buf *b, const void *p, size_t n);
+void cbor_put_text(struct buf *b, const char *s);
+void cbor_put_f32(struct buf *b, float v);
+
+/* All get functions: 0, or -1 when the next item is another or is cut; nothing is consumed then. */
+int cbor_get_head(struct cbor *c, enum cbor_major *major, uint64_t *arg) MUST_CHECK;
+/* The argument of a head that must have this major type. */
+int cbor_get(struct cbor *c, enum cbor_major major, uint64_t *arg) MUST_CHECK;
+/* A byte or text string: its place in the input. */
+int cbor_get_string(struct cbor *c, enum cbor_major major, const uint8_t **p, size_t *n) MUST_CHECK;
+/* A float of any width that is exact in the result. */
+int cbor_get_f32(struct cbor *c, float *v) MUST_CHECK;
+/* Passes over one item of any type, to the depth limit. */
+int cbor_skip(struct cbor *c) MUST_CHECK;
+/* Whether the n bytes are UTF-8 text without NUL. */
+bool cbor_is_text(const uint8_t *p, size_t n);
+
+#endif

@@ -1,0 +1,376 @@
+/*
+ * field.c: records to CBOR and back, driven by the field tables; see field.h. Text forms (JSON,
+ * CDDL) are in field_text.c.
+ */
+#include "stream/field.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "stream/cbor.h"
+
+/* RFC 8746, section 2.1: tags of little-endian typed arrays. */
+enum { TAG_U8 = 64, TAG_U16 = 69, TAG_U32 = 70, TAG_U64 = 71, TAG_F32 = 85 };
+
+const char *field_label(const struct labels *l, const char *key)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->p[i].key, key))
+			return l->p[i].value;
+	return NULL;
+}
+
+static bool is_empty(const struct field *f, const void *m)
+{
+	switch (f->type) {
+	case FIELD_U64:
+	case FIELD_ADDR: return *(const uint64_t *)m == 0;
+	case FIELD_F32: return *(const float *)m == 0;
+	case FIELD_TEXT: return !*(const char *const *)m || !**(const char *const *)m;
+	case FIELD_BYTES:
+	case FIELD_U8S: return ((const struct u8s *)m)->n == 0;
+	case FIELD_U32S: return ((const struct u32s *)m)->n == 0;
+	case FIELD_ADDRS: return ((const struct u64s *)m)->n == 0;
+	case FIELD_F32S: return ((const struct f32s *)m)->n == 0;
+	case FIELD_TEXTS: return ((const struct texts *)m)->n == 0;
+	case FIELD_LABELS: return ((const struct labels *)m)->n == 0;
+	case FIELD_RECORDS: return ((const struct records *)m)->n == 0;
+	case FIELD_RECORD: break;
+	}
+	/* A nested record is empty when all of its fields are. */
+	for (size_t i = 0; i < f->sub->n; i++)
+		if (!is_empty(&f->sub->f[i], (const char *)m + f->sub->f[i].offset))
+			return false;
+	return true;
+}
+
+/* Integers as a typed array of the narrowest width that holds them all. */
+static void put_ints(struct buf *b, const void *p, size_t n, size_t size)
+{
+	uint64_t all = 0;
+	size_t width;
+	uint8_t *to;
+
+	for (size_t i = 0; i < n; i++)
+		all |= size == 8 ? ((const uint64_t *)p)[i] : ((const uint32_t *)p)[i];
+	width = all <= UINT8_MAX ? 1 : all <= UINT16_MAX ? 2 : all <= UINT32_MAX ? 4 : 8;
+	cbor_put_head(b, CBOR_TAG,
+		width == 1   ? TAG_U8
+		: width == 2 ? TAG_U16
+		: width == 4 ? TAG_U32
+			     : TAG_U64);
+	cbor_put_head(b, CBOR_BYTES, n * width);
+	to = buf_reserve(b, n * width);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t v = size == 8 ? ((const uint64_t *)p)[i] : ((const uint32_t *)p)[i];
+
+		for (size_t k = 0; k < width; k++)
+			*to++ = (uint8_t)(v >> 8 * k);
+	}
+	b->n += n * width;
+}
+
+static void put_f32s(struct buf *b, const struct f32s *v)
+{
+	cbor_put_head(b, CBOR_TAG, TAG_F32);
+	cbor_put_head(b, CBOR_BYTES, 4 * v->n);
+	for (size_t i = 0; i < v->n; i++) {
+		uint8_t *to = buf_reserve(b, 4);
+		uint32_t bits;
+
+		memcpy(&bits, &v->p[i], 4);
+		for (size_t k = 0; k < 4; k++)
+			to[k] = (uint8_t)(bits >> 8 * k);
+		b->n += 4;
+	}
+}
+
+static void put_value(struct buf *b, const struct field *f, const void *m)
+{
+	const struct u8s *u8 = m;
+	const struct texts *texts = m;
+	const struct labels *labels = m;
+	const struct records *records = m;
+
+	switch (f->type) {
+	case FIELD_U64:
+	case FIELD_ADDR: cbor_put_head(b, CBOR_UINT, *(const uint64_t *)m); break;
+	case FIELD_F32: cbor_put_f32(b, *(const float *)m); break;
+	case FIELD_TEXT:
+		cbor_put_text(b, *(const char *const *)m ? *(const char *const *)m : "");
+		break;
+	case FIELD_U8S: cbor_put_head(b, CBOR_TAG, TAG_U8); /* fall through */
+	case FIELD_BYTES: cbor_put_bytes(b, u8->p, u8->n); break;
+	case FIELD_U32S:
+		put_ints(b, ((const struct u32s *)m)->p, ((const struct u32s *)m)->n, 4);
+		break;
+	case FIELD_ADDRS:
+		put_ints(b, ((const struct u64s *)m)->p, ((const struct u64s *)m)->n, 8);
+		break;
+	case FIELD_F32S: put_f32s(b, m); break;
+	case FIELD_TEXTS:
+		cbor_put_head(b, CBOR_ARRAY, texts->n);
+		for (size_t i = 0; i < texts->n; i++)
+			cbor_put_text(b, texts->p[i]);
+		break;
+	case FIELD_LABELS:
+		cbor_put_head(b, CBOR_MAP, labels->n);
+		for (size_t i = 0; i < labels->n; i++) {
+			cbor_put_text(b, labels->p[i].key);
+			cbor_put_text(b, labels->p[i].value);
+		}
+		break;
+	case FIELD_RECORD: field_encode(b, f->sub, m); break;
+	case FIELD_RECORDS:
+		cbor_put_head(b, CBOR_ARRAY, records->n);
+		for (size_t i = 0; i < records->n; i++)
+			field_encode(b, f->sub, (const char *)records->p + i * f->sub->size);
+		break;
+	}
+}
+
+void field_encode(struct buf *b, const struct fields *fs, const void *rec)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fs->n; i++)
+		n += (fs->f[i].flags & FIELD_REQUIRED) ||
+		     !is_empty(&fs->f[i], (const char *)rec + fs->f[i].offset);
+	cbor_put_head(b, CBOR_MAP, n);
+	for (size_t i = 0; i < fs->n; i++) {
+		const struct field *f = &fs->f[i];
+		const void *m = (const char *)rec + f->offset;
+
+		if (!(f->flags & FIELD_REQUIRED) && is_empty(f, m))
+			continue;
+		cbor_put_text(b, f->key);
+		put_value(b, f, m);
+	}
+}
+
+/* A typed array: its width in bytes and its content. */
+static int get_typed(struct cbor *c, bool f32, size_t *width, const uint8_t **p, size_t *n)
+{
+	uint64_t tag;
+
+	if (cbor_get(c, CBOR_TAG, &tag) < 0)
+		return -1;
+	if (f32)
+		*width = tag == TAG_F32 ? 4 : 0;
+	else
+		*width = tag == TAG_U8    ? 1
+			 : tag == TAG_U16 ? 2
+			 : tag == TAG_U32 ? 4
+			 : tag == TAG_U64 ? 8
+					  : 0;
+	if (!*width || cbor_get_string(c, CBOR_BYTES, p, n) < 0 || *n % *width)
+		return -1;
+	*n /= *width;
+	return 0;
+}
+
+static uint64_t get_le(const uint8_t *p, size_t width)
+{
+	uint64_t v = 0;
+
+	for (size_t k = width; k--;)
+		v = v << 8 | p[k];
+	return v;
+}
+
+static int get_u8s(const uint8_t *p, size_t n, struct u8s *v, struct arena *a)
+{
+	v->n = n;
+	v->p = arena_get(a, n, 1);
+	if (n)
+		memcpy(v->p, p, n);
+	return 0;
+}
+
+/* Integers into items of `size` bytes, 4 or 8. */
+static int get_ints(struct cbor *c, size_t size, void **to, size_t *count, struct arena *a)
+{
+	const uint8_t *p;
+	size_t width, n;
+
+	if (get_typed(c, false, &width, &p, &n) < 0)
+		return -1;
+	*count = n;
+	*to = arena_get(a, n, size);
+	for (size_t i = 0; i < n; i++, p += width) {
+		uint64_t v = width == 1 ? *p : get_le(p, width);
+
+		if (size == 8)
+			((uint64_t *)*to)[i] = v;
+		else if (v <= UINT32_MAX)
+			((uint32_t *)*to)[i] = (uint32_t)v;
+		else
+			return -1;
+	}
+	return 0;
+}
+
+static int get_f32s(struct cbor *c, struct f32s *v, struct arena *a)
+{
+	const uint8_t *p;
+	size_t width;
+
+	if (get_typed(c, true, &width, &p, &v->n) < 0)
+		return -1;
+	v->p = arena_get(a, v->n, sizeof(*v->p));
+	for (size_t i = 0; i < v->n; i++) {
+		uint32_t bits = (uint32_t)get_le(p + 4 * i, 4);
+
+		memcpy(&v->p[i], &bits, 4);
+		if (!isfinite(v->p[i]))
+			return -1;
+	}
+	return 0;
+}
+
+static int get_text(struct cbor *c, const char **s, struct arena *a)
+{
+	const uint8_t *p;
+	size_t n;
+
+	if (cbor_get_string(c, CBOR_TEXT, &p, &n) < 0 || !cbor_is_text(p, n))
+		return -1;
+	*s = arena_str(a, p, n);
+	return 0;
+}
+
+static int get_labels(struct cbor *c, struct labels *v, struct arena *a)
+{
+	uint64_t n;
+
+	if (cbor_get(c, CBOR_MAP, &n) < 0 || n > (uint64_t)(c->end - c->p) / 2)
+		return -1;
+	v->n = (size_t)n;
+	v->p = arena_get(a, v->n, sizeof(*v->p));
+	for (size_t i = 0; i < v->n; i++)
+		if (get_text(c, &v->p[i].key, a) < 0 || get_text(c, &v->p[i].value, a) < 0 ||
+			(i && strcmp(v->p[i - 1].key, v->p[i].key) >= 0))
+			return -1;
+	return 0;
+}
+
+static int decode(struct cbor *c, const struct fields *fs, void *rec, struct arena *a,
+	unsigned depth, struct err *e);
+
+static int get_value(struct cbor *c, const struct field *f, void *m, struct arena *a,
+	unsigned depth, struct err *e)
+{
+	struct texts *texts = m;
+	struct records *records = m;
+	size_t width, len;
+	const uint8_t *p;
+	uint64_t n;
+
+	switch (f->type) {
+	case FIELD_U64:
+	case FIELD_ADDR: return cbor_get(c, CBOR_UINT, m);
+	case FIELD_F32: return cbor_get_f32(c, m) < 0 || !isfinite(*(float *)m) ? -1 : 0;
+	case FIELD_TEXT: return get_text(c, m, a);
+	case FIELD_BYTES:
+		if (cbor_get_string(c, CBOR_BYTES, &p, &len) < 0 || (f->exact && len != f->exact))
+			return -1;
+		return get_u8s(p, len, m, a);
+	case FIELD_U8S:
+		if (get_typed(c, false, &width, &p, &len) < 0 || width != 1)
+			return -1;
+		return get_u8s(p, len, m, a);
+	case FIELD_U32S:
+		return get_ints(c, 4, (void **)&((struct u32s *)m)->p, &((struct u32s *)m)->n, a);
+	case FIELD_ADDRS:
+		return get_ints(c, 8, (void **)&((struct u64s *)m)->p, &((struct u64s *)m)->n, a);
+	case FIELD_F32S: return get_f32s(c, m, a);
+	case FIELD_LABELS: return get_labels(c, m, a);
+	case FIELD_RECORD: return decode(c, f->sub, m, a, depth - 1, e);
+	case FIELD_TEXTS:
+		if (cbor_get(c, CBOR_ARRAY, &n) < 0 || n > (uint64_t)(c->end - c->p))
+			return -1;
+		texts->n = (size_t)n;
+		texts->p = arena_get(a, texts->n, sizeof(*texts->p));
+		for (size_t i = 0; i < texts->n; i++)
+			if (get_text(c, &texts->p[i], a) < 0)
+				return -1;
+		return 0;
+	case FIELD_RECORDS: break;
+	}
+	/* An empty map takes one byte but its struct hundreds: what a record may blow up to is
+	 * bounded. */
+	if (cbor_get(c, CBOR_ARRAY, &n) < 0 || n > (uint64_t)(c->end - c->p) || n > 1 << 20)
+		return -1;
+	records->n = (size_t)n;
+	records->p = arena_zget(a, records->n, f->sub->size);
+	for (size_t i = 0; i < records->n; i++)
+		if (decode(c, f->sub, (char *)records->p + i * f->sub->size, a, depth - 1, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Absent texts read as "" so that nobody meets a NULL. */
+static void set_empty(const struct fields *fs, void *rec)
+{
+	memset(rec, 0, fs->size);
+	for (size_t i = 0; i < fs->n; i++) {
+		void *m = (char *)rec + fs->f[i].offset;
+
+		if (fs->f[i].type == FIELD_TEXT)
+			*(const char **)m = "";
+		else if (fs->f[i].type == FIELD_RECORD)
+			set_empty(fs->f[i].sub, m);
+	}
+}
+
+static int decode(struct cbor *c, const struct fields *fs, void *rec, struct arena *a,
+	unsigned depth, struct err *e)
+{
+	uint64_t n, seen = 0;
+	size_t next = 0;
+
+	set_empty(fs, rec);
+	if (!depth || cbor_get(c, CBOR_MAP, &n) < 0)
+		return err_set(e, "%s: not a map", fs->name);
+	for (; n; n--) {
+		const uint8_t *key;
+		size_t len, i;
+
+		if (cbor_get_string(c, CBOR_TEXT, &key, &len) < 0)
+			return err_set(e, "%s: bad key", fs->name);
+		/* Keys come in table order, so the next field is nearly always the one. */
+		for (i = next; i < fs->n; i++)
+			if (strlen(fs->f[i].key) == len && !memcmp(fs->f[i].key, key, len))
+				break;
+		if (i == fs->n) {
+			for (i = 0; i < next; i++)
+				if (strlen(fs->f[i].key) == len && !memcmp(fs->f[i].key, key, len))
+					return err_set(e, "%s: key \"%s\" out of order", fs->name,
+						fs->f[i].key);
+			if (cbor_skip(c) < 0)
+				return err_set(e, "%s: bad value of an unknown key", fs->name);
+			continue;
+		}
+		e->text[0] = '\0';
+		if (get_value(c, &fs->f[i], (char *)rec + fs->f[i].offset, a, depth, e) < 0)
+			return e->text[0] ? -1
+					  : err_set(e, "%s: bad value of \"%s\"", fs->name,
+						    fs->f[i].key);
+		seen |= (uint64_t)1 << i;
+		next = i + 1;
+	}
+	for (size_t i = 0; i < fs->n; i++)
+		if ((fs->f[i].flags & FIELD_REQUIRED) && !(seen >> i & 1))
+			return err_set(e, "%s: no \"%s\"", fs->name, fs->f[i].key);
+	return 0;
+}
+
+ptrdiff_t field_decode(const struct fields *fs, const uint8_t *p, size_t n, void *rec,
+	struct arena *a, struct err *e)
+{
+	struct cbor c = {p, p + n};
+
+	if (decode(&c, fs, rec, a, CBOR_DEPTH, e) < 0)
+		return -1;
+	return c.p - p;
+}
