@@ -15,16 +15,14 @@
 
 enum { HELP = 256, LONG_ONLY }; /* numbers of options without a short name */
 
-/* The options every program has; `dst` is filled in by prog_start. */
+/* The options every program has; -h and -V act at once and set nothing. */
 enum { C_HELP, C_VERSION, C_VERBOSE, C_QUIET, C_THREADS, C_STRICT, C_OUTPUT, C_COUNT };
 
 static void common_options(struct prog *p, struct opt c[C_COUNT])
 {
-	static bool help, version; /* only their being given matters */
-
-	c[C_HELP] = (struct opt){'h', "help", OPT_FLAG, 0, &help, NULL, "print this help", 0, 0};
-	c[C_VERSION] = (struct opt){
-		'V', "version", OPT_FLAG, 0, &version, NULL, "print the version", 0, 0};
+	c[C_HELP] = (struct opt){'h', "help", OPT_FLAG, 0, NULL, NULL, "print this help", 0, 0};
+	c[C_VERSION] =
+		(struct opt){'V', "version", OPT_FLAG, 0, NULL, NULL, "print the version", 0, 0};
 	c[C_VERBOSE] = (struct opt){
 		'v', "verbose", OPT_FLAG, 0, &p->verbose, NULL, "say more on stderr", 0, 0};
 	c[C_QUIET] = (struct opt){

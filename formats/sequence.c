@@ -1,0 +1,65 @@
+/* sequence.c: see sequence.h. */
+#include "formats/sequence.h"
+
+#include "formats/code.h"
+#include "formats/field_table.h"
+
+static const struct field table[] = {
+	F(struct sequence, unit, FIELD_TEXT, REQ, "strand, block or function"),
+	F_SUB(struct sequence, origin, FIELD_RECORD, REQ, &origin_fields, "where it comes from"),
+	F(struct sequence, labels, FIELD_LABELS, OPT, "labels given by the user"),
+	F(struct sequence, group, FIELD_TEXT, OPT, "equal for units that are alike"),
+	F(struct sequence, arch, FIELD_TEXT, REQ, "architecture, as x86-64"),
+	F(struct sequence, code, FIELD_BYTES, REQ, "machine code of the instructions"),
+	F(struct sequence, len, FIELD_U8S, REQ, "bytes of each instruction"),
+	F(struct sequence, pos, FIELD_U32S, OPT, "strands: index of each instruction in its block"),
+	F_SUB(struct sequence, refs, FIELD_RECORD, OPT, &refs_fields, "what instructions refer to"),
+	F(struct sequence, exprs, FIELD_TEXTS, OPT, "symbolic expressions of the outputs"),
+	F(struct sequence, hashes, FIELD_ADDRS, OPT, "canonical hash of each expression"),
+};
+static const struct fields fields = FIELDS("sequence", struct sequence, table);
+
+static int check(const void *rec, struct err *e)
+{
+	const struct sequence *s = rec;
+
+	if (code_check(&s->code, &s->len, e) < 0 || code_check_arch(s->arch, e) < 0)
+		return -1;
+	if (s->pos.n && s->pos.n != s->len.n)
+		return err_set(e, "pos and len have different lengths");
+	for (size_t i = 1; i < s->pos.n; i++)
+		if (s->pos.p[i] <= s->pos.p[i - 1])
+			return err_set(e, "pos is not ascending");
+	if (s->hashes.n != s->exprs.n)
+		return err_set(e, "exprs and hashes have different lengths");
+	return refs_check(&s->refs, s->len.n, e);
+}
+
+static void sample(void *rec, struct arena *a, struct rng *r)
+{
+	static const char *const units[] = {"strand", "block", "function"};
+	struct sequence *s = rec;
+	size_t n = rng_below(r, 4);
+
+	*s = (struct sequence){.unit = units[rng_below(r, 3)],
+		.labels = origin_sample_labels(a, r),
+		.group = origin_sample_word(a, r),
+		.arch = "x86-64"};
+	origin_sample(&s->origin, a, r);
+	code_sample(&s->code, &s->len, a, r);
+	if (rng_below(r, 2)) {
+		s->pos = (struct u32s){arena_get(a, s->len.n, 4), s->len.n};
+		for (size_t i = 0; i < s->len.n; i++)
+			s->pos.p[i] = (uint32_t)(i + (i ? s->pos.p[i - 1] : 0));
+	}
+	refs_sample(&s->refs, s->len.n, a, r);
+	s->exprs = (struct texts){arena_get(a, n, sizeof(char *)), n};
+	s->hashes = (struct u64s){arena_get(a, n, 8), n};
+	for (size_t i = 0; i < n; i++) {
+		s->exprs.p[i] = origin_sample_word(a, r);
+		s->hashes.p[i] = rng_u64(r);
+	}
+}
+
+const struct kind sequence_kind = {"sequence", 1, &fields,
+	"a strand, block or function as code, with its symbolic expressions", check, sample};
