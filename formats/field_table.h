@@ -1,5 +1,5 @@
 /*
- * field_table.h: short forms for writing field tables, for formats/*.c only.
+ * field_table.h: short forms for writing field tables, for the .c files of formats.
  *
  *	F(struct tokens, unit, FIELD_TEXT, REQ, "strand, block or function")
  */
