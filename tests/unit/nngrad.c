@@ -1,0 +1,142 @@
+/*
+ * nngrad.c: every tensor's gradient against central differences, for both uses of the encoder.
+ *
+ * For each tensor a random direction u: (L(p + h u) - L(p - h u)) / 2h must be g.u. The model is
+ * small but odd in every size, so that no vector loop or tile is ever full.
+ */
+#include "tests/unit.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "nn/loss.h"
+#include "nn/model.h"
+
+enum { S = 5, H = 24, V = 37 };
+
+static const uint32_t cu[S + 1] = {0, 1, 8, 25, 60, 77};
+static uint32_t ids[77], pos[77], row[20], want[20], label[S];
+static uint8_t types[77];
+static const struct nn_batch batch = {
+	.tokens = 77, .seqs = S, .longest = 35, .cu = cu, .ids = ids, .pos = pos, .types = types};
+static const uint32_t group[S] = {0, 1, 0, 2, 1};
+
+static void fill(void)
+{
+	struct rng r = rng_new(1, 2);
+
+	for (unsigned s = 0; s < S; s++) {
+		label[s] = s & 1;
+		for (uint32_t t = cu[s]; t < cu[s + 1]; t++) {
+			ids[t] = (uint32_t)rng_below(&r, V - 1) + 1;
+			pos[t] = t - cu[s];
+			types[t] = t - cu[s] > 4;
+		}
+	}
+	for (unsigned i = 0; i < 20; i++) {
+		row[i] = i * 3 + 2;
+		want[i] = (uint32_t)rng_below(&r, V);
+	}
+}
+
+/* The losses under test: 0 pre-training, 1 cosine MSE of pairs, 2 InfoNCE. */
+static double loss(struct model *m, int what, bool train)
+{
+	static const struct model_targets t = {
+		.masked = 20, .row = row, .want = want, .label = label, 0.05f, 0.2f};
+	struct model_losses l;
+	float vec[S * H], dvec[S * H];
+	double v = 0;
+
+	if (what == 0) {
+		model_pretrain(m, &batch, &t, train, &l);
+		return l.elm * (double)0.05f + l.ssm * (double)0.2f;
+	}
+	model_embed(m, &batch, 2, train, vec);
+	memset(dvec, 0, sizeof(dvec));
+	if (what == 1) {
+		for (unsigned i = 0; i + 1 < S; i++)
+			v += loss_cosine_mse(H, vec + i * H, vec + i * H + H, i & 1 ? 1 : -1, 1,
+				dvec + i * H, dvec + i * H + H);
+	} else {
+		v = loss_infonce(S, H, vec, group, 0.3f, dvec);
+	}
+	if (train)
+		model_embed_back(m, &batch, 2, dvec);
+	return v;
+}
+
+static void check(struct model *m, int what)
+{
+	double worst = 0;
+
+	model_zero_grad(m);
+	loss(m, what, true);
+	for (size_t i = 0; i < m->ntensors; i++) {
+		const struct model_tensor *t = &m->tensor[i];
+		float *keep = mem_alloc(t->n, sizeof(*keep)), *p = m->param + t->at;
+		double dot = 0, gg = 0, num[2], rel;
+
+		memcpy(keep, p, t->n * sizeof(*p));
+		for (size_t k = 0; k < t->n; k++)
+			gg += (double)m->grad[t->at + k] * m->grad[t->at + k];
+		if (gg == 0) { /* a head that is not used, or a key bias */
+			mem_free(keep);
+			continue;
+		}
+		for (int side = 0; side < 2; side++) {
+			struct rng r = rng_new(9, i);
+			double h = 2e-2 / sqrt(gg);
+
+			/* along the gradient, mixed with noise */
+			dot = 0;
+			h = MIN(h, 5e-3 / sqrt(gg / (double)t->n + 1e-30));
+			for (size_t k = 0; k < t->n; k++) {
+				double g = m->grad[t->at + k];
+				double u = g + 0.5 * rng_normal(&r) * sqrt(gg / (double)t->n);
+				volatile float moved = (float)(keep[k] + (side ? -h : h) * u);
+
+				dot += g * u * h;
+				p[k] = moved;
+			}
+			model_update(m);
+			num[side] = loss(m, what, false);
+		}
+		memcpy(p, keep, t->n * sizeof(*p));
+		mem_free(keep);
+		rel = fabs((num[0] - num[1]) / 2 - dot) / (fabs(dot) + 2e-5);
+		worst = MAX(worst, rel);
+		CHECK(rel < 0.02);
+		if (rel >= 0.02)
+			fprintf(stderr, "%d %s: %g against %g\n", what, t->name,
+				(num[0] - num[1]) / 2, dot);
+	}
+	model_update(m);
+	printf("loss %d: worst relative difference %.4f\n", what, worst);
+}
+
+int main(void)
+{
+	struct model_config c = {V, H, 2, 3, 40, 64, 2, 1e-12f, 0.25f};
+	struct nn *nn = nn_cpu_open(2);
+	struct model *m = model_new(nn, &c);
+	struct err e;
+
+	fill();
+	CHECK(model_config_check(&c, &e) == 0);
+	model_init(m, 3);
+	for (size_t i = 0; i < m->ntensors; i++) { /* biases and gains away from 0 and 1 */
+		struct rng r = rng_new(4, i);
+
+		for (size_t k = 0; m->tensor[i].rank == 1 && k < m->tensor[i].n; k++)
+			m->param[m->tensor[i].at + k] += 0.2f * rng_normal(&r);
+	}
+	model_update(m);
+	for (int what = 0; what < 3; what++)
+		check(m, what);
+	model_free(m);
+	nn->op->close(nn);
+	return unit_done();
+}
