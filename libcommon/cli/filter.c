@@ -143,6 +143,7 @@ static int write_job(void *ctx, void *job)
 {
 	struct run *run = ctx;
 	struct filter_out *o = job;
+	const struct stream_trailer *t = &o->item.trailer;
 	struct stream_writer *w = output_stream(run->out);
 	int r = 0;
 
@@ -153,9 +154,12 @@ static int write_job(void *ctx, void *job)
 		return -1;
 	}
 	if (o->item.type == STREAM_HEADER)
-		r = stream_begin(w, o->write, &o->item.header, output_step(run->out));
+		r = stream_begin(
+			w, o->write, &o->item.header, run->f->same ? NULL : output_step(run->out));
+	else if (o->item.type == STREAM_TRAILER && run->f->same)
+		r = stream_end(w, t->skipped, t->inputs.p, t->inputs.n / HASH_BYTES);
 	else if (o->item.type == STREAM_TRAILER)
-		r = stream_end(w, run->skipped, o->item.trailer.digest.p, 1);
+		r = stream_end(w, run->skipped, t->digest.p, 1);
 	if (o->item.type == STREAM_TRAILER) {
 		run->all_skipped += run->skipped;
 		run->skipped = 0;

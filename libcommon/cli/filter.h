@@ -55,7 +55,8 @@ void filter_pass(struct filter_out *out);
 void filter_skip(struct filter_out *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 struct filter {
-	const struct kind *in, *out;       /* in NULL: any kind; out NULL: same as input */
+	const struct kind *in, *out; /* in NULL: any kind; out NULL: same as input */
+	bool same; /* records, provenance and trailers stay what they were: work only checks */
 	void *(*worker_new)(void *ctx);    /* state of one thread; may be NULL */
 	void (*worker_free)(void *worker); /* may be NULL */
 	/*

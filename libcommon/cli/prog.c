@@ -237,6 +237,11 @@ void prog_start(struct prog *p, int argc, char **argv)
 
 	p->threads = par_cpus();
 	common_options(p, common);
+	/* A program may give a common letter another meaning (bb-cat -t); the long name stays. */
+	for (size_t i = 0; i < ncommon; i++)
+		for (size_t k = 0; k < p->nopts; k++)
+			if (common[i].c == p->opts[k].c)
+				common[i].c = 0;
 	letters[at++] = ':';
 	for (size_t i = 0; i < n; i++) {
 		const struct opt *o = all[i] = i < p->nopts ? &p->opts[i] : &common[i - p->nopts];
