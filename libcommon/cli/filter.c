@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/par.h"
+#include "cli/sandbox.h"
 #include "formats/kinds.h"
 
 /* One frame on its way through. */
@@ -197,6 +198,7 @@ int filter_map(struct prog *p, const struct filter *f, void *ctx)
 
 	run.out = output_open(p);
 	run.in = filter_open(p, f->in);
+	sandbox_enter(p);
 	run.progress = progress_new(p, "records");
 	run.worker = mem_zalloc(p->threads, sizeof(*run.worker));
 	for (uint64_t i = 0; i < p->threads && f->worker_new; i++)
