@@ -1,0 +1,362 @@
+/* checkpoint.c: model folders; see checkpoint.h. */
+#include "nn/checkpoint.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "nn/safetensors.h"
+
+static const struct config_field {
+	const char *key;
+	size_t at; /* uint32_t in struct model_config */
+} config_fields[] = {
+	{"vocab_size", offsetof(struct model_config, vocab)},
+	{"hidden_size", offsetof(struct model_config, hidden)},
+	{"num_hidden_layers", offsetof(struct model_config, layers)},
+	{"num_attention_heads", offsetof(struct model_config, heads)},
+	{"intermediate_size", offsetof(struct model_config, intermediate)},
+	{"max_position_embeddings", offsetof(struct model_config, max_len)},
+	{"type_vocab_size", offsetof(struct model_config, types)},
+};
+
+/* Settings of a BertConfig that this encoder has in one form only. */
+static const struct {
+	const char *key, *value;
+} config_texts[] = {
+	{"model_type", "bert"},
+	{"hidden_act", "gelu"},
+	{"position_embedding_type", "absolute"},
+};
+
+static int parse_config(const char *path, json_t *j, struct model_config *c, struct err *e)
+{
+	json_t *v;
+
+	for (size_t i = 0; i < COUNT_OF(config_fields); i++) {
+		uint32_t *dst = (uint32_t *)((char *)c + config_fields[i].at);
+
+		v = json_object_get(j, config_fields[i].key);
+		if (!v)
+			continue;
+		if (!json_is_integer(v) || json_integer_value(v) < 0 ||
+			json_integer_value(v) > UINT32_MAX)
+			return err_set(
+				e, "%s: %s is not a natural number", path, config_fields[i].key);
+		*dst = (uint32_t)json_integer_value(v);
+	}
+	for (size_t i = 0; i < COUNT_OF(config_texts); i++) {
+		v = json_object_get(j, config_texts[i].key);
+		if (v && (!json_is_string(v) ||
+				 strcmp(json_string_value(v), config_texts[i].value) != 0))
+			return err_set(e, "%s: %s must be \"%s\"", path, config_texts[i].key,
+				config_texts[i].value);
+	}
+	v = json_object_get(j, "layer_norm_eps");
+	if (v)
+		c->norm_eps = (float)json_number_value(v);
+	v = json_object_get(j, "initializer_range");
+	if (v)
+		c->init_range = (float)json_number_value(v);
+	return 0;
+}
+
+int checkpoint_read_config(const char *path, struct model_config *c, struct err *e)
+{
+	json_error_t je;
+	FILE *f = fopen(path, "re");
+	json_t *j;
+	int r;
+
+	if (!f)
+		return err_set(e, "%s: %s", path, strerror(errno));
+	j = json_loadf(f, JSON_REJECT_DUPLICATES, &je);
+	fclose(f);
+	if (!j)
+		return err_set(e, "%s:%d: %s", path, je.line, je.text);
+	r = json_is_object(j) ? parse_config(path, j, c, e)
+			      : err_set(e, "%s: not a JSON object", path);
+	json_decref(j);
+	return r;
+}
+
+/* folder/name in b. */
+static const char *in_folder(struct buf *b, const char *folder, const char *name)
+{
+	buf_reset(b);
+	buf_printf(b, "%s/%s", folder, name);
+	return buf_text(b);
+}
+
+static int make_folder(const char *folder, struct err *e)
+{
+	struct stat st;
+
+	if (mkdir(folder, 0777) == 0 ||
+		(errno == EEXIST && stat(folder, &st) == 0 && S_ISDIR(st.st_mode)))
+		return 0;
+	return err_set(e, "%s: cannot make the folder: %s", folder,
+		errno == EEXIST ? "there is a file of that name" : strerror(errno));
+}
+
+static void print_config(struct buf *b, const struct model_config *c)
+{
+	buf_puts(b, "{\n  \"architectures\": [\"BertForPreTraining\"],\n");
+	for (size_t i = 0; i < COUNT_OF(config_fields); i++)
+		buf_printf(b, "  \"%s\": %u,\n", config_fields[i].key,
+			*(const uint32_t *)((const char *)c + config_fields[i].at));
+	for (size_t i = 0; i < COUNT_OF(config_texts); i++)
+		buf_printf(b, "  \"%s\": \"%s\",\n", config_texts[i].key, config_texts[i].value);
+	buf_printf(b, "  \"layer_norm_eps\": %.9g,\n  \"initializer_range\": %.9g,\n",
+		(double)c->norm_eps, (double)c->init_range);
+	buf_puts(b, "  \"hidden_dropout_prob\": 0.0,\n  \"attention_probs_dropout_prob\": 0.0,\n");
+	buf_printf(b,
+		"  \"pad_token_id\": %d,\n  \"tie_word_embeddings\": true,\n"
+		"  \"torch_dtype\": \"float32\"\n}\n",
+		MODEL_PAD);
+}
+
+/* A host copy of n floats of device memory. Free with mem_free. */
+static float *host_copy(const struct model *m, const float *p)
+{
+	float *h = mem_alloc(m->nparam, sizeof(*h));
+
+	m->nn->op->get(m->nn, h, p, m->nparam);
+	return h;
+}
+
+/* The entries of one flat array, each tensor's name after prefix (owned by names). */
+static void list_tensors(const struct model *m, const float *host, const char *prefix,
+	struct safetensors_entry *t, struct arena *names)
+{
+	for (size_t i = 0; i < m->ntensors; i++) {
+		const struct model_tensor *s = &m->tensor[i];
+		size_t np = strlen(prefix), ns = strlen(s->name);
+		char *name = arena_get(names, np + ns + 1, 1);
+
+		memcpy(name, prefix, np);
+		memcpy(name + np, s->name, ns + 1);
+		t[i] = (struct safetensors_entry){.name = name, .rank = s->rank, .n = s->n};
+		t[i].shape[0] = s->shape[0];
+		t[i].shape[1] = s->shape[1];
+		t[i].data = host + s->at;
+	}
+}
+
+int checkpoint_save(const char *folder, const struct model *m, struct err *e)
+{
+	static const struct safetensors_text meta[] = {{"format", "pt"}};
+	struct safetensors_entry *t = mem_alloc(m->ntensors, sizeof(*t));
+	float *host = host_copy(m, m->param);
+	struct arena names = {0};
+	struct buf path = {0}, text = {0};
+	int r;
+
+	list_tensors(m, host, "", t, &names);
+	print_config(&text, &m->config);
+	r = make_folder(folder, e);
+	if (r == 0)
+		r = safetensors_write_text(
+			in_folder(&path, folder, "config.json"), text.p, text.n, e);
+	if (r == 0)
+		r = safetensors_write(in_folder(&path, folder, "model.safetensors"), t, m->ntensors,
+			meta, COUNT_OF(meta), e);
+	buf_free(&path);
+	buf_free(&text);
+	arena_free(&names);
+	mem_free(host);
+	mem_free(t);
+	return r;
+}
+
+/*
+ * The entry under the name, under the name without "bert." (a bare BertModel), or with the names
+ * that the first BERT files gave to gain and offset.
+ */
+static const struct safetensors_entry *find(const struct safetensors *s, const char *name)
+{
+	static const struct {
+		const char *now, *then;
+	} old[] = {{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}};
+	const char *bare = strncmp(name, "bert.", 5) == 0 ? name + 5 : name;
+	const struct safetensors_entry *t = safetensors_find(s, name);
+	char alias[128];
+
+	if (!t)
+		t = safetensors_find(s, bare);
+	for (size_t i = 0; i < COUNT_OF(old) && !t; i++) {
+		const char *at = strstr(name, old[i].now);
+
+		if (!at)
+			continue;
+		snprintf(alias, sizeof(alias), "%.*s%s", (int)(at - name), name, old[i].then);
+		t = safetensors_find(s, alias);
+		if (!t && bare != name)
+			t = safetensors_find(s, alias + 5);
+	}
+	return t;
+}
+
+/* Reads one tensor into place in dst, the flat device array. 1, 0 if it is not there, -1. */
+static int load_tensor(struct safetensors *s, const char *path, const struct model *m,
+	const struct model_tensor *t, const char *name, float *dst, struct err *e)
+{
+	const struct safetensors_entry *f = find(s, name);
+	float *host;
+	int r;
+
+	if (!f)
+		return 0;
+	if (f->rank != t->rank || f->shape[0] != t->shape[0] ||
+		(t->rank == 2 && f->shape[1] != t->shape[1]))
+		return err_set(e, "%s: %s is [%zu,%zu], but config.json asks for [%zu,%zu]", path,
+			f->name, f->shape[0], f->shape[1], t->shape[0], t->shape[1]);
+	host = mem_alloc(t->n, sizeof(*host));
+	r = safetensors_read(s, f, host, e);
+	for (size_t i = 0; i < t->n && r == 0; i++)
+		if (!isfinite(host[i]))
+			r = err_set(e, "%s: %s has a value that is not finite", path, f->name);
+	if (r == 0)
+		m->nn->op->put(m->nn, dst + t->at, host, t->n);
+	mem_free(host);
+	return r == 0 ? 1 : -1;
+}
+
+static int load_tensors(struct safetensors *s, const char *path, struct model *m, uint64_t seed,
+	size_t *fresh, struct err *e)
+{
+	for (size_t i = 0; i < m->ntensors; i++) {
+		const char *name = m->tensor[i].name;
+		int r = load_tensor(s, path, m, &m->tensor[i], name, m->param, e);
+
+		if (r < 0)
+			return -1;
+		if (r == 1)
+			continue;
+		if (strncmp(name, "cls.", 4) != 0 && strncmp(name, "bert.pooler.", 12) != 0)
+			return err_set(e, "%s: no tensor %s", path, name);
+		model_init_tensor(m, i, seed);
+		++*fresh;
+	}
+	return 0;
+}
+
+struct model *checkpoint_load(
+	const char *folder, struct nn *nn, uint64_t seed, size_t *fresh, struct err *e)
+{
+	struct model_config c = {.types = 2, .norm_eps = 1e-12f, .init_range = 0.02f};
+	struct safetensors *s = NULL;
+	struct model *m = NULL;
+	struct buf path = {0};
+	struct err why;
+	size_t none = 0;
+
+	if (!fresh)
+		fresh = &none;
+	*fresh = 0;
+	if (checkpoint_read_config(in_folder(&path, folder, "config.json"), &c, e) == 0) {
+		if (model_config_check(&c, &why) < 0)
+			(void)err_set(e, "%.120s: %.120s", buf_text(&path), why.text);
+		else
+			s = safetensors_open(in_folder(&path, folder, "model.safetensors"), e);
+	}
+	/* The largest table must be there before the model takes memory by what the config says. */
+	if (s && !find(s, "bert.embeddings.word_embeddings.weight")) {
+		(void)err_set(
+			e, "%s: no tensor bert.embeddings.word_embeddings.weight", buf_text(&path));
+	} else if (s) {
+		m = model_new(nn, &c);
+		if (load_tensors(s, buf_text(&path), m, seed, fresh, e) < 0) {
+			model_free(m);
+			m = NULL;
+		} else {
+			model_update(m);
+		}
+	}
+	safetensors_close(s);
+	buf_free(&path);
+	return m;
+}
+
+static const char *const parts[] = {"model.", "exp_avg.", "exp_avg_sq."};
+
+int checkpoint_save_state(const char *folder, const struct model *m, const struct optim *o,
+	const char *state, struct err *e)
+{
+	struct safetensors_entry *t = mem_alloc(3 * m->ntensors, sizeof(*t));
+	const float *src[] = {m->param, o->m, o->v};
+	char step[32];
+	const struct safetensors_text meta[] = {
+		{"format", "pt"}, {"step", step}, {"trainer_state", state}};
+	float *host[3];
+	struct arena names = {0};
+	struct buf path = {0};
+	int r = make_folder(folder, e);
+
+	snprintf(step, sizeof(step), "%llu", (unsigned long long)o->step);
+	for (int i = 0; i < 3; i++) {
+		host[i] = host_copy(m, src[i]);
+		list_tensors(m, host[i], parts[i], t + (size_t)i * m->ntensors, &names);
+	}
+	if (r == 0)
+		r = safetensors_write(in_folder(&path, folder, "optimizer.safetensors"), t,
+			3 * m->ntensors, meta, COUNT_OF(meta), e);
+	if (r == 0)
+		r = safetensors_write_text(
+			in_folder(&path, folder, "trainer_state.json"), state, strlen(state), e);
+	for (int i = 0; i < 3; i++)
+		mem_free(host[i]);
+	buf_free(&path);
+	arena_free(&names);
+	mem_free(t);
+	return r;
+}
+
+int checkpoint_load_state(
+	const char *folder, struct model *m, struct optim *o, char **state, struct err *e)
+{
+	float *dst[] = {m->param, o->m, o->v};
+	struct buf path = {0};
+	const char *file = in_folder(&path, folder, "optimizer.safetensors"), *text, *step;
+	struct safetensors *s;
+	int r = 0;
+
+	if (access(file, F_OK) < 0 && errno == ENOENT) {
+		buf_free(&path);
+		return 0;
+	}
+	s = safetensors_open(file, e);
+	text = s ? safetensors_meta(s, "trainer_state") : NULL;
+	step = s ? safetensors_meta(s, "step") : NULL;
+	if (!s)
+		r = -1;
+	else if (!text || !step)
+		r = err_set(e, "%s: not a state of bb-train", file);
+	for (size_t i = 0; i < 3 * m->ntensors && r == 0; i++) {
+		const struct model_tensor *t = &m->tensor[i % m->ntensors];
+		char name[128];
+
+		snprintf(name, sizeof(name), "%s%s", parts[i / m->ntensors], t->name);
+		r = load_tensor(s, file, m, t, name, dst[i / m->ntensors], e);
+		if (r == 0)
+			r = err_set(e, "%s: no tensor %s", file, name);
+		else if (r == 1)
+			r = 0;
+	}
+	if (r == 0) {
+		o->step = strtoull(step, NULL, 10);
+		*state = mem_strdup(text);
+		model_update(m);
+	}
+	safetensors_close(s);
+	buf_free(&path);
+	return r == 0 ? 1 : -1;
+}

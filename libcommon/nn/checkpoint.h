@@ -1,0 +1,37 @@
+/*
+ * checkpoint.h: a model as a folder, as Hugging Face's transformers reads and writes it.
+ *
+ * config.json and model.safetensors are the model for its users. optimizer.safetensors is the whole
+ * state of a training that goes on: parameters, moments and the trainer's own state in the
+ * metadata, so that one rename commits a checkpoint and a kill at any moment leaves either the old
+ * or the new one. trainer_state.json is a readable copy of that last part. Files are replaced,
+ * never changed in place.
+ */
+#ifndef CHECKPOINT_H
+#define CHECKPOINT_H
+
+#include "nn/optim.h"
+
+/* Reads a BertConfig in JSON. 0 or -1. Fields that are missing keep what *c holds. */
+int checkpoint_read_config(const char *path, struct model_config *c, struct err *e) MUST_CHECK;
+
+/* Writes config.json and model.safetensors into the folder, which is made if need be. 0 or -1. */
+int checkpoint_save(const char *folder, const struct model *m, struct err *e) MUST_CHECK;
+/*
+ * The model in the folder, ready for use, or NULL. Heads that the file lacks are fresh, from seed;
+ * *fresh (may be NULL) counts their tensors. A missing encoder tensor is an error.
+ */
+struct model *checkpoint_load(
+	const char *folder, struct nn *nn, uint64_t seed, size_t *fresh, struct err *e);
+
+/* Commits the state of a training; `state` is a JSON object of the trainer's own. 0 or -1. */
+int checkpoint_save_state(const char *folder, const struct model *m, const struct optim *o,
+	const char *state, struct err *e) MUST_CHECK;
+/*
+ * Restores it into a model of the same config. 1 with *state (free with mem_free), 0 if the folder
+ * has none, -1 on failure.
+ */
+int checkpoint_load_state(const char *folder, struct model *m, struct optim *o, char **state,
+	struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * safetensors.h: named tensors in a file (the Hugging Face safetensors format).
+ *
+ * A file is: length of the header (8 bytes, little-endian), the header (JSON: name to dtype, shape,
+ * data_offsets; and __metadata__, a map of texts), then the data. Reading trusts nothing: lengths,
+ * offsets, shapes and overlaps are checked before anything is allocated by them. Only F32 is
+ * written; F16 and BF16 are read as well.
+ */
+#ifndef SAFETENSORS_H
+#define SAFETENSORS_H
+
+#include "base/base.h"
+
+enum { SAFETENSORS_RANK = 8 };
+
+struct safetensors_entry {
+	const char *name;
+	unsigned rank;
+	size_t shape[SAFETENSORS_RANK];
+	size_t n;          /* floats */
+	const float *data; /* for writing: n floats, host */
+};
+
+struct safetensors_text {
+	const char *key, *value;
+};
+
+/*
+ * Writes a file of the tensors and metadata beside `path`, flushes it to the disk and renames it.
+ * 0, or -1 with the old file untouched.
+ */
+int safetensors_write(const char *path, const struct safetensors_entry *t, size_t n,
+	const struct safetensors_text *meta, size_t nmeta, struct err *e) MUST_CHECK;
+/* The same discipline for a small text file. */
+int safetensors_write_text(const char *path, const void *p, size_t n, struct err *e) MUST_CHECK;
+
+struct safetensors;
+/* Opens and checks a file. NULL on failure. */
+struct safetensors *safetensors_open(const char *path, struct err *e);
+void safetensors_close(struct safetensors *s);
+/* Shape of a tensor (data is NULL), or NULL if there is none of that name. */
+const struct safetensors_entry *safetensors_find(const struct safetensors *s, const char *name);
+/* Reads the values of a found tensor into out (its n floats). 0 or -1. */
+int safetensors_read(struct safetensors *s, const struct safetensors_entry *t, float *out,
+	struct err *e) MUST_CHECK;
+/* A text of __metadata__, or NULL. */
+const char *safetensors_meta(const struct safetensors *s, const char *key);
+
+#endif

@@ -1,0 +1,182 @@
+/* checkpoint.c: model folders: round trip, resumption, and files that lie. */
+#include "tests/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "nn/checkpoint.h"
+#include "nn/safetensors.h"
+
+static char folder[] = "/tmp/bb-checkpoint-XXXXXX";
+
+static const char *in(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+static struct model_config config = {50, 24, 2, 2, 40, 32, 2, 1e-12f, 0.05f};
+
+static void round_trip(struct nn *nn)
+{
+	struct model *m = model_new(nn, &config), *q;
+	struct optim o = optim_new(m, 1), p;
+	char *state = NULL;
+	struct err e = {""};
+	size_t fresh = 9;
+
+	model_init(m, 1);
+	model_update(m);
+	CHECK(checkpoint_load_state(folder, m, &o, &state, &e) == 0);
+	CHECK(checkpoint_save(folder, m, &e) == 0);
+	q = checkpoint_load(folder, nn, 0, &fresh, &e);
+	CHECK(q != NULL && fresh == 0);
+	CHECK(q && q->nparam == m->nparam &&
+		memcmp(q->param, m->param, m->nparam * sizeof(float)) == 0);
+	CHECK(q && memcmp(&q->config, &m->config, sizeof(config)) == 0);
+	model_zero_grad(m);
+	for (size_t i = 0; i < m->nparam; i++)
+		m->grad[i] = (float)i;
+	optim_step(&o, m);
+	CHECK(checkpoint_save_state(folder, m, &o, "{\"epoch\": 3}", &e) == 0);
+	if (q) {
+		p = optim_new(q, 1);
+		CHECK(checkpoint_load_state(folder, q, &p, &state, &e) == 1);
+		CHECK(state && strcmp(state, "{\"epoch\": 3}") == 0 && p.step == 1);
+		CHECK(memcmp(q->param, m->param, m->nparam * sizeof(float)) == 0);
+		CHECK(memcmp(p.m, o.m, m->nparam * sizeof(float)) == 0);
+		CHECK(memcmp(p.v, o.v, m->nparam * sizeof(float)) == 0);
+		optim_free(&p, q);
+	}
+	mem_free(state);
+	optim_free(&o, m);
+	model_free(q);
+	model_free(m);
+}
+
+/* A safetensors file with that header; the length field says `claim`, or the truth if 0. */
+static int opens(const char *header, size_t data, uint64_t claim, struct err *e)
+{
+	struct buf b = {0};
+	uint64_t n = claim ? claim : strlen(header);
+	struct safetensors *s;
+
+	buf_put(&b, &n, 8);
+	buf_puts(&b, header);
+	memset(buf_reserve(&b, data), 0, data);
+	b.n += data;
+	CHECK(safetensors_write_text(in("x.safetensors"), b.p, b.n, e) == 0);
+	buf_free(&b);
+	s = safetensors_open(in("x.safetensors"), e);
+	safetensors_close(s);
+	return s ? 0 : -1;
+}
+
+#define T(shape, from, to) \
+	"{\"dtype\":\"F32\",\"shape\":[" shape "],\"data_offsets\":[" #from "," #to "]}"
+
+static void hostile(void)
+{
+	struct err e = {""};
+
+	CHECK(opens("{\"a\":" T("2", 0, 8) "}", 8, 0, &e) == 0);
+	CHECK(opens("{\"a\":" T("2", 0, 8) ",\"b\":" T("1,3", 8, 20) "}", 20, 0, &e) == 0);
+	CHECK(opens("{}", 0, 0, &e) == 0);
+	CHECK(opens("{\"a\":" T("2", 0, 8) "}", 7, 0, &e) < 0 && strstr(e.text, "outside"));
+	CHECK(opens("{\"a\":" T("3", 0, 8) "}", 8, 0, &e) < 0 && strstr(e.text, "disagree"));
+	CHECK(opens("{\"a\":" T("2", 8, 0) "}", 8, 0, &e) < 0);
+	CHECK(opens("{\"a\":" T("2", -8, 0) "}", 8, 0, &e) < 0);
+	CHECK(opens("{\"a\":" T("-2", 0, 8) "}", 8, 0, &e) < 0);
+	CHECK(opens("{\"a\":" T("4294967296,4294967296,4", 0, 8) "}", 8, 0, &e) < 0 &&
+		strstr(e.text, "too large"));
+	CHECK(opens("{\"a\":" T("4611686018427387905,4", 0, 4) "}", 8, 0, &e) < 0);
+	CHECK(opens("{\"a\":" T("1,1,1,1,1,1,1,1,1,1", 0, 4) "}", 8, 0, &e) < 0);
+	CHECK(opens("{\"a\":" T("2", 0, 8) ",\"b\":" T("2", 4, 12) "}", 16, 0, &e) < 0 &&
+		strstr(e.text, "overlap"));
+	CHECK(opens("{\"a\":" T("2", 0, 8) ",\"a\":" T("2", 8, 16) "}", 16, 0, &e) < 0);
+	CHECK(opens("{\"a\":3}", 8, 0, &e) < 0);
+	CHECK(opens("[]", 8, 0, &e) < 0);
+	CHECK(opens("{\"a\"", 8, 0, &e) < 0);
+	CHECK(opens("{}", 8, UINT64_MAX, &e) < 0 && strstr(e.text, "claims"));
+	CHECK(opens("{}", 8, 1 << 30, &e) < 0);
+	CHECK(safetensors_open(in("none.safetensors"), &e) == NULL);
+	CHECK(safetensors_open(folder, &e) == NULL);
+}
+
+/* Every truncation of a real file, and a config that says something else, is an error. */
+static void damaged(struct nn *nn)
+{
+	struct err e = {""};
+	struct model_config c = config;
+	struct model *m;
+	struct stat st;
+
+	CHECK(stat(in("model.safetensors"), &st) == 0);
+	for (off_t n = st.st_size - 1; n >= 0; n -= 997) {
+		CHECK(truncate(in("model.safetensors"), n) == 0);
+		m = checkpoint_load(folder, nn, 0, NULL, &e);
+		CHECK(m == NULL);
+		model_free(m);
+	}
+	c.hidden = 48;
+	m = model_new(nn, &c);
+	CHECK(checkpoint_save(folder, m, &e) == 0);
+	model_free(m);
+	CHECK(safetensors_write_text(in("config.json"), "{\"hidden_size\": 24}", 19, &e) == 0);
+	CHECK(checkpoint_load(folder, nn, 0, NULL, &e) == NULL);
+	m = model_new(nn, &config);
+	CHECK(checkpoint_save("/dev/null/x", m, &e) < 0);
+	model_free(m);
+}
+
+/* Half precision as transformers may write it. */
+static void halves(void)
+{
+	static const char head[] =
+		"{\"a\":{\"dtype\":\"F16\",\"shape\":[5],\"data_offsets\":[0,10]},"
+		"\"b\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[10,14]}}";
+	static const uint16_t v[] = {0x3c00, 0xc000, 0x0001, 0x7bff, 0x3555, 0x3f80, 0xc049};
+	struct buf b = {0};
+	uint64_t n = sizeof(head) - 1;
+	struct err e = {""};
+	struct safetensors *s;
+	float a[5] = {0}, c[2] = {0};
+
+	buf_put(&b, &n, 8);
+	buf_puts(&b, head);
+	buf_put(&b, v, sizeof(v));
+	CHECK(safetensors_write_text(in("x.safetensors"), b.p, b.n, &e) == 0);
+	buf_free(&b);
+	s = safetensors_open(in("x.safetensors"), &e);
+	CHECK(s != NULL);
+	if (!s)
+		return;
+	CHECK(safetensors_read(s, safetensors_find(s, "a"), a, &e) == 0);
+	CHECK(safetensors_read(s, safetensors_find(s, "b"), c, &e) == 0);
+	CHECK(a[0] == 1 && a[1] == -2 && a[2] == 0x1p-24f && a[3] == 65504);
+	CHECK(a[4] > 0.333f && a[4] < 0.3334f && c[0] == 1 && c[1] == -3.140625f);
+	safetensors_close(s);
+}
+
+int main(void)
+{
+	struct nn *nn = nn_cpu_open(1);
+	char cmd[300];
+
+	CHECK(mkdtemp(folder) != NULL);
+	round_trip(nn);
+	hostile();
+	halves();
+	damaged(nn);
+	nn->op->close(nn);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", folder);
+	CHECK(system(cmd) == 0);
+	return unit_done();
+}
