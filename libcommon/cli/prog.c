@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/par.h"
 
-enum { HELP = 256, LONG_ONLY }; /* numbers of options without a short name */
+enum { LONG_ONLY = 256 }; /* option i is LONG_ONLY + i to getopt_long */
 
 /* The options every program has; -h and -V act at once and set nothing. */
 enum { C_HELP, C_VERSION, C_VERBOSE, C_QUIET, C_THREADS, C_STRICT, C_OUTPUT, C_COUNT };
@@ -203,6 +203,7 @@ static void record_content(struct prog *p)
 		struct buf b = {0};
 
 		if (!(o->flags & OPT_CONTENT) || (o->type == OPT_FLAG && !*(bool *)o->dst) ||
+			(o->type == OPT_UINT && !given[i] && !*(uint64_t *)o->dst) ||
 			(o->type == OPT_TEXT && !*(const char **)o->dst) ||
 			(o->type == OPT_LIST && !list->n))
 			continue;
@@ -233,6 +234,7 @@ void prog_start(struct prog *p, int argc, char **argv)
 	struct option *table = mem_zalloc(n + 1, sizeof(*table));
 	const struct opt **all = mem_alloc(n, sizeof(const struct opt *));
 	char *letters = mem_zalloc(2 * n + 2, 1);
+	bool *given = mem_zalloc(n, sizeof(*given));
 	int c;
 
 	p->threads = par_cpus();
@@ -257,7 +259,8 @@ void prog_start(struct prog *p, int argc, char **argv)
 	}
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, letters, table, NULL)) != -1) {
-		const struct opt *o = NULL;
+		const struct opt *o;
+		size_t at_opt = 0;
 
 		if (c == '?' || c == ':') {
 			const char *what = argv[optind - 1];
@@ -269,9 +272,10 @@ void prog_start(struct prog *p, int argc, char **argv)
 				c == ':' ? "option %s needs an argument" : "unknown option %s",
 				what);
 		}
-		for (size_t i = 0; i < n && !o; i++)
-			if (c == LONG_ONLY + (int)i || (c < 256 && all[i]->c == c))
-				o = all[i];
+		while (c != LONG_ONLY + (int)at_opt && (c >= LONG_ONLY || all[at_opt]->c != c))
+			at_opt++;
+		o = all[at_opt];
+		given[at_opt] = true;
 		if (o == &common[C_HELP])
 			help(p, common, ncommon);
 		if (o == &common[C_VERSION]) {
@@ -284,7 +288,8 @@ void prog_start(struct prog *p, int argc, char **argv)
 	p->nargs = (size_t)(argc - optind);
 	if (!p->operands && p->nargs)
 		prog_usage(p, "takes no operand, got '%s'", p->args[0]);
-	record_content(p);
+	record_content(p, given);
+	mem_free(given);
 	mem_free(table);
 	mem_free(all);
 	mem_free(letters);
