@@ -59,7 +59,8 @@ enum { INSN_READ = 1, INSN_WRITE = 2 };
 enum insn_op_kind {
 	INSN_OP_NONE,
 	INSN_OP_REG,
-	INSN_OP_IMM, /* sign-extended to 64 bits */
+	INSN_OP_IMM, /* sign-extended to 64 bits if the CPU extends it, else as encoded: or eax, -1 is
+	              * 0xffffffff, mov al, 0xff is 0xff; its low bits in the operand's width count */
 	INSN_OP_REL, /* branch target: address of the next instruction + imm */
 	INSN_OP_MEM,
 };
@@ -74,7 +75,8 @@ struct insn_op {
 		struct {
 			uint8_t base, index; /* enum x86_reg or X86_NOREG; base may be X86_RIP */
 			uint8_t scale;       /* 1, 2, 4, 8 */
-			uint8_t seg;         /* X86_FS, X86_GS, or X86_NOREG */
+			uint8_t seg;         /* segment override or X86_NOREG; only X86_FS and
+			                      * X86_GS change the address */
 			uint8_t addr_size;   /* 8, or 4 with an address-size prefix */
 			int64_t disp;
 		} mem;
@@ -128,6 +130,9 @@ struct insn_decoder *insn_open(enum arch a);
 void insn_close(struct insn_decoder *d);
 /* Decodes the instruction at p, n bytes available: 1, or 0 when these bytes are none. */
 int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out) MUST_CHECK;
+/* The same without the memo: slow, for tests. */
+int insn_decode_plain(struct insn_decoder *d, const uint8_t *p, size_t n,
+	struct insn *out) MUST_CHECK;
 
 /* "eax" for (X86_RAX, 0, 4); "?" for a part that has no name. Static text. */
 const char *insn_reg_name(struct insn_reg r);
