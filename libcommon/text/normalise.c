@@ -1,0 +1,464 @@
+/*
+ * normalise.c: instructions and expressions as text; see normalise.h.
+ *
+ * One idea: text is printed from the operands of struct insn, never by editing a disassembler's
+ * text, straight into memory that was reserved for the longest possible instruction.
+ */
+#include "text/normalise.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+/* The text between the parts of a memory operand. */
+struct style {
+	const char *before_bracket; /* between size and [ */
+	const char *before_segment; /* between size and fs: */
+	const char *plus, *minus;
+};
+static const struct style styles[] = {
+	[NORMALISE_WORDS] = {"", " ", "+", "-"},
+	[NORMALISE_PAPER] = {" ptr ", " ptr ", " + ", " - "},
+};
+
+enum { OPERAND_MAX = 96 }; /* longest: size, segment, two registers, scale, displacement */
+
+static char *put(char *p, const char *s)
+{
+	while (*s)
+		*p++ = *s++;
+	return p;
+}
+
+static char *put_decimal(char *p, uint64_t v)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	while (n)
+		*p++ = digits[--n];
+	return p;
+}
+
+static uint64_t magnitude(int64_t v)
+{
+	return v < 0 ? -(uint64_t)v : (uint64_t)v;
+}
+
+/* Characters that are words of their own in expressions, and so in no name. */
+static bool is_mark(char c)
+{
+	static const bool marks[256] = {['*'] = true,
+		['('] = true,
+		[')'] = true,
+		['['] = true,
+		[']'] = true,
+		[','] = true,
+		[':'] = true,
+		['='] = true};
+
+	return marks[(uint8_t)c];
+}
+
+/* ---- code ---- */
+
+struct normalise_ref normalise_ref(const struct refs *r, size_t *at, size_t insn)
+{
+	struct normalise_ref ref = {0};
+
+	for (; *at < r->insn.n && r->insn.p[*at] <= insn; ++*at) {
+		const char *name = refs_name(r, *at);
+
+		if (r->insn.p[*at] < insn)
+			continue;
+		switch (r->kind.p[*at]) {
+		case REF_CALL: ref.func = true; break;
+		case REF_IMPORT: ref.import = name && *name ? name : ref.import; break;
+		case REF_DATA:
+		case REF_CODE:
+			ref.data = true;
+			ref.addr = r->target.p[*at];
+			break;
+		}
+	}
+	return ref;
+}
+
+static bool is_branch(const struct insn *i)
+{
+	return i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND;
+}
+
+/* String instructions: rep means something. movsd and cmpsd are SSE instructions as well. */
+static bool is_string(const struct insn *i)
+{
+	switch (i->mn) {
+	case X86_MOVSB:
+	case X86_MOVSW:
+	case X86_MOVSQ:
+	case X86_CMPSB:
+	case X86_CMPSW:
+	case X86_CMPSQ:
+	case X86_STOSB:
+	case X86_STOSW:
+	case X86_STOSD:
+	case X86_STOSQ:
+	case X86_LODSB:
+	case X86_LODSW:
+	case X86_LODSD:
+	case X86_LODSQ:
+	case X86_SCASB:
+	case X86_SCASW:
+	case X86_SCASD:
+	case X86_SCASQ:
+	case X86_INSB:
+	case X86_INSW:
+	case X86_INSD:
+	case X86_OUTSB:
+	case X86_OUTSW:
+	case X86_OUTSD: return true;
+	case X86_MOVSD:
+	case X86_CMPSD: return i->op[0].kind == INSN_OP_MEM && i->op[1].kind == INSN_OP_MEM;
+	default: return false;
+	}
+}
+
+static bool computes_nothing(const struct insn *i)
+{
+	switch (i->mn) {
+	case X86_NOP:
+	case X86_ENDBR32:
+	case X86_ENDBR64: return true;
+	case X86_XCHG: /* xchg ax, ax: two bytes of padding */
+		return i->op[0].kind == INSN_OP_REG && i->op[1].kind == INSN_OP_REG &&
+		       i->op[0].reg.id == X86_RAX && i->op[1].reg.id == X86_RAX &&
+		       i->op[0].reg.lo == i->op[1].reg.lo && i->op[0].reg.size == 2;
+	default: return false;
+	}
+}
+
+/* Linkage names have no blanks or commas, but a hostile file may. */
+static char *put_name(char *p, const char *name)
+{
+	for (size_t n = 0; n < NORMALISE_NAME_MAX && name[n]; n++)
+		*p++ = name[n] <= ' ' || name[n] > '~' || is_mark(name[n]) ? '_' : name[n];
+	return p;
+}
+
+/*
+ * Numbers of two bytes and more are signed, so that -1 is -1 at every width; single bytes, which
+ * are often characters, masks and shuffles, are not.
+ */
+static int64_t signed_value(const struct insn_op *op)
+{
+	switch (op->size) {
+	case 1: return (uint8_t)op->imm;
+	case 2: return (int16_t)op->imm;
+	case 4: return (int32_t)op->imm;
+	default: return op->imm;
+	}
+}
+
+static char *put_immediate(char *p, int64_t v, bool is_addr, const struct normalise_opts *o)
+{
+	if (is_addr || magnitude(v) > o->threshold)
+		return put(p, "IMM");
+	if (v < 0)
+		*p++ = '-';
+	return put_decimal(p, magnitude(v));
+}
+
+static const char *size_name(unsigned size)
+{
+	switch (size) {
+	case 1: return "byte";
+	case 2: return "word";
+	case 4: return "dword";
+	case 6: return "fword";
+	case 8: return "qword";
+	case 10: return "tbyte";
+	case 16: return "xmmword";
+	case 32: return "ymmword";
+	case 64: return "zmmword";
+	default: return NULL; /* a state area: fxsave and the like */
+	}
+}
+
+static char *put_memory(char *p, const struct insn_op *op, bool is_lea, bool is_addr,
+	const struct normalise_opts *o)
+{
+	const struct style *s = &styles[o->style];
+	const char *size = is_lea ? NULL : size_name(op->size);
+	bool has_seg = op->mem.seg == X86_FS || op->mem.seg == X86_GS;
+	bool has_base = op->mem.base != X86_NOREG, has_index = op->mem.index != X86_NOREG;
+	uint64_t disp = magnitude(op->mem.disp);
+
+	if (size)
+		p = put(put(p, size), has_seg ? s->before_segment : s->before_bracket);
+	if (has_seg)
+		p = put(p, op->mem.seg == X86_FS ? "fs:" : "gs:");
+	*p++ = '[';
+	if (has_base)
+		p = put(p, insn_reg_name((struct insn_reg){op->mem.base, 0, op->mem.addr_size}));
+	if (has_index) {
+		if (has_base)
+			p = put(p, s->plus);
+		p = put(p, insn_reg_name((struct insn_reg){op->mem.index, 0, op->mem.addr_size}));
+		if (op->mem.scale > 1) {
+			*p++ = '*';
+			p = put_decimal(p, op->mem.scale);
+		}
+	}
+	if (op->mem.base == X86_RIP || is_addr) {
+		if (has_base || has_index)
+			p = put(p, s->plus);
+		p = put(p, "IMM");
+	} else if (disp || !(has_base || has_index)) {
+		if (has_base || has_index)
+			p = put(p, op->mem.disp < 0 ? s->minus : s->plus);
+		else if (op->mem.disp < 0 && disp <= o->threshold)
+			*p++ = '-';
+		p = disp > o->threshold ? put(p, "IMM") : put_decimal(p, disp);
+	}
+	*p++ = ']';
+	return p;
+}
+
+/*
+ * The operand that a reference to code or data is about, or nops. An operand relative to rip is
+ * one anyway; else it is the one with this value; else, in files not yet linked, the one that the
+ * linker has to fill in, which is 0.
+ */
+static unsigned address_operand(const struct insn *i, const struct normalise_ref *ref)
+{
+	unsigned zero = i->nops;
+
+	if (!ref->data)
+		return i->nops;
+	for (unsigned k = 0; k < i->nops; k++) {
+		const struct insn_op *op = &i->op[k];
+		int64_t v = op->kind == INSN_OP_IMM ? op->imm : op->mem.disp;
+
+		if (op->kind != INSN_OP_IMM && op->kind != INSN_OP_MEM)
+			continue;
+		if ((op->kind == INSN_OP_MEM && op->mem.base == X86_RIP) ||
+			(uint64_t)v == ref->addr)
+			return k;
+		if (v == 0 && (zero == i->nops || op->kind == INSN_OP_IMM))
+			zero = k;
+	}
+	return zero;
+}
+
+static char *put_operands(char *p, const struct insn *i, const struct normalise_ref *ref,
+	const struct normalise_opts *o)
+{
+	unsigned addr = address_operand(i, ref);
+
+	for (unsigned k = 0; k < i->nops; k++) {
+		const struct insn_op *op = &i->op[k];
+
+		p = put(p, k ? ", " : " ");
+		switch (op->kind) {
+		case INSN_OP_REG: p = put(p, insn_reg_name(op->reg)); break;
+		case INSN_OP_IMM: p = put_immediate(p, signed_value(op), k == addr, o); break;
+		case INSN_OP_MEM: p = put_memory(p, op, i->mn == X86_LEA, k == addr, o); break;
+		case INSN_OP_REL:
+			p = put(p, i->flow == INSN_CALL || ref->func ? "func" : "MEM");
+			break;
+		}
+	}
+	return p;
+}
+
+void normalise_insn(struct buf *b, const struct insn *i, const struct normalise_ref *ref,
+	const struct normalise_opts *o)
+{
+	size_t room = sizeof("lock repne ") + strlen(i->mnemonic) + NORMALISE_NAME_MAX +
+		      (size_t)i->nops * OPERAND_MAX + (i->suffix ? strlen(i->suffix) : 0);
+	char *start, *p;
+
+	if (computes_nothing(i))
+		return;
+	p = start = buf_reserve(b, room);
+	if (i->prefix & INSN_LOCK)
+		p = put(p, "lock ");
+	if (i->prefix & (INSN_REP | INSN_REPNE) && is_string(i))
+		p = put(p, i->prefix & INSN_REP ? "rep " : "repne ");
+	p = put(p, i->mnemonic);
+	if (ref->import && is_branch(i)) {
+		*p++ = ' ';
+		p = put_name(p, ref->import);
+	} else {
+		p = put_operands(p, i, ref, o);
+	}
+	if (i->suffix)
+		p = put(p, i->suffix);
+	b->n += (size_t)(p - start);
+}
+
+int normalise_code(struct normalise_text *t, struct insn_decoder *d, const struct u8s *code,
+	const struct u8s *len, const struct refs *refs, size_t max_insns,
+	const struct normalise_opts *o)
+{
+	const uint8_t *p = code->p;
+	size_t left = code->n, ref_at = 0;
+
+	buf_reset(&t->text);
+	t->n = 0;
+	for (size_t i = 0; i < len->n && (!max_insns || t->n < max_insns); i++) {
+		struct normalise_ref ref = normalise_ref(refs, &ref_at, i);
+		size_t before = t->text.n;
+		struct insn insn;
+
+		if (len->p[i] > left || insn_decode(d, p, len->p[i], &insn) != 1 ||
+			insn.len != len->p[i])
+			return -1;
+		normalise_insn(&t->text, &insn, &ref, o);
+		if (t->text.n > before) {
+			t->end = mem_grow(t->end, &t->cap, t->n + 1, sizeof(*t->end));
+			t->end[t->n++] = t->text.n;
+		}
+		p += len->p[i];
+		left -= len->p[i];
+	}
+	return 0;
+}
+
+void normalise_text_free(struct normalise_text *t)
+{
+	buf_free(&t->text);
+	mem_free(t->end);
+	*t = (struct normalise_text){0};
+}
+
+/* ---- expressions ---- */
+
+static bool is_blank(char c)
+{
+	return (uint8_t)c <= ' ';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* One word of an expression; bytes in the text. */
+struct word {
+	const char *p;
+	size_t n;
+	enum { WORD_END, WORD_MARK, WORD_NUMBER, WORD_NAME } kind;
+};
+
+static struct word next_word(const char *p)
+{
+	struct word w;
+	bool has_digits_only = true;
+
+	while (*p && is_blank(*p))
+		p++;
+	w = (struct word){p, 0, WORD_END};
+	if (!*p)
+		return w;
+	if (is_mark(*p)) {
+		w.n = 1;
+		w.kind = WORD_MARK;
+		return w;
+	}
+	for (; p[w.n] && !is_blank(p[w.n]) && !is_mark(p[w.n]); w.n++)
+		has_digits_only &= is_digit(p[w.n]) || (w.n > 0 && p[w.n] == '.') ||
+				   (w.n == 0 && *p == '-' && is_digit(p[1]));
+	w.kind = has_digits_only ? WORD_NUMBER : WORD_NAME;
+	return w;
+}
+
+/* The 64-bit name of a part of a general register, or NULL when the text is none. */
+static const char *whole_register(const char *s, size_t n)
+{
+	static const char *const letter[] = {"rax", "rbx", "rcx", "rdx"};
+	static const char *const pointer[] = {"rsp", "rbp", "rsi", "rdi"};
+	static const char *const number[] = {"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+
+	if (n < 2 || n > 4)
+		return NULL;
+	if (s[0] == 'r' && is_digit(s[1]) && strchr("dwb", s[n - 1])) {
+		for (size_t i = 0; i < COUNT_OF(number); i++)
+			if (strlen(number[i]) == n - 1 && !memcmp(number[i], s, n - 1))
+				return number[i];
+		return NULL;
+	}
+	if (s[0] == 'e' && n == 3 && strchr("xpi", s[2])) { /* eax, esp, esi */
+		s++;
+		n--;
+	}
+	for (size_t i = 0; i < COUNT_OF(pointer); i++)
+		if (!memcmp(s, pointer[i] + 1, 2) && (n == 2 || (n == 3 && s[2] == 'l')))
+			return pointer[i];
+	if (n == 2 && s[0] >= 'a' && s[0] <= 'd' && strchr("xlh", s[1]))
+		return letter[s[0] - 'a'];
+	return NULL;
+}
+
+static void put_number(struct buf *b, const struct word *w, const struct normalise_opts *o)
+{
+	size_t i = w->p[0] == '-', decimals = 0;
+	uint64_t v = 0;
+
+	for (; i < w->n && is_digit(w->p[i]); i++)
+		if (__builtin_mul_overflow(v, 10, &v) ||
+			__builtin_add_overflow(v, (uint64_t)(w->p[i] - '0'), &v))
+			v = UINT64_MAX / 10 * 10; /* stays as large as this */
+	if (v > o->threshold) {
+		buf_puts(b, "IMM");
+		return;
+	}
+	if (i < w->n)
+		decimals = MIN(w->n - i, (size_t)3); /* the point and two digits */
+	buf_put(b, w->p, i + decimals);
+}
+
+/* Whether a blank stands between two words. */
+static bool is_apart(
+	const struct word *a, const struct word *b, bool a_is_value, enum normalise_style style)
+{
+	char x = a->kind == WORD_MARK ? a->p[0] : 0, y = b->kind == WORD_MARK ? b->p[0] : 0;
+
+	/* rsi [1:0]: the field is one word */
+	if (x == '[' || x == ':' || y == ':' || y == ']' || (x == '*' && y == '('))
+		return false;
+	if (style == NORMALISE_WORDS)
+		return true;
+	/* *(rbp add -168)[1:0], f(a, b), but: 0 Concat ( ... ) */
+	return !(x == '(' || x == '*' || y == ')' || y == ',' || y == '[' ||
+		 (y == '(' && a->kind == WORD_NAME && a_is_value));
+}
+
+void normalise_expr(struct buf *b, const char *expr, const struct normalise_opts *o)
+{
+	struct word last = {0}, w = next_word(expr);
+	bool value = false; /* the last word ends a value: a name after it is an operator */
+
+	while (w.kind != WORD_END) {
+		struct word next = next_word(w.p + w.n);
+		bool calls = next.kind == WORD_MARK && next.p[0] == '(';
+		const char *whole = NULL;
+
+		if (last.p && is_apart(&last, &w, value, o->style))
+			buf_putc(b, ' ');
+		if (w.kind == WORD_NAME && !(calls && !value))
+			whole = whole_register(w.p, w.n);
+		if (w.kind == WORD_NUMBER)
+			put_number(b, &w, o);
+		else if (whole)
+			buf_puts(b, whole);
+		else
+			buf_put(b, w.p, w.n);
+		value = w.kind == WORD_MARK ? w.p[0] == ')' || w.p[0] == ']' : !value;
+		last = w;
+		w = next;
+	}
+}

@@ -1,0 +1,154 @@
+/*
+ * wordpiece_save.c: a vocabulary as the files that other programs read: vocab.txt (BERT),
+ * tokenizer.json and tokenizer_config.json (Hugging Face `tokenizers` 0.x and `transformers`).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stream/field.h"
+#include "text/wordpiece.h"
+
+void wordpiece_txt(struct buf *b, const struct wordpiece *w)
+{
+	for (size_t i = 0; i < wordpiece_count(w); i++) {
+		buf_puts(b, wordpiece_token(w, i));
+		buf_putc(b, '\n');
+	}
+}
+
+/* Appends JSON that is written here with ' for ", to be readable. */
+static void put_json(struct buf *b, const char *s)
+{
+	for (; *s; s++)
+		buf_putc(b, *s == '\'' ? '"' : *s);
+}
+
+void wordpiece_json(struct buf *b, const struct wordpiece *w)
+{
+	put_json(b, "{\n"
+		    "  'version': '1.0',\n"
+		    "  'truncation': null,\n"
+		    "  'padding': null,\n"
+		    "  'added_tokens': [\n");
+	for (size_t i = 0; i < WORDPIECE_SPECIALS; i++) {
+		buf_printf(b, "    {\"id\": %zu, \"content\": \"%s\"", i, wordpiece_special[i]);
+		put_json(b, ", 'single_word': false, 'lstrip': false, 'rstrip': false, "
+			    "'normalized': false, 'special': true}");
+		buf_puts(b, i + 1 < WORDPIECE_SPECIALS ? ",\n" : "\n");
+	}
+	put_json(b, "  ],\n"
+		    "  'normalizer': null,\n"
+		    "  'pre_tokenizer': {'type': 'WhitespaceSplit'},\n"
+		    "  'post_processor': {\n"
+		    "    'type': 'TemplateProcessing',\n"
+		    "    'single': [\n"
+		    "      {'SpecialToken': {'id': '[CLS]', 'type_id': 0}},\n"
+		    "      {'Sequence': {'id': 'A', 'type_id': 0}},\n"
+		    "      {'SpecialToken': {'id': '[SEP]', 'type_id': 0}}\n"
+		    "    ],\n"
+		    "    'pair': [\n"
+		    "      {'SpecialToken': {'id': '[CLS]', 'type_id': 0}},\n"
+		    "      {'Sequence': {'id': 'A', 'type_id': 0}},\n"
+		    "      {'SpecialToken': {'id': '[SEP]', 'type_id': 0}},\n"
+		    "      {'Sequence': {'id': 'B', 'type_id': 1}},\n"
+		    "      {'SpecialToken': {'id': '[SEP]', 'type_id': 1}}\n"
+		    "    ],\n"
+		    "    'special_tokens': {\n"
+		    "      '[CLS]': {'id': '[CLS]', 'ids': [2], 'tokens': ['[CLS]']},\n"
+		    "      '[SEP]': {'id': '[SEP]', 'ids': [3], 'tokens': ['[SEP]']}\n"
+		    "    }\n"
+		    "  },\n"
+		    "  'decoder': {'type': 'WordPiece', 'prefix': '##', 'cleanup': false},\n"
+		    "  'model': {\n"
+		    "    'type': 'WordPiece',\n"
+		    "    'unk_token': '[UNK]',\n"
+		    "    'continuing_subword_prefix': '##',\n");
+	buf_printf(b, "    \"max_input_chars_per_word\": %d,\n", WORDPIECE_WORD_MAX);
+	put_json(b, "    'vocab': {\n");
+	for (size_t i = 0; i < wordpiece_count(w); i++) {
+		buf_puts(b, "      ");
+		field_json_text(b, wordpiece_token(w, i));
+		buf_printf(b, ": %zu%s\n", i, i + 1 < wordpiece_count(w) ? "," : "");
+	}
+	buf_puts(b, "    }\n  }\n}\n");
+}
+
+void wordpiece_config(struct buf *b)
+{
+	/* Without it AutoTokenizer goes by config.json, and BERT's own splitting cuts operands. */
+	put_json(b, "{\n"
+		    "  'tokenizer_class': 'PreTrainedTokenizerFast',\n"
+		    "  'pad_token': '[PAD]',\n"
+		    "  'unk_token': '[UNK]',\n"
+		    "  'cls_token': '[CLS]',\n"
+		    "  'sep_token': '[SEP]',\n"
+		    "  'mask_token': '[MASK]',\n"
+		    "  'clean_up_tokenization_spaces': false\n"
+		    "}\n");
+}
+
+static int write_all(int fd, const struct buf *b)
+{
+	for (size_t at = 0; at < b->n;) {
+		ssize_t n = write(fd, b->p + at, b->n - at);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		at += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/* Creates the file and fills it; errno says why not. */
+static int write_file(const char *path, const struct buf *b)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), why;
+
+	if (fd < 0)
+		return -1;
+	if (write_all(fd, b) < 0 || fsync(fd) < 0) {
+		why = errno;
+		close(fd);
+		errno = why;
+		return -1;
+	}
+	return close(fd);
+}
+
+/* Writes dir/name beside and renames it, so that it is there whole or not at all. */
+static int save_file(const char *dir, const char *name, const struct buf *b, struct err *e)
+{
+	struct buf path = {0}, beside = {0};
+	int r = 0;
+
+	buf_printf(&path, "%s/%s", dir, name);
+	buf_printf(&beside, "%s/%s.%ld.part", dir, name, (long)getpid());
+	if (write_file(buf_text(&beside), b) < 0 || rename((char *)beside.p, buf_text(&path)) < 0) {
+		r = err_set(e, "%s: cannot write: %s", buf_text(&path), strerror(errno));
+		unlink((char *)beside.p);
+	}
+	buf_free(&path);
+	buf_free(&beside);
+	return r;
+}
+
+int wordpiece_save(const struct wordpiece *w, const char *dir, struct err *e)
+{
+	struct buf txt = {0}, json = {0}, config = {0};
+	int r = 0;
+
+	wordpiece_txt(&txt, w);
+	wordpiece_json(&json, w);
+	wordpiece_config(&config);
+	if (save_file(dir, "vocab.txt", &txt, e) < 0 ||
+		save_file(dir, "tokenizer.json", &json, e) < 0 ||
+		save_file(dir, "tokenizer_config.json", &config, e) < 0)
+		r = -1;
+	buf_free(&txt);
+	buf_free(&json);
+	buf_free(&config);
+	return r;
+}
