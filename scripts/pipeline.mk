@@ -1,0 +1,93 @@
+# pipeline.mk: from a folder of ELF files to embeddings and matches. Copy it for a corpus of your own.
+#
+#	make -f scripts/pipeline.mk CORPUS=/path/to/elves OUT=work -j2
+#
+# Every stage of every file is a target of its own: a stopped run goes on where it was, a failed
+# file is made again, -jN and several makes side by side are safe (outputs appear when complete).
+# Only LABELS, the sizes and the options below are meant to be changed.
+#
+# targets  functions  strands  vocab  tokens  model  units  embeddings  matches (default)
+#
+# CORPUS   folder of ELF files; other files in it are passed over. No blanks in names, please.
+# LABELS   how the path below CORPUS says what a file is, as {project}/{compiler}-{opt}/{file}
+# MODEL    a folder with a trained model; without one a model is pre-trained on the corpus
+# QUERY    embeddings file whose functions are looked up in the corpus (default: the corpus itself)
+
+CORPUS ?= $(error say CORPUS=folder-of-ELF-files)
+OUT    ?= work
+LABELS ?=
+MODEL  ?= $(OUT)/model
+QUERY  ?= $(OUT)/embeddings.bb
+
+VOCAB_SIZE ?= 4096
+MAX_INSNS  ?= 150
+K          ?= 10
+TRAIN      ?= --config small --epochs 1
+BB         ?= $(if $(wildcard build/bin/bb-disasm),build/bin/,)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := matches
+
+# The ELF files, by their first four bytes, as paths below CORPUS. Found once, kept in a list.
+$(OUT)/files.mk:
+	@mkdir -p $(@D)
+	cd $(CORPUS) && find . -type f -size +0 | sed 's,^\./,,' | LC_ALL=C sort | while read -r f; do \
+		if [ "$$(head -c4 "$$f" | od -An -tx1 | tr -d ' \n')" = 7f454c46 ]; then echo "FILES += $$f"; fi; \
+	done > $(abspath $@).part
+	mv $@.part $@
+include $(OUT)/files.mk
+
+FUNCTIONS  := $(FILES:%=$(OUT)/functions/%.bb)
+STRANDS    := $(FILES:%=$(OUT)/strands/%.bb)
+TOKENS     := $(FILES:%=$(OUT)/tokens/%.bb)
+UNITS      := $(FILES:%=$(OUT)/units/%.bb)
+EMBEDDINGS := $(FILES:%=$(OUT)/embeddings/%.bb)
+VOCAB      := $(if $(filter $(OUT)/model,$(MODEL)),$(OUT)/vocab,$(MODEL))
+
+functions: $(FUNCTIONS)
+strands: $(STRANDS)
+vocab: $(VOCAB)/vocab.txt
+tokens: $(TOKENS)
+model: $(MODEL)/config.json
+units: $(UNITS)
+embeddings: $(OUT)/embeddings.bb
+matches: $(OUT)/matches.bb
+
+$(OUT)/functions/%.bb: $(CORPUS)/%
+	@mkdir -p $(@D)
+	$(BB)bb-disasm -t 1 $(if $(LABELS),--label-path '$(LABELS)') -o $@ $<
+
+$(OUT)/strands/%.bb: $(OUT)/functions/%.bb
+	@mkdir -p $(@D)
+	$(BB)bb-strands -t 1 $< | $(BB)bb-sym -t 1 | $(BB)bb-uniq -o $@
+
+$(OUT)/vocab/vocab.txt: $(STRANDS)
+	printf '%s\n' $(STRANDS) | xargs cat | $(BB)bb-vocab -n $(VOCAB_SIZE) -o $(@D)
+
+$(OUT)/tokens/%.bb: $(OUT)/strands/%.bb $(VOCAB)/vocab.txt
+	@mkdir -p $(@D)
+	$(BB)bb-tok -t 1 -m $(VOCAB) -o $@ $<
+
+$(OUT)/model/config.json: $(TOKENS)
+	printf '%s\n' $(TOKENS) | xargs cat | $(BB)bb-uniq | $(BB)bb-train $(TRAIN) --vocab $(VOCAB) -o $(@D)
+
+$(OUT)/units/%.bb: $(OUT)/functions/%.bb $(VOCAB)/vocab.txt
+	@mkdir -p $(@D)
+	$(BB)bb-strands -t 1 -u function $< | $(BB)bb-tok -t 1 -m $(VOCAB) --max-insns $(MAX_INSNS) -o $@
+
+$(OUT)/embeddings/%.bb: $(OUT)/units/%.bb $(MODEL)/config.json
+	@mkdir -p $(@D)
+	$(BB)bb-embed -t 1 -m $(MODEL) -o $@ $<
+
+$(OUT)/embeddings.bb: $(EMBEDDINGS)
+	printf '%s\n' $(EMBEDDINGS) | xargs cat > $@.part
+	mv $@.part $@
+
+$(OUT)/matches.bb: $(OUT)/embeddings.bb $(QUERY)
+	$(BB)bb-knn -k $(K) -c $(OUT)/embeddings.bb -o $@ $(QUERY)
+
+.PHONY: functions strands vocab tokens model units embeddings matches
+.SECONDARY:
