@@ -37,6 +37,7 @@ void kinds_cddl(struct buf *b)
 		    "; A member is a header, records of the one kind it names, and a trailer.\n\n"
 		    "record = function / sequence / tokens / embedding / match / prediction\n"
 		    "member-header = #6.55799(header)\n"
+		    "count = 0..9223372036854775807\n"
 		    "ta-uint8 = #6.64(bstr)\n"
 		    "ta-uint16le = #6.69(bstr)\n"
 		    "ta-uint32le = #6.70(bstr)\n"

@@ -34,8 +34,7 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 {
 	static const char *const units[] = {"strand", "block", "function"};
 	struct tokens *t = rec;
-	size_t n = rng_below(r, 30), starts = MIN(n, (size_t)rng_below(r, 8)),
-	       exprs = rng_below(r, 4);
+	size_t n = rng_below(r, 30), starts = rng_below(r, 8), exprs = rng_below(r, 4);
 
 	*t = (struct tokens){.unit = units[rng_below(r, 3)],
 		.labels = origin_sample_labels(a, r),
@@ -43,6 +42,7 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 		.vocab = rng_u64(r),
 		.cut = rng_below(r, 3)};
 	origin_sample(&t->origin, a, r);
+	starts = MIN(starts, n);
 	t->ids = (struct u32s){arena_get(a, n, 4), n};
 	for (size_t i = 0; i < n; i++)
 		t->ids.p[i] = rng_u32(r) >> rng_below(r, 32);

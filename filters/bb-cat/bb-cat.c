@@ -233,8 +233,9 @@ static int print_headers(struct prog *p, const struct options *o)
 		}
 		if (got < 0)
 			break;
-		if (stream_account(in, &item, &raw, count) < 0) {
-			got = -1;
+		if (stream_account(in, &item, &raw, count, &e) < 0) {
+			prog_error(p, "%s", e.text);
+			got = -2;
 			break;
 		}
 		if (item.type != STREAM_TRAILER)

@@ -24,13 +24,17 @@ static void add_chunk(struct arena *a, size_t need)
 {
 	struct arena_chunk *c, **link = a->cur ? &a->cur->next : &a->first;
 
-	/* Kept chunks that are too small are passed over until the next reset. */
+	/*
+	 * A kept chunk that is too small is given back: were it only passed over, batches that
+	 * grow slowly would leave a chunk of every size behind.
+	 */
 	while ((c = *link) != NULL) {
 		if (c->size >= need) {
 			use(a, c);
 			return;
 		}
-		link = &c->next;
+		*link = c->next;
+		mem_free(c);
 	}
 	c = mem_alloc(1, sizeof(*c) + MAX(need, (size_t)CHUNK));
 	c->size = MAX(need, (size_t)CHUNK);

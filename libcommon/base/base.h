@@ -19,12 +19,13 @@
 #define UNUSED                 __attribute__((unused))
 #define COUNT_OF(a)            (sizeof(a) / sizeof((a)[0]))
 
+/* These look at an argument twice: no calls in them. */
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* The text of the last error of an object: always terminated, cut when too long. */
 struct err {
-	char text[256];
+	char text[1024];
 };
 
 #endif

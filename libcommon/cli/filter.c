@@ -21,8 +21,9 @@ struct filter_out {
 	struct arena arena;
 	struct stream_pack pack;
 	uint64_t records, skipped;
-	struct buf messages; /* one line for each skipped record */
-	struct err bad;      /* the frame is damaged: why */
+	uint64_t done, total; /* bytes of the input when this frame was read */
+	struct buf messages;  /* one line for each skipped record */
+	struct err bad;       /* the frame is damaged: why */
 	bool is_bad;
 	const uint8_t *now; /* the record being worked on */
 	size_t now_n;
@@ -71,6 +72,7 @@ static int read_job(void *ctx, void *job)
 		prog_error(run->p, "%s", stream_error(run->in));
 	o->kind = stream_kind(run->in);
 	o->write = run->f->out ? run->f->out : o->kind;
+	stream_position(run->in, &o->done, &o->total);
 	return got;
 }
 
@@ -113,13 +115,12 @@ static void work_job(void *ctx, void *job, unsigned worker)
 static int write_records(struct run *run, struct filter_out *o)
 {
 	struct stream_writer *w = output_stream(run->out);
-	uint64_t done, total;
 	char *line = buf_text(&o->messages);
 
 	for (size_t left = o->messages.n; left;) {
 		size_t n = (size_t)((char *)memchr(line, '\n', left) - line);
 
-		prog_warn(run->p, "%.*s", (int)n, line);
+		(run->p->strict ? prog_error : prog_warn)(run->p, "%.*s", (int)n, line);
 		line += n + 1;
 		left -= n + 1;
 	}
@@ -131,8 +132,7 @@ static int write_records(struct run *run, struct filter_out *o)
 		return -1;
 	run->skipped += o->skipped;
 	run->records += o->records;
-	stream_position(run->in, &done, &total);
-	progress_tick(run->progress, run->records, done, total);
+	progress_tick(run->progress, run->records, o->done, o->total);
 	if (stream_put(w, &o->pack) < 0) {
 		output_failed(run->out);
 		return -1;
@@ -150,8 +150,8 @@ static int write_job(void *ctx, void *job)
 
 	if (o->item.type == STREAM_RECORDS && write_records(run, o) < 0)
 		return -1;
-	if (stream_account(run->in, &o->item, &o->raw, o->records) < 0) {
-		prog_error(run->p, "%s", stream_error(run->in));
+	if (stream_account(run->in, &o->item, &o->raw, o->records, &o->bad) < 0) {
+		prog_error(run->p, "%s", o->bad.text);
 		return -1;
 	}
 	if (o->item.type == STREAM_HEADER)

@@ -3,7 +3,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,6 +29,33 @@ static bool is_special(const char *path)
 	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
+/* The unfinished file: removed however the process ends, short of SIGKILL. */
+static char *part;
+
+static void remove_part(void)
+{
+	if (part)
+		unlink(part);
+}
+
+static void on_signal(int sig)
+{
+	remove_part();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void guard_part(char *path)
+{
+	static const int sigs[] = {SIGHUP, SIGINT, SIGTERM};
+
+	part = path;
+	atexit(remove_part);
+	for (size_t i = 0; i < COUNT_OF(sigs); i++)
+		if (signal(sigs[i], on_signal) == SIG_IGN)
+			signal(sigs[i], SIG_IGN); /* as under nohup */
+}
+
 struct output *output_open(struct prog *p)
 {
 	struct output *o = mem_zalloc(1, sizeof(*o));
@@ -45,6 +74,7 @@ struct output *output_open(struct prog *p)
 		o->fd = open(o->beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 		if (o->fd < 0)
 			prog_fail(p, "%s: cannot create: %s", o->beside, strerror(errno));
+		guard_part(o->beside);
 	}
 	if (isatty(o->fd))
 		prog_usage(
@@ -91,6 +121,7 @@ int output_close(struct output *o, int status)
 	}
 	if (o->beside && status != EXIT_OK)
 		unlink(o->beside);
+	part = NULL;
 	mem_free(o->beside);
 	stream_free(o->w);
 	mem_free(o);

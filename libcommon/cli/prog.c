@@ -194,8 +194,8 @@ static void set(const struct prog *p, const struct opt *o, const char *arg)
 	}
 }
 
-/* Every content option that is not at its zero: "unit=strand". */
-static void record_content(struct prog *p)
+/* Every content option that was given or is not at its zero: "unit=strand". */
+static void record_content(struct prog *p, const bool *given)
 {
 	for (size_t i = 0; i < p->nopts; i++) {
 		const struct opt *o = &p->opts[i];

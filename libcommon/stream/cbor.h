@@ -39,7 +39,7 @@ int cbor_get_head(struct cbor *c, enum cbor_major *major, uint64_t *arg) MUST_CH
 int cbor_get(struct cbor *c, enum cbor_major major, uint64_t *arg) MUST_CHECK;
 /* A byte or text string: its place in the input. */
 int cbor_get_string(struct cbor *c, enum cbor_major major, const uint8_t **p, size_t *n) MUST_CHECK;
-/* A float of any width that is exact in the result. */
+/* A float of any width, rounded to the nearest (too large a number gives infinity). */
 int cbor_get_f32(struct cbor *c, float *v) MUST_CHECK;
 /* Passes over one item of any type, to the depth limit. */
 int cbor_skip(struct cbor *c) MUST_CHECK;

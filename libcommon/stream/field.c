@@ -20,6 +20,19 @@ const char *field_label(const struct labels *l, const char *key)
 	return NULL;
 }
 
+void field_clear(const struct fields *fs, void *rec)
+{
+	memset(rec, 0, fs->size);
+	for (size_t i = 0; i < fs->n; i++) {
+		void *m = (char *)rec + fs->f[i].offset;
+
+		if (fs->f[i].type == FIELD_TEXT)
+			*(const char **)m = "";
+		else if (fs->f[i].type == FIELD_RECORD)
+			field_clear(fs->f[i].sub, m);
+	}
+}
+
 static bool is_empty(const struct field *f, const void *m)
 {
 	switch (f->type) {
@@ -267,7 +280,7 @@ static int get_value(struct cbor *c, const struct field *f, void *m, struct aren
 	uint64_t n;
 
 	switch (f->type) {
-	case FIELD_U64:
+	case FIELD_U64: return cbor_get(c, CBOR_UINT, m) < 0 || *(uint64_t *)m >> 63 ? -1 : 0;
 	case FIELD_ADDR: return cbor_get(c, CBOR_UINT, m);
 	case FIELD_F32: return cbor_get_f32(c, m) < 0 || !isfinite(*(float *)m) ? -1 : 0;
 	case FIELD_TEXT: return get_text(c, m, a);
@@ -309,27 +322,13 @@ static int get_value(struct cbor *c, const struct field *f, void *m, struct aren
 	return 0;
 }
 
-/* Absent texts read as "" so that nobody meets a NULL. */
-static void set_empty(const struct fields *fs, void *rec)
-{
-	memset(rec, 0, fs->size);
-	for (size_t i = 0; i < fs->n; i++) {
-		void *m = (char *)rec + fs->f[i].offset;
-
-		if (fs->f[i].type == FIELD_TEXT)
-			*(const char **)m = "";
-		else if (fs->f[i].type == FIELD_RECORD)
-			set_empty(fs->f[i].sub, m);
-	}
-}
-
 static int decode(struct cbor *c, const struct fields *fs, void *rec, struct arena *a,
 	unsigned depth, struct err *e)
 {
 	uint64_t n, seen = 0;
 	size_t next = 0;
 
-	set_empty(fs, rec);
+	field_clear(fs, rec);
 	if (!depth || cbor_get(c, CBOR_MAP, &n) < 0)
 		return err_set(e, "%s: not a map", fs->name);
 	for (; n; n--) {

@@ -16,7 +16,7 @@
 #include "base/rng.h"
 
 enum field_type {      /* the C member                        in CBOR */
-	FIELD_U64,     /* uint64_t                            unsigned integer */
+	FIELD_U64,     /* uint64_t: a count below 2^63        unsigned integer */
 	FIELD_ADDR,    /* uint64_t: an address or hash        unsigned integer; hex text in JSON */
 	FIELD_F32,     /* float, finite                       float */
 	FIELD_TEXT,    /* const char *, terminated UTF-8      text */
@@ -99,6 +99,8 @@ struct kind {
 /* The value of a label, or NULL. */
 const char *field_label(const struct labels *l, const char *key);
 
+/* Makes rec an empty record: zeros, and "" for texts, so that nobody meets a NULL. */
+void field_clear(const struct fields *fs, void *rec);
 /* Appends the record as CBOR. */
 void field_encode(struct buf *b, const struct fields *fs, const void *rec);
 /*

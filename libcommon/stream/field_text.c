@@ -155,12 +155,15 @@ static int from_text(const json_t *j, const char **s, struct arena *a)
 	return cbor_is_text((const uint8_t *)*s, json_string_length(j)) ? 0 : -1;
 }
 
-static int from_hex(const json_t *j, size_t exact, struct u8s *v, struct arena *a)
+/* Of a fixed length, unless it is optional and empty. */
+static int from_hex(const json_t *j, const struct field *f, struct u8s *v, struct arena *a)
 {
 	const char *s = json_string_value(j);
 	size_t n = s ? strlen(s) : 1;
 
-	if (!s || n % 2 || strspn(s, "0123456789abcdefABCDEF") != n || (exact && n != 2 * exact))
+	bool any = !f->exact || (!n && !(f->flags & FIELD_REQUIRED));
+
+	if (!s || n % 2 || strspn(s, "0123456789abcdefABCDEF") != n || (!any && n != 2 * f->exact))
 		return -1;
 	v->n = n / 2;
 	v->p = arena_get(a, v->n, 1);
@@ -211,7 +214,7 @@ static int from_value(json_t *j, const struct field *f, void *m, struct arena *a
 	case FIELD_ADDR: return from_addr(j, m);
 	case FIELD_F32: return from_f32(j, m);
 	case FIELD_TEXT: return from_text(j, m, a);
-	case FIELD_BYTES: return from_hex(j, f->exact, m, a);
+	case FIELD_BYTES: return from_hex(j, f, m, a);
 	case FIELD_LABELS: return from_labels(j, m, a);
 	case FIELD_RECORD: return from_object(j, f->sub, m, a, e);
 	case FIELD_U8S: size = 1; break;
@@ -257,27 +260,17 @@ static int from_object(
 {
 	if (!json_is_object(j))
 		return err_set(e, "%s: not an object", fs->name);
-	memset(rec, 0, fs->size);
+	field_clear(fs, rec);
 	for (size_t i = 0; i < fs->n; i++) {
 		const struct field *f = &fs->f[i];
 		json_t *v = json_object_get(j, f->key);
-		void *m = (char *)rec + f->offset;
 
-		if (f->type == FIELD_TEXT)
-			*(const char **)m = "";
-		if (!v) {
-			if (f->flags & FIELD_REQUIRED)
-				return err_set(e, "%s: no \"%s\"", fs->name, f->key);
-			if (f->type != FIELD_RECORD)
-				continue;
-			v = json_object(); /* an absent record has empty texts, not NULLs */
-			e->text[0] = '\0';
-			(void)!from_object(v, f->sub, m, a, e);
-			json_decref(v);
+		if (!v && (f->flags & FIELD_REQUIRED))
+			return err_set(e, "%s: no \"%s\"", fs->name, f->key);
+		if (!v)
 			continue;
-		}
 		e->text[0] = '\0';
-		if (from_value(v, f, m, a, e) < 0)
+		if (from_value(v, f, (char *)rec + f->offset, a, e) < 0)
 			return e->text[0] ? -1
 					  : err_set(e, "%s: bad value of \"%s\"", fs->name, f->key);
 	}
@@ -301,7 +294,7 @@ int field_from_json(const struct fields *fs, const char *text, size_t n, void *r
 static const char *cddl_type(const struct field *f)
 {
 	switch (f->type) {
-	case FIELD_U64:
+	case FIELD_U64: return "count";
 	case FIELD_ADDR: return "uint";
 	case FIELD_F32: return "float";
 	case FIELD_TEXT: return "tstr";

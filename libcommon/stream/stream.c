@@ -183,7 +183,7 @@ uint64_t stream_count(const struct stream_reader *r)
 /* Puts the file's name before the reason in r->err. */
 static int fail(struct stream_reader *r, const char *why)
 {
-	return err_set(&r->err, "%.120s: %s", r->name, why);
+	return err_set(&r->err, "%.600s: %s", r->name, why);
 }
 
 static int open_next(struct stream_reader *r)
@@ -226,21 +226,25 @@ static int read_header(struct stream_reader *r, struct stream_item *item)
 			    copy ? &r->header_arena : &item->arena, &e) < 0)
 			return fail(r, e.text);
 	if (h->bb != STREAM_VERSION)
-		return err_set(&r->err, "%.120s: container version %llu is not known", r->name,
+		return err_set(&r->err, "%.600s: container version %llu is not known", r->name,
 			(unsigned long long)h->bb);
 	if (r->want && strcmp(h->kind, r->want->name))
-		return err_set(&r->err, "%.120s: holds records of kind '%.40s', need '%s'", r->name,
+		return err_set(&r->err, "%.600s: holds records of kind '%.40s', need '%s'", r->name,
 			h->kind, r->want->name);
+	if (r->kind && strcmp(h->kind, r->kind->name))
+		return err_set(&r->err,
+			"%.600s: holds records of kind '%.40s', what came before '%s'", r->name,
+			h->kind, r->kind->name);
 	r->kind = r->want;
 	for (size_t i = 0; !r->want && r->kinds[i]; i++)
 		if (!strcmp(r->kinds[i]->name, h->kind))
 			r->kind = r->kinds[i];
 	if (!r->kind)
-		return err_set(&r->err, "%.120s: holds records of an unknown kind '%.40s'", r->name,
+		return err_set(&r->err, "%.600s: holds records of an unknown kind '%.40s'", r->name,
 			h->kind);
 	if (h->version > r->kind->version)
 		return err_set(&r->err,
-			"%.120s: version %llu of kind '%s' is newer than this program", r->name,
+			"%.600s: version %llu of kind '%s' is newer than this program", r->name,
 			(unsigned long long)h->version, r->kind->name);
 	item->type = STREAM_HEADER;
 	r->inside = r->any = true;
@@ -314,7 +318,7 @@ void stream_unpack_free(void *scratch)
 }
 
 int stream_account(struct stream_reader *r, const struct stream_item *item, const struct buf *raw,
-	uint64_t count)
+	uint64_t count, struct err *e)
 {
 	const struct stream_trailer *t = &item->trailer;
 	uint8_t digest[HASH_BYTES];
@@ -332,11 +336,11 @@ int stream_account(struct stream_reader *r, const struct stream_item *item, cons
 	}
 	hash_get(r->hash, digest);
 	if (t->end != 1 || t->records != r->count)
-		return err_set(&r->err, "%.120s: trailer says %llu records, there are %llu",
-			item->file, (unsigned long long)t->records, (unsigned long long)r->count);
+		return err_set(e, "%.600s: trailer says %llu records, there are %llu", item->file,
+			(unsigned long long)t->records, (unsigned long long)r->count);
 	if (memcmp(t->digest.p, digest, HASH_BYTES))
 		return err_set(
-			&r->err, "%.120s: content does not match the trailer's digest", item->file);
+			e, "%.600s: content does not match the trailer's digest", item->file);
 	hash_put(r->digests, digest, HASH_BYTES);
 	r->all += r->count;
 	r->count = 0;
@@ -361,14 +365,14 @@ int stream_read(struct stream_reader *r, void *rec)
 			if (stream_unpack(&r->item, &r->raw_scratch, &r->raw, &e) < 0)
 				return fail(r, e.text);
 		}
-		if (stream_account(r, &r->item, &r->raw, 0) < 0)
+		if (stream_account(r, &r->item, &r->raw, 0, &r->err) < 0)
 			return -1;
 	}
 	arena_reset(&r->arena);
 	took = field_decode(
 		r->kind->fields, r->raw.p + r->at, r->raw.n - r->at, rec, &r->arena, &e);
 	if (took < 0 || r->kind->check(rec, &e) < 0)
-		return err_set(&r->err, "%.120s: record %llu: %.100s", r->name,
+		return err_set(&r->err, "%.600s: record %llu: %.100s", r->name,
 			(unsigned long long)stream_count(r) + 1, e.text);
 	r->from = r->at;
 	r->at += (size_t)took;

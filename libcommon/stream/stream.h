@@ -5,7 +5,7 @@
  * Readers check everything: that each frame is whole, that the trailer is there, and that record
  * count and digest agree with what was read. A stream that passed is complete.
  *
- * Two ways to read. stream_read gives one record after another. For parallel work, stream_next
+ * All members of a stream hold records of one kind. Two ways to read. stream_read gives one record after another. For parallel work, stream_next
  * gives packed frames in order, which any thread may unpack, and stream_account, called in order,
  * does the checking. Writing mirrors it: a stream_pack gathers and compresses records on any
  * thread, stream_put writes packs in order.
@@ -106,10 +106,11 @@ int stream_unpack(
 void stream_unpack_free(void *scratch);
 /*
  * Tells the reader, in order, what each item held: for records their bytes and number; for a
- * trailer it compares. 0, or -1 when the trailer disagrees.
+ * trailer it compares. 0, or -1 with "file: why" in e when the trailer disagrees. May run while
+ * another thread is in stream_next: the two share nothing but the reader's pointer.
  */
 int stream_account(struct stream_reader *r, const struct stream_item *item, const struct buf *raw,
-	uint64_t count) MUST_CHECK;
+	uint64_t count, struct err *e) MUST_CHECK;
 
 /* ---- writing ---- */
 

@@ -135,6 +135,23 @@ int stream_put(struct stream_writer *w, struct stream_pack *p)
 	return r;
 }
 
+/* Writes the closed frames of stream_write; the records of the open one stay. */
+static int send(struct stream_writer *w)
+{
+	struct stream_pack *p = &w->pack;
+	int r;
+
+	if (!p->packed.n)
+		return 0;
+	hash_put(w->hash, p->raw.p, p->open);
+	r = write_all(w, p->packed.p, p->packed.n);
+	buf_reset(&p->packed);
+	memmove(p->raw.p, p->raw.p + p->open, p->raw.n - p->open);
+	p->raw.n -= p->open;
+	p->open = 0;
+	return r;
+}
+
 /* A frame that holds no records: a header or a trailer. */
 static int put_alone(struct stream_writer *w, const struct fields *fs, const void *rec, bool tag)
 {
@@ -166,12 +183,6 @@ int stream_begin(struct stream_writer *w, const struct kind *k, const struct str
 	r = put_alone(w, &stream_header_fields, &h, true);
 	mem_free(all);
 	return r;
-}
-
-/* Sends what stream_write has gathered, once a frame is closed. */
-static int send(struct stream_writer *w)
-{
-	return w->pack.packed.n && w->pack.open == w->pack.raw.n ? stream_put(w, &w->pack) : 0;
 }
 
 int stream_write(struct stream_writer *w, const struct kind *k, const void *rec)
