@@ -24,7 +24,7 @@ const char *const wordpiece_special[WORDPIECE_SPECIALS] = {
 	"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
 enum { START = 0, CONT = 1 }; /* the roots: at the start of a word, behind a token */
-enum { POPS_MAX = 1 << 26 };  /* entries of all pops; only a vocabulary made to hurt gets there */
+enum { POPS_MAX = 1 << 24 };  /* entries of all pops; only a vocabulary made to hurt gets there */
 enum { MEMO_WORDS = 1 << 16 };
 static const uint32_t NONE = UINT32_MAX;
 
