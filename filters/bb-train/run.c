@@ -1,0 +1,324 @@
+/* run.c: the model, checkpoints and the log of a training; see run.h. */
+#include "filters/bb-train/run.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_signal(int sig UNUSED)
+{
+	stop_asked = 1;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static const char *in_folder(const struct run *r, struct buf *b, const char *name)
+{
+	buf_reset(b);
+	buf_printf(b, "%s/%s", r->o->folder, name);
+	return buf_text(b);
+}
+
+/* "small", "FILE.json", "layers=6,hidden=384", or several of them: later ones win. */
+static void parse_config(const struct run *r, struct model_config *c)
+{
+	static const struct {
+		const char *key;
+		size_t at;
+	} keys[] = {
+		{"layers", offsetof(struct model_config, layers)},
+		{"hidden", offsetof(struct model_config, hidden)},
+		{"heads", offsetof(struct model_config, heads)},
+		{"intermediate", offsetof(struct model_config, intermediate)},
+		{"max_len", offsetof(struct model_config, max_len)},
+	};
+	char *text = mem_strdup(r->o->config), *save = NULL;
+	struct err e;
+
+	for (char *w = strtok_r(text, ", ", &save); w; w = strtok_r(NULL, ", ", &save)) {
+		char *eq = strchr(w, '='), *end;
+		size_t n = strlen(w), k = 0;
+
+		if (!eq && n > 5 && strcmp(w + n - 5, ".json") == 0) {
+			if (checkpoint_read_config(w, c, &e) < 0)
+				prog_fail(r->p, "%s", e.text);
+			continue;
+		}
+		if (!eq && model_config_named(c, w) < 0)
+			prog_usage(r->p,
+				"--config: '%s' is not tiny, small, base, FILE.json or "
+				"KEY=VALUE",
+				w);
+		if (!eq)
+			continue;
+		*eq = '\0';
+		while (k < COUNT_OF(keys) && strcmp(keys[k].key, w) != 0)
+			k++;
+		errno = 0;
+		*(uint32_t *)((char *)c + keys[k % COUNT_OF(keys)].at) =
+			(uint32_t)strtoul(eq + 1, &end, 10);
+		if (k == COUNT_OF(keys) || eq[1] < '0' || eq[1] > '9' || *end || errno)
+			prog_usage(r->p,
+				"--config: '%s=%s': keys are layers, hidden, heads, "
+				"intermediate, max_len, with whole numbers",
+				w, eq + 1);
+	}
+	mem_free(text);
+}
+
+static void open_vocab(struct run *r)
+{
+	const struct options *o = r->o;
+	struct buf b = {0};
+	struct err e;
+
+	if (o->vocab)
+		buf_puts(&b, o->vocab);
+	else if (o->init)
+		buf_printf(&b, "%s/vocab.txt", o->init);
+	else
+		prog_usage(r->p, "--vocab is needed (or --init, which brings its own)");
+	r->words = wordpiece_open(buf_text(&b), &e);
+	if (!r->words)
+		prog_fail(r->p, "%s", e.text);
+	buf_free(&b);
+}
+
+static void open_model(struct run *r)
+{
+	const struct options *o = r->o;
+	struct model_config c;
+	size_t n = wordpiece_count(r->words);
+	struct err e;
+
+	if (o->init) {
+		r->m = checkpoint_load(o->init, r->nn, o->seed, NULL, &e);
+		if (!r->m)
+			prog_fail(r->p, "%s", e.text);
+		if (r->m->config.vocab != n)
+			prog_fail(r->p, "the vocabulary has %zu tokens, the model in %s has %u", n,
+				o->init, r->m->config.vocab);
+	} else {
+		(void)!model_config_named(&c, "small");
+		parse_config(r, &c);
+		c.vocab = (uint32_t)n;
+		if (model_config_check(&c, &e) < 0)
+			prog_usage(r->p, "--config: %s", e.text);
+		r->m = model_new(r->nn, &c);
+		model_init(r->m, o->seed);
+		model_update(r->m);
+	}
+	if (r->m->config.max_len < 8 || r->m->config.types < 2)
+		prog_fail(r->p, "the model must take 8 positions and 2 token types at least");
+}
+
+/* What a training was started with, for comparison: all options that change the weights. */
+static void note_options(struct run *r)
+{
+	struct buf b = {0};
+
+	for (size_t i = 0; i < r->p->content.n; i++)
+		buf_printf(&b, "%s%s", i ? "; " : "", r->p->content.p[i]);
+	r->options_text = buf_text(&b); /* kept to the end of the process */
+}
+
+static uint64_t number(const json_t *j, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(j, key));
+}
+
+/* Restores the state in the folder, if there is one. Returns the length of the log then. */
+static uint64_t restore(struct run *r)
+{
+	char *text = NULL;
+	const char *options;
+	struct err e;
+	json_t *j;
+	uint64_t log;
+	int got = checkpoint_load_state(r->o->folder, r->m, &r->optim, &text, &e);
+
+	if (got < 0)
+		prog_fail(r->p, "%s", e.text);
+	if (got == 0)
+		return 0;
+	j = json_loads(text, 0, NULL);
+	options = json_string_value(json_object_get(j, "options"));
+	if (!options)
+		prog_fail(r->p, "%s/optimizer.safetensors: not a state of bb-train", r->o->folder);
+	if (strcmp(options, r->options_text) != 0)
+		prog_fail(r->p,
+			"%s: holds a training with other options (%s); give the same, another "
+			"folder, or remove its optimizer.safetensors",
+			r->o->folder, options);
+	r->at = (struct place){
+		number(j, "step"), number(j, "epoch"), number(j, "draws"), number(j, "tokens")};
+	r->best = json_number_value(json_object_get(j, "best"));
+	r->best_step = number(j, "best_step");
+	r->done = json_is_true(json_object_get(j, "done"));
+	log = number(j, "log");
+	json_decref(j);
+	mem_free(text);
+	prog_warn(
+		r->p, "%s: resuming after step %llu", r->o->folder, (unsigned long long)r->at.step);
+	return log;
+}
+
+static void open_log(struct run *r, uint64_t length)
+{
+	struct buf path = {0};
+	const char *file = in_folder(r, &path, "metrics.jsonl");
+
+	r->log = fopen(file, "ae");
+	if (!r->log || ftruncate(fileno(r->log), (off_t)length) < 0 ||
+		fseeko(r->log, 0, SEEK_END) < 0)
+		prog_fail(r->p, "%s: cannot write: %s", file, strerror(errno));
+	buf_free(&path);
+}
+
+void run_open(struct run *r)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	struct err e;
+	uint64_t log;
+
+	note_options(r);
+	open_vocab(r);
+	r->nn = nn_cpu_open((unsigned)r->p->threads);
+	open_model(r);
+	r->optim = optim_new(r->m, (float)r->o->lr);
+	r->optim.decay = (float)r->o->decay;
+	r->optim.clip = (float)r->o->clip;
+	log = restore(r);
+	if (mkdir(r->o->folder, 0777) < 0 && errno != EEXIST)
+		prog_fail(r->p, "%s: cannot make the folder: %s", r->o->folder, strerror(errno));
+	if (wordpiece_save(r->words, r->o->folder, &e) < 0)
+		prog_fail(r->p, "%s", e.text);
+	open_log(r, log);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	r->began_at = r->shown_at = now();
+	r->began_tokens = r->at.tokens;
+}
+
+void run_plan(struct run *r, uint64_t total)
+{
+	r->total = total;
+	r->optim.total = total;
+	r->optim.warmup = r->o->warmup == UINT64_MAX ? total / 16 : r->o->warmup;
+}
+
+void run_log(struct run *r, const char *fields)
+{
+	if (fprintf(r->log, "{%s}\n", fields) < 0 || fflush(r->log) != 0)
+		prog_fail(
+			r->p, "%s/metrics.jsonl: cannot write: %s", r->o->folder, strerror(errno));
+}
+
+void run_save_model(struct run *r)
+{
+	struct err e;
+
+	if (checkpoint_save(r->o->folder, r->m, &e) < 0)
+		prog_fail(r->p, "%s", e.text);
+}
+
+void run_save_state(struct run *r)
+{
+	struct buf b = {0};
+	struct err e;
+
+	buf_printf(&b,
+		"{\n  \"step\": %llu,\n  \"epoch\": %llu,\n  \"draws\": %llu,\n"
+		"  \"tokens\": %llu,\n  \"total\": %llu,\n  \"best\": %.17g,\n"
+		"  \"best_step\": %llu,\n  \"done\": %s,\n  \"log\": %llu,\n  \"options\": ",
+		(unsigned long long)r->at.step, (unsigned long long)r->at.epoch,
+		(unsigned long long)r->at.draws, (unsigned long long)r->at.tokens,
+		(unsigned long long)r->total, r->best, (unsigned long long)r->best_step,
+		r->done ? "true" : "false", (unsigned long long)ftello(r->log));
+	field_json_text(&b, r->options_text);
+	buf_puts(&b, "\n}\n");
+	if (checkpoint_save_state(r->o->folder, r->m, &r->optim, buf_text(&b), &e) < 0)
+		prog_fail(r->p, "%s", e.text);
+	buf_free(&b);
+}
+
+/* At most a line a second on a terminal, every ten seconds with -v. */
+static void show(struct run *r, double loss)
+{
+	bool live = !r->p->quiet && isatty(STDERR_FILENO);
+	double t = now(), rate, left;
+
+	if ((!live && !r->p->verbose) || t - r->shown_at < (live ? 1 : 10))
+		return;
+	rate = (double)(r->at.tokens - r->began_tokens) / (t - r->began_at);
+	left = (double)r->at.tokens / (double)r->at.step * (double)(r->total - r->at.step) / rate;
+	fprintf(stderr, "%s%s: step %llu/%llu, loss %.4f, %.0f tokens/s, %.0f s left%s",
+		live ? "\r\033[K" : "", r->p->name, (unsigned long long)r->at.step,
+		(unsigned long long)r->total, loss, rate, left, live ? "" : "\n");
+	r->shown_at = t;
+}
+
+enum run_next run_next(const struct run *r)
+{
+	return r->at.step >= r->total ? RUN_DONE : stop_asked ? RUN_STOP : RUN_GO;
+}
+
+enum run_next run_step(struct run *r, const struct place *at, double loss, const char *fields)
+{
+	double rate = (double)optim_rate(&r->optim), size = optim_step(&r->optim, r->m);
+	struct buf b = {0};
+
+	if (!isfinite(size) || !isfinite(loss))
+		prog_fail(r->p,
+			"step %llu: the loss is not finite (%g, gradient %g); the last good "
+			"checkpoint is in %s; a lower --lr may help",
+			(unsigned long long)at->step, loss, size, r->o->folder);
+	r->at = *at;
+	buf_printf(&b, "\"step\":%llu,\"epoch\":%llu,\"tokens\":%llu,\"lr\":%.6g,\"grad\":%.6g,%s",
+		(unsigned long long)at->step, (unsigned long long)at->epoch,
+		(unsigned long long)at->tokens, rate, size, fields);
+	run_log(r, buf_text(&b));
+	buf_free(&b);
+	show(r, loss);
+	return run_next(r);
+}
+
+int run_close(struct run *r, enum run_next why)
+{
+	double t = now() - r->began_at;
+
+	r->done = why == RUN_DONE;
+	run_save_state(r);
+	if (isatty(STDERR_FILENO) && !r->p->quiet)
+		fprintf(stderr, "\r\033[K");
+	if (why == RUN_STOP)
+		prog_warn(r->p, "stopped after step %llu of %llu; the same command goes on",
+			(unsigned long long)r->at.step, (unsigned long long)r->total);
+	else
+		prog_note(r->p, "%llu steps, %llu tokens in %.1f s (%.0f tokens/s)",
+			(unsigned long long)r->at.step,
+			(unsigned long long)(r->at.tokens - r->began_tokens), t,
+			(double)(r->at.tokens - r->began_tokens) / (t > 0 ? t : 1));
+	fclose(r->log);
+	optim_free(&r->optim, r->m);
+	model_free(r->m);
+	r->nn->op->close(r->nn);
+	wordpiece_free(r->words);
+	return why == RUN_STOP ? EXIT_STOPPED : EXIT_OK;
+}

@@ -1,0 +1,79 @@
+/*
+ * run.h: what all tasks of bb-train share: the model, its optimiser, checkpoints, the log.
+ *
+ * A task draws batches and calls run_step after each gradient; run keeps the count, writes the log
+ * and the checkpoints, and says when to stop. Everything that a resumed training needs is in
+ * `struct place` and in the model folder.
+ */
+#ifndef RUN_H
+#define RUN_H
+
+#include <stdio.h>
+
+#include "cli/filter.h"
+#include "nn/checkpoint.h"
+#include "nn/pack.h"
+#include "text/wordpiece.h"
+
+struct options {
+	const char *folder, *config, *task, *init, *vocab, *loss;
+	uint64_t seed, epochs, steps, batch_tokens, warmup, save_every, buffer;
+	int64_t layer;
+	double lr, decay, clip, mask, valid, temperature;
+};
+
+/* Where in the data a training is. */
+struct place {
+	uint64_t step;   /* optimiser steps done */
+	uint64_t epoch;  /* the current one, from 0 */
+	uint64_t draws;  /* samples of this epoch that are in finished steps */
+	uint64_t tokens; /* trained on so far */
+};
+
+struct run {
+	struct prog *p;
+	const struct options *o;
+	struct nn *nn;
+	struct model *m;
+	struct optim optim;
+	struct wordpiece *words;
+	struct place at;
+	uint64_t total;     /* steps to do */
+	double best;        /* best validation score of similarity, */
+	uint64_t best_step; /* and the step it was reached at; 0: none yet */
+	bool done;          /* the state says that all steps are done */
+	FILE *log;          /* metrics.jsonl */
+	char *options_text; /* what must be equal when resuming */
+	uint64_t shown;     /* tokens at the last progress line */
+	double shown_at, began_at;
+	uint64_t began_tokens;
+};
+
+enum run_next { RUN_GO, RUN_DONE, RUN_STOP };
+
+/* Opens or makes the model, restores a state if the folder has one. Exits on failure. */
+void run_open(struct run *r);
+/* Starts the optimiser's schedule: `total` steps. To be called before the first step. */
+void run_plan(struct run *r, uint64_t total);
+/*
+ * After the gradient of a batch: optimiser step, log line (`fields`: JSON members of the task),
+ * progress, checkpoint if it is time. `at` is where the data are after this batch. Stops the
+ * program with status 1 if the loss or gradient is not finite.
+ */
+enum run_next run_step(struct run *r, const struct place *at, double loss, const char *fields);
+/* Whether a signal asks to stop, or all steps are done. */
+enum run_next run_next(const struct run *r);
+/* Adds a line to the log. */
+void run_log(struct run *r, const char *fields);
+/* Saves the model for its users: config.json, model.safetensors. */
+void run_save_model(struct run *r);
+/* Commits the state. */
+void run_save_state(struct run *r);
+/* Writes what is to be written at the end or when stopped; returns the exit status. */
+int run_close(struct run *r, enum run_next why);
+
+/* The tasks: train to the end. */
+enum run_next pretrain(struct run *r);
+enum run_next similar(struct run *r);
+
+#endif

@@ -1,0 +1,407 @@
+/*
+ * similar.c: siamese fine-tuning for similarity (BinBert, arXiv 2208.06692, sections 6.2.1, 6.3.1).
+ *
+ * Units of one `group` are alike. A sample is an anchor and a partner, both [CLS] code [SEP]; their
+ * vectors are the means of the hidden states. --loss mse: the partner is of the anchor's group or,
+ * for half of the samples, of another, and (cosine - +-1)^2 is the loss. --loss infonce: always of
+ * the group, and the rest of the batch are the negatives. After each epoch the AUC over validation
+ * pairs is measured, and the folder holds the model of the best epoch.
+ *
+ * Tokens are small, so all records are kept in memory. All choices are functions of
+ * (seed, epoch, draw).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "filters/bb-train/pairs.h"
+#include "filters/bb-train/run.h"
+#include "nn/loss.h"
+
+enum {
+	MICRO = 8192, /* tokens that go through the model together */
+	TRIES = 16,
+	VALID_MAX = 4000, /* validation units */
+	SEED_ORDER = 0x6f726472,
+	SEED_PAIR = 0x70616972,
+	SEED_VALID = 0x76616c69
+};
+
+struct unit {
+	uint32_t *ids; /* owned */
+	uint32_t n, group;
+};
+
+/* Units sorted by group; first[g] is where group g begins, first[ngroups] = n. */
+struct side {
+	struct unit *u;
+	size_t n, cap;
+	uint32_t *first;
+	uint32_t *anchor; /* units whose group has others, in this epoch's order */
+	size_t anchors;
+};
+
+struct task {
+	struct run *r;
+	struct side train, valid;
+	struct map groups; /* text to number */
+	uint64_t skipped, tokens;
+	unsigned layer;
+	bool infonce;
+	/* the batch: vectors 2i and 2i+1 are a sample */
+	struct pack *pack;
+	size_t npacks, cap_packs;
+	uint32_t *group;
+	int8_t *want; /* +1, -1 of each sample */
+	float *vec, *dvec;
+	size_t n, cap, cap_want, cap_vec, cap_dvec;
+};
+
+static int by_group(const void *a, const void *b)
+{
+	const struct unit *x = a, *y = b;
+
+	if (x->group != y->group)
+		return x->group < y->group ? -1 : 1;
+	if (x->n != y->n)
+		return x->n < y->n ? -1 : 1;
+	return memcmp(x->ids, y->ids, x->n * sizeof(*x->ids));
+}
+
+static void sort(struct task *t, struct side *s)
+{
+	s->first = mem_zalloc(t->groups.count + 1, sizeof(*s->first));
+	s->anchor = mem_alloc(s->n, sizeof(*s->anchor));
+	qsort(s->u, s->n, sizeof(*s->u), by_group);
+	for (size_t i = 0; i < s->n; i++)
+		s->first[s->u[i].group + 1]++;
+	for (size_t g = 0; g < t->groups.count; g++)
+		s->first[g + 1] += s->first[g];
+	for (size_t i = 0; i < s->n; i++)
+		if (s->first[s->u[i].group + 1] - s->first[s->u[i].group] > 1)
+			s->anchor[s->anchors++] = (uint32_t)i;
+}
+
+static void add(struct task *t, const struct tokens *k)
+{
+	bool valid = pairs_is_valid(k, t->r->o->valid);
+	struct side *s = valid ? &t->valid : &t->train;
+	struct map_entry *g;
+	struct unit *u;
+	bool made;
+
+	if (valid && s->n >= VALID_MAX)
+		return;
+	g = map_put(&t->groups, k->group, strlen(k->group), &made);
+	if (made)
+		g->value = t->groups.count - 1;
+	s->u = mem_grow(s->u, &s->cap, s->n + 1, sizeof(*s->u));
+	u = &s->u[s->n++];
+	u->group = (uint32_t)g->value;
+	u->n = (uint32_t)MIN(k->ids.n, (size_t)t->r->m->config.max_len);
+	u->ids = mem_alloc(u->n, sizeof(*u->ids));
+	memcpy(u->ids, k->ids.p, u->n * sizeof(*u->ids));
+}
+
+static void read_all(struct task *t)
+{
+	struct prog *p = t->r->p;
+	struct stream_reader *in = filter_open(p, &tokens_kind);
+	uint64_t vocab = wordpiece_hash(t->r->words);
+	struct tokens k;
+	int got;
+
+	while ((got = stream_read(in, &k)) == 1) {
+		if (!pairs_fits(p, &k, vocab, t->r->m->config.vocab) || !k.ids.n || !k.group ||
+			!*k.group)
+			t->skipped++;
+		else
+			add(t, &k);
+	}
+	if (got < 0)
+		prog_fail(p, "%s", stream_error(in));
+	stream_close(in);
+	if (t->skipped)
+		prog_warn(p, "%llu records skipped (empty, without group, or unknown tokens)",
+			(unsigned long long)t->skipped);
+	sort(t, &t->train);
+	sort(t, &t->valid);
+	if (t->train.anchors < 2)
+		prog_fail(p, "no two records to train on have the same group");
+}
+
+/* The anchors in the order of this epoch (Fisher and Yates). */
+static void shuffle(struct task *t, uint64_t epoch)
+{
+	struct rng r = rng_new(t->r->o->seed ^ (uint64_t)SEED_ORDER << 32, epoch);
+	struct side *s = &t->train;
+	size_t k = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->first[s->u[i].group + 1] - s->first[s->u[i].group] > 1)
+			s->anchor[k++] = (uint32_t)i;
+	for (size_t i = k; i > 1; i--) {
+		size_t j = rng_below(&r, i);
+		uint32_t x = s->anchor[j];
+
+		s->anchor[j] = s->anchor[i - 1];
+		s->anchor[i - 1] = x;
+	}
+}
+
+/* Another unit of the same group. */
+static uint32_t alike(const struct side *s, uint32_t i, struct rng *r)
+{
+	uint32_t from = s->first[s->u[i].group], n = s->first[s->u[i].group + 1] - from;
+	uint32_t k = from + (uint32_t)rng_below(r, n - 1);
+
+	return k >= i ? k + 1 : k;
+}
+
+/* A unit of another group, or i itself if none was met. */
+static uint32_t unlike(const struct side *s, uint32_t i, struct rng *r)
+{
+	for (int n = 0; n < TRIES; n++) {
+		uint32_t k = (uint32_t)rng_below(r, s->n);
+
+		if (s->u[k].group != s->u[i].group)
+			return k;
+	}
+	return i;
+}
+
+static size_t size(const struct task *t, const struct unit *u)
+{
+	return pack_size(t->r->m->config.max_len, u->n, false, 0);
+}
+
+static void put(struct task *t, const struct unit *u)
+{
+	struct pack *p = t->npacks ? &t->pack[t->npacks - 1] : NULL;
+
+	if (!p || (p->tokens && p->tokens + size(t, u) > MICRO)) {
+		if (t->npacks == t->cap_packs) {
+			size_t had = t->cap_packs;
+
+			t->pack = mem_grow(t->pack, &t->cap_packs, t->npacks + 1, sizeof(*t->pack));
+			memset(t->pack + had, 0, (t->cap_packs - had) * sizeof(*t->pack));
+		}
+		p = &t->pack[t->npacks++];
+		pack_reset(p);
+	}
+	pack_add(p, t->r->m->config.max_len, u->ids, u->n, NULL, 0);
+	t->group = mem_grow(t->group, &t->cap, t->n + 1, sizeof(*t->group));
+	t->group[t->n++] = u->group;
+}
+
+static void empty(struct task *t)
+{
+	t->n = t->npacks = 0;
+}
+
+/* Draws a batch; `at` is moved to its end. 0 at the end of the epoch. */
+static int gather(struct task *t, struct place *at)
+{
+	const struct side *s = &t->train;
+	size_t tokens = 0;
+
+	empty(t);
+	while (at->draws < s->anchors) {
+		struct rng r = rng_new(
+			t->r->o->seed ^ (uint64_t)SEED_PAIR << 32, at->epoch << 40 | at->draws);
+		uint32_t a = s->anchor[at->draws], b;
+		bool yes = t->infonce || (rng_u32(&r) & 1);
+		size_t need;
+
+		b = yes ? alike(s, a, &r) : unlike(s, a, &r);
+		need = size(t, &s->u[a]) + size(t, &s->u[b]);
+		if (tokens && tokens + need > t->r->o->batch_tokens)
+			break;
+		at->draws++;
+		tokens += need;
+		t->want = mem_grow(t->want, &t->cap_want, t->n / 2 + 1, sizeof(*t->want));
+		t->want[t->n / 2] = s->u[a].group == s->u[b].group ? 1 : -1;
+		put(t, &s->u[a]);
+		put(t, &s->u[b]);
+	}
+	at->tokens += tokens;
+	return tokens > 0;
+}
+
+/* The vectors of all packs, in t->vec. */
+static void embed(struct task *t, bool keep)
+{
+	size_t h = t->r->m->config.hidden, at = 0;
+
+	t->vec = mem_grow(t->vec, &t->cap_vec, t->n * h, sizeof(*t->vec));
+	for (size_t i = 0; i < t->npacks; i++) {
+		model_embed(t->r->m, pack_batch(&t->pack[i]), t->layer, keep, t->vec + at * h);
+		at += t->pack[i].seqs;
+	}
+}
+
+/* The loss of the gathered batch, its gradient left in the model. */
+static double compute(struct task *t)
+{
+	size_t h = t->r->m->config.hidden, at = 0, pairs = t->n / 2;
+	double loss = 0;
+
+	/* A pass can be followed by its backward pass only until the next; so with several packs
+	 * vectors come first and each pack is run again when its gradient is known. */
+	embed(t, t->npacks == 1);
+	t->dvec = mem_grow(t->dvec, &t->cap_dvec, t->n * h, sizeof(*t->dvec));
+	memset(t->dvec, 0, t->n * h * sizeof(*t->dvec));
+	if (t->infonce)
+		loss = loss_infonce(t->n, h, t->vec, t->group, t->r->o->temperature, t->dvec);
+	for (size_t i = 0; i < pairs && !t->infonce; i++)
+		loss += loss_cosine_mse(h, t->vec + 2 * i * h, t->vec + (2 * i + 1) * h, t->want[i],
+			1.0 / (double)pairs, t->dvec + 2 * i * h, t->dvec + (2 * i + 1) * h);
+	model_zero_grad(t->r->m);
+	for (size_t i = 0; i < t->npacks; i++) {
+		const struct nn_batch *b = pack_batch(&t->pack[i]);
+
+		if (t->npacks > 1)
+			model_embed(t->r->m, b, t->layer, true, t->vec + at * h);
+		model_embed_back(t->r->m, b, t->layer, t->dvec + at * h);
+		at += t->pack[i].seqs;
+	}
+	return loss;
+}
+
+/* The AUC over one positive and one negative pair for each validation unit; -1 without any. */
+static double validate(struct task *t)
+{
+	const struct side *s = &t->valid;
+	size_t h = t->r->m->config.hidden, n = 0;
+	float *vec, *score;
+	uint8_t *yes;
+	struct buf b = {0};
+	double auc;
+
+	if (!s->anchors)
+		return -1;
+	empty(t);
+	for (size_t i = 0; i < s->n; i++)
+		put(t, &s->u[i]);
+	embed(t, false);
+	vec = t->vec;
+	score = mem_alloc(2 * s->anchors, sizeof(*score));
+	yes = mem_alloc(2 * s->anchors, 1);
+	for (size_t i = 0; i < s->anchors; i++) {
+		struct rng r = rng_new(SEED_VALID, i);
+		uint32_t a = s->anchor[i], k = alike(s, a, &r), u = unlike(s, a, &r);
+
+		score[n] = (float)loss_cosine(h, vec + a * h, vec + k * h);
+		yes[n++] = 1;
+		if (u == a)
+			continue;
+		score[n] = (float)loss_cosine(h, vec + a * h, vec + u * h);
+		yes[n++] = 0;
+	}
+	auc = loss_auc(n, score, yes);
+	mem_free(score);
+	mem_free(yes);
+	buf_printf(&b, "\"step\":%llu,\"valid\":true,\"pairs\":%zu,\"auc\":%.6g",
+		(unsigned long long)t->r->at.step, n, auc);
+	run_log(t->r, buf_text(&b));
+	buf_free(&b);
+	prog_note(t->r->p, "step %llu: validation AUC %.4f over %zu pairs",
+		(unsigned long long)t->r->at.step, auc, n);
+	return auc;
+}
+
+/* Measures, and saves the model if it is the best yet or there is nothing to measure by. */
+static void judge(struct task *t)
+{
+	struct run *r = t->r;
+	double auc = validate(t);
+
+	if (auc >= 0 && r->best_step && auc <= r->best)
+		return;
+	r->best = auc;
+	r->best_step = r->at.step;
+	run_save_model(r);
+}
+
+static enum run_next epoch(struct task *t)
+{
+	struct run *r = t->r;
+	enum run_next next = run_next(r);
+
+	while (next == RUN_GO) {
+		struct place at = r->at;
+		char fields[64];
+		double loss;
+
+		if (!gather(t, &at))
+			break;
+		at.step++;
+		loss = compute(t);
+		snprintf(fields, sizeof(fields), "\"loss\":%.6g,\"pairs\":%zu", loss, t->n / 2);
+		next = run_step(r, &at, loss, fields);
+		if (r->o->save_every && at.step % r->o->save_every == 0 && next != RUN_DONE)
+			run_save_state(r);
+	}
+	return next;
+}
+
+static uint64_t plan(const struct task *t)
+{
+	const struct options *o = t->r->o;
+	uint64_t tokens = 0;
+
+	if (o->steps != UINT64_MAX)
+		return o->steps;
+	for (size_t i = 0; i < t->train.anchors; i++)
+		tokens += 2 * size(t, &t->train.u[t->train.anchor[i]]);
+	return MAX((uint64_t)1, tokens * o->epochs / o->batch_tokens);
+}
+
+static void side_free(struct side *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		mem_free(s->u[i].ids);
+	mem_free(s->u);
+	mem_free(s->first);
+	mem_free(s->anchor);
+}
+
+enum run_next similar(struct run *r)
+{
+	struct task t = {.r = r, .infonce = strcmp(r->o->loss, "infonce") == 0};
+	enum run_next next = RUN_GO;
+
+	if (model_layer(r->m, (long)r->o->layer, &t.layer) < 0)
+		prog_usage(r->p, "--layer %lld: the model has %u layers", (long long)r->o->layer,
+			r->m->config.layers);
+	read_all(&t);
+	run_plan(r, plan(&t));
+	prog_note(r->p, "%zu units, %zu with others alike; %zu for validation", t.train.n,
+		t.train.anchors, t.valid.n);
+	while (next == RUN_GO) {
+		shuffle(&t, r->at.epoch);
+		next = epoch(&t);
+		if (next == RUN_STOP)
+			break;
+		judge(&t);
+		if (next == RUN_DONE)
+			break;
+		r->at.epoch++;
+		r->at.draws = 0;
+		if (r->o->epochs && r->at.epoch >= r->o->epochs)
+			next = RUN_DONE;
+	}
+	for (size_t i = 0; i < t.cap_packs; i++)
+		pack_free(&t.pack[i]);
+	mem_free(t.pack);
+	mem_free(t.group);
+	mem_free(t.want);
+	mem_free(t.vec);
+	mem_free(t.dvec);
+	map_free(&t.groups);
+	side_free(&t.train);
+	side_free(&t.valid);
+	return next;
+}
