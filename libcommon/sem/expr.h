@@ -109,6 +109,9 @@ const struct expr *expr_pool_node(const struct expr_pool *p, uint32_t id);
 /* "add"; static text. */
 const char *expr_op_name(enum expr_op op);
 
+/* "paddb": the name of the operation of a SIMD node; static text. */
+const char *expr_simd_name(const struct expr *e);
+
 /* Leaves. v is cut to the width; words has (width + 63) / 64 items. */
 const struct expr *expr_const(struct expr_pool *p, unsigned width, uint64_t v);
 const struct expr *expr_wide(struct expr_pool *p, unsigned width, const uint64_t *words);

@@ -1,0 +1,110 @@
+/*
+ * simd.h: named operations on vectors of lanes, and on floating-point numbers.
+ *
+ * To the rewriter these are opaque (EXPR_SIMD nodes, as `paddb(x, y)`); what they compute is known
+ * to eval alone. Values are 128 or 256 bits wide, those of the scalar floating-point operations 32
+ * or 64. The same name serves SSE and AVX forms. Floating-point numbers are rounded to nearest and
+ * a NaN result is the quiet NaN of the first NaN argument, as x86 does by default.
+ */
+#ifndef SIMD_H
+#define SIMD_H
+
+#include "sem/eval.h"
+
+/*
+ * NAME, "name", bits of a lane, function in simd.c. LANE functions map lanes of the arguments to
+ * the lane of the result; WHOLE functions see 128 bits of each argument at a time.
+ */
+/* clang-format off */
+#define SIMD_OPS(LANE, WHOLE) \
+	LANE(PADDB, "paddb", 8, add) LANE(PADDW, "paddw", 16, add) \
+	LANE(PADDD, "paddd", 32, add) LANE(PADDQ, "paddq", 64, add) \
+	LANE(PSUBB, "psubb", 8, sub) LANE(PSUBW, "psubw", 16, sub) \
+	LANE(PSUBD, "psubd", 32, sub) LANE(PSUBQ, "psubq", 64, sub) \
+	LANE(PADDSB, "paddsb", 8, adds) LANE(PADDSW, "paddsw", 16, adds) \
+	LANE(PADDUSB, "paddusb", 8, addus) LANE(PADDUSW, "paddusw", 16, addus) \
+	LANE(PSUBSB, "psubsb", 8, subs) LANE(PSUBSW, "psubsw", 16, subs) \
+	LANE(PSUBUSB, "psubusb", 8, subus) LANE(PSUBUSW, "psubusw", 16, subus) \
+	LANE(PMULLW, "pmullw", 16, mull) LANE(PMULLD, "pmulld", 32, mull) \
+	LANE(PMULHW, "pmulhw", 16, mulh) LANE(PMULHUW, "pmulhuw", 16, mulhu) \
+	LANE(PMULHRSW, "pmulhrsw", 16, mulhrs) \
+	LANE(PMULUDQ, "pmuludq", 64, muludq) LANE(PMULDQ, "pmuldq", 64, muldq) \
+	LANE(PMADDWD, "pmaddwd", 32, maddwd) LANE(PMADDUBSW, "pmaddubsw", 16, maddubs) \
+	LANE(PAVGB, "pavgb", 8, avg) LANE(PAVGW, "pavgw", 16, avg) \
+	LANE(PMINUB, "pminub", 8, minu) LANE(PMINUW, "pminuw", 16, minu) \
+	LANE(PMINUD, "pminud", 32, minu) LANE(PMAXUB, "pmaxub", 8, maxu) \
+	LANE(PMAXUW, "pmaxuw", 16, maxu) LANE(PMAXUD, "pmaxud", 32, maxu) \
+	LANE(PMINSB, "pminsb", 8, mins) LANE(PMINSW, "pminsw", 16, mins) \
+	LANE(PMINSD, "pminsd", 32, mins) LANE(PMAXSB, "pmaxsb", 8, maxs) \
+	LANE(PMAXSW, "pmaxsw", 16, maxs) LANE(PMAXSD, "pmaxsd", 32, maxs) \
+	LANE(PCMPEQB, "pcmpeqb", 8, cmpeq) LANE(PCMPEQW, "pcmpeqw", 16, cmpeq) \
+	LANE(PCMPEQD, "pcmpeqd", 32, cmpeq) LANE(PCMPEQQ, "pcmpeqq", 64, cmpeq) \
+	LANE(PCMPGTB, "pcmpgtb", 8, cmpgt) LANE(PCMPGTW, "pcmpgtw", 16, cmpgt) \
+	LANE(PCMPGTD, "pcmpgtd", 32, cmpgt) LANE(PCMPGTQ, "pcmpgtq", 64, cmpgt) \
+	LANE(PSIGNB, "psignb", 8, sign) LANE(PSIGNW, "psignw", 16, sign) \
+	LANE(PSIGND, "psignd", 32, sign) \
+	LANE(PABSB, "pabsb", 8, abs) LANE(PABSW, "pabsw", 16, abs) LANE(PABSD, "pabsd", 32, abs) \
+	LANE(PSADBW, "psadbw", 64, sad) \
+	LANE(PSLLVD, "psllvd", 32, sll) LANE(PSLLVQ, "psllvq", 64, sll) \
+	LANE(PSRLVD, "psrlvd", 32, srl) LANE(PSRLVQ, "psrlvq", 64, srl) \
+	LANE(PSRAVD, "psravd", 32, sra) \
+	LANE(PBLENDVB, "pblendvb", 8, blendv) LANE(BLENDVPS, "blendvps", 32, blendv) \
+	LANE(BLENDVPD, "blendvpd", 64, blendv) \
+	WHOLE(PSLLW, "psllw", 16, shift_all) WHOLE(PSLLD, "pslld", 32, shift_all) \
+	WHOLE(PSLLQ, "psllq", 64, shift_all) \
+	WHOLE(PSRLW, "psrlw", 16, shift_all) WHOLE(PSRLD, "psrld", 32, shift_all) \
+	WHOLE(PSRLQ, "psrlq", 64, shift_all) \
+	WHOLE(PSRAW, "psraw", 16, shift_all) WHOLE(PSRAD, "psrad", 32, shift_all) \
+	WHOLE(PACKSSWB, "packsswb", 16, pack) WHOLE(PACKSSDW, "packssdw", 32, pack) \
+	WHOLE(PACKUSWB, "packuswb", 16, pack) WHOLE(PACKUSDW, "packusdw", 32, pack) \
+	WHOLE(PHADDW, "phaddw", 16, horizontal) WHOLE(PHADDD, "phaddd", 32, horizontal) \
+	WHOLE(PHADDSW, "phaddsw", 16, horizontal) \
+	WHOLE(PHSUBW, "phsubw", 16, horizontal) WHOLE(PHSUBD, "phsubd", 32, horizontal) \
+	WHOLE(PHSUBSW, "phsubsw", 16, horizontal) \
+	WHOLE(PSHUFB, "pshufb", 8, shuffle) \
+	LANE(ADDSS, "addss", 32, fadd) LANE(ADDSD, "addsd", 64, fadd) \
+	LANE(ADDPS, "addps", 32, fadd) LANE(ADDPD, "addpd", 64, fadd) \
+	LANE(SUBSS, "subss", 32, fsub) LANE(SUBSD, "subsd", 64, fsub) \
+	LANE(SUBPS, "subps", 32, fsub) LANE(SUBPD, "subpd", 64, fsub) \
+	LANE(MULSS, "mulss", 32, fmul) LANE(MULSD, "mulsd", 64, fmul) \
+	LANE(MULPS, "mulps", 32, fmul) LANE(MULPD, "mulpd", 64, fmul) \
+	LANE(DIVSS, "divss", 32, fdiv) LANE(DIVSD, "divsd", 64, fdiv) \
+	LANE(DIVPS, "divps", 32, fdiv) LANE(DIVPD, "divpd", 64, fdiv) \
+	LANE(MINSS, "minss", 32, fmin_x86) LANE(MINSD, "minsd", 64, fmin_x86) \
+	LANE(MINPS, "minps", 32, fmin_x86) LANE(MINPD, "minpd", 64, fmin_x86) \
+	LANE(MAXSS, "maxss", 32, fmax_x86) LANE(MAXSD, "maxsd", 64, fmax_x86) \
+	LANE(MAXPS, "maxps", 32, fmax_x86) LANE(MAXPD, "maxpd", 64, fmax_x86) \
+	LANE(SQRTSS, "sqrtss", 32, fsqrt) LANE(SQRTSD, "sqrtsd", 64, fsqrt) \
+	LANE(SQRTPS, "sqrtps", 32, fsqrt) LANE(SQRTPD, "sqrtpd", 64, fsqrt) \
+	LANE(CMPSS, "cmpss", 32, fcmp) LANE(CMPSD, "cmpsd", 64, fcmp) \
+	LANE(CMPPS, "cmpps", 32, fcmp) LANE(CMPPD, "cmppd", 64, fcmp) \
+	LANE(ROUNDSS, "roundss", 32, fround) LANE(ROUNDSD, "roundsd", 64, fround) \
+	LANE(ROUNDPS, "roundps", 32, fround) LANE(ROUNDPD, "roundpd", 64, fround) \
+	LANE(FMASS, "fmass", 32, ffma) LANE(FMASD, "fmasd", 64, ffma) \
+	LANE(FMAPS, "fmaps", 32, ffma) LANE(FMAPD, "fmapd", 64, ffma) \
+	WHOLE(HADDPS, "haddps", 32, fhorizontal) WHOLE(HADDPD, "haddpd", 64, fhorizontal) \
+	WHOLE(HSUBPS, "hsubps", 32, fhorizontal) WHOLE(HSUBPD, "hsubpd", 64, fhorizontal) \
+	WHOLE(ADDSUBPS, "addsubps", 32, faddsub) WHOLE(ADDSUBPD, "addsubpd", 64, faddsub) \
+	WHOLE(LTSS, "ltss", 32, forder) WHOLE(LTSD, "ltsd", 64, forder) \
+	WHOLE(LESS, "less", 32, forder) WHOLE(LESD, "lesd", 64, forder) \
+	WHOLE(EQSS, "eqss", 32, forder) WHOLE(EQSD, "eqsd", 64, forder) \
+	WHOLE(UNORDSS, "unordss", 32, forder) WHOLE(UNORDSD, "unordsd", 64, forder) \
+	WHOLE(CVTSI2SS, "cvtsi2ss", 32, from_int) WHOLE(CVTSI2SD, "cvtsi2sd", 64, from_int) \
+	WHOLE(CVTSS2SI, "cvtss2si", 32, to_int) WHOLE(CVTSD2SI, "cvtsd2si", 64, to_int) \
+	WHOLE(CVTTSS2SI, "cvttss2si", 32, to_int) WHOLE(CVTTSD2SI, "cvttsd2si", 64, to_int) \
+	WHOLE(CVTSS2SD, "cvtss2sd", 64, resize) WHOLE(CVTSD2SS, "cvtsd2ss", 32, resize) \
+	LANE(CVTDQ2PS, "cvtdq2ps", 32, lane_from_int) LANE(CVTPS2DQ, "cvtps2dq", 32, lane_to_int) \
+	LANE(CVTTPS2DQ, "cvttps2dq", 32, lane_trunc_int)
+/* clang-format on */
+
+#define SIMD_ENUM(name, text, bits, fn) SIMD_##name,
+enum simd_op { SIMD_OPS(SIMD_ENUM, SIMD_ENUM) SIMD_COUNT };
+#undef SIMD_ENUM
+
+/* "paddb"; static text; NULL for a number that is no operation. */
+const char *simd_name(unsigned op);
+/* Applies operation op: the arguments are as wide as the result but where the operation says so. */
+void simd_apply(
+	unsigned op, unsigned width, const struct eval_arg *arg, unsigned nargs, uint64_t *out);
+
+#endif
