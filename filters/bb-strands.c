@@ -1,0 +1,347 @@
+/*
+ * bb-strands.c: functions to sequences: strands, basic blocks, or whole functions.
+ *
+ * One idea: a unit is a list of instruction indices of the function; bytes, lengths and references
+ * are carried over by that list. Which indices make a strand is sem/slice.c (BinBert section 3.2).
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/filter.h"
+#include "formats/function.h"
+#include "formats/sequence.h"
+#include "sem/slice.h"
+
+enum unit { UNIT_STRAND, UNIT_BLOCK, UNIT_FUNCTION, UNIT_COUNT };
+static const char *const unit_name[UNIT_COUNT] = {"strand", "block", "function"};
+
+struct options {
+	const char *unit_text;
+	enum unit unit;
+	const char *group; /* template, or NULL for the default of the unit */
+	uint64_t min_insns, max_insns;
+	bool thunks;
+};
+
+struct worker {
+	const struct options *o;
+	struct insn_decoder *dec;
+	struct slice *slice;
+	struct insn *insn; /* of the function at hand */
+	size_t capinsns;
+	uint32_t *at; /* where each instruction begins; one more for the end */
+	size_t capat;
+	/* What the record under construction points to. */
+	struct buf code, group;
+	uint8_t *len;
+	uint32_t *rinsn, *rname;
+	uint8_t *rkind;
+	uint64_t *rtarget;
+	const char **rnames;
+	size_t caplen, caprefs[5];
+};
+
+static void *worker_new(void *ctx)
+{
+	struct worker *w = mem_zalloc(1, sizeof(*w));
+
+	w->o = ctx;
+	w->dec = insn_open(ARCH_X86_64);
+	w->slice = slice_new();
+	return w;
+}
+
+static void worker_free(void *worker)
+{
+	struct worker *w = worker;
+
+	insn_close(w->dec);
+	slice_free(w->slice);
+	buf_free(&w->code);
+	buf_free(&w->group);
+	mem_free(w->insn);
+	mem_free(w->at);
+	mem_free(w->len);
+	mem_free(w->rinsn);
+	mem_free(w->rkind);
+	mem_free(w->rtarget);
+	mem_free(w->rname);
+	mem_free(w->rnames);
+	mem_free(w);
+}
+
+/* ---- the group ---- */
+
+/* The text of {key} in a template; the labels come last, so that a label cannot hide a field. */
+static void put_field(
+	struct buf *b, const struct function *f, uint64_t addr, const char *key, size_t n)
+{
+	char text[64];
+
+	if (n >= sizeof(text))
+		return; /* no label of that name was allowed on the command line */
+	memcpy(text, key, n);
+	text[n] = '\0';
+	if (!strcmp(text, "name"))
+		buf_puts(b, f->name);
+	else if (!strcmp(text, "file"))
+		buf_puts(b, f->file);
+	else if (!strcmp(text, "fn"))
+		buf_printf(b, "0x%llx", (unsigned long long)f->addr);
+	else if (!strcmp(text, "addr"))
+		buf_printf(b, "0x%llx", (unsigned long long)addr);
+	else if (field_label(&f->labels, text))
+		buf_puts(b, field_label(&f->labels, text));
+}
+
+static const char *group_of(struct worker *w, const struct function *f, uint64_t addr)
+{
+	const char *t = w->o->group, *project = field_label(&f->labels, "project");
+
+	buf_reset(&w->group);
+	if (!t) {
+		if (w->o->unit != UNIT_FUNCTION || !*f->name)
+			return "";
+		t = project ? "{project}:{name}" : "{name}";
+	}
+	for (; *t; t++) {
+		const char *end = *t == '{' ? strchr(t, '}') : NULL;
+
+		if (end) {
+			put_field(&w->group, f, addr, t + 1, (size_t)(end - t - 1));
+			t = end;
+		} else {
+			buf_putc(&w->group, *t);
+		}
+	}
+	return buf_text(&w->group);
+}
+
+/* ---- one unit as a record ---- */
+
+/* Instruction k of the unit: a list, or the n instructions from `first` on. */
+struct pick {
+	const uint32_t *index; /* relative to first; NULL: all */
+	size_t first, n;
+};
+
+static size_t picked(const struct pick *p, size_t k)
+{
+	return p->first + (p->index ? p->index[k] : k);
+}
+
+static void carry_code(
+	struct worker *w, const struct function *f, const struct pick *p, struct sequence *s)
+{
+	if (!p->index) {
+		s->code = (struct u8s){
+			f->code.p + w->at[p->first], w->at[p->first + p->n] - w->at[p->first]};
+		s->len = (struct u8s){f->len.p + p->first, p->n};
+		return;
+	}
+	buf_reset(&w->code);
+	w->len = mem_grow(w->len, &w->caplen, p->n, sizeof(*w->len));
+	for (size_t k = 0; k < p->n; k++) {
+		size_t i = picked(p, k);
+
+		buf_put(&w->code, f->code.p + w->at[i], f->len.p[i]);
+		w->len[k] = f->len.p[i];
+	}
+	s->code = (struct u8s){w->code.p, w->code.n};
+	s->len = (struct u8s){w->len, p->n};
+	s->pos = (struct u32s){(uint32_t *)p->index, p->n};
+}
+
+static void carry_refs(
+	struct worker *w, const struct refs *r, size_t from, const struct pick *p, struct refs *out)
+{
+	size_t n = 0, names = 0, k = 0;
+
+	for (size_t i = from; i < r->insn.n; i++) {
+		while (k < p->n && picked(p, k) < r->insn.p[i])
+			k++;
+		if (k == p->n)
+			break;
+		if (picked(p, k) != r->insn.p[i])
+			continue;
+		w->rinsn = mem_grow(w->rinsn, &w->caprefs[0], n + 1, sizeof(*w->rinsn));
+		w->rkind = mem_grow(w->rkind, &w->caprefs[1], n + 1, sizeof(*w->rkind));
+		w->rtarget = mem_grow(w->rtarget, &w->caprefs[2], n + 1, sizeof(*w->rtarget));
+		w->rname = mem_grow(w->rname, &w->caprefs[3], n + 1, sizeof(*w->rname));
+		w->rnames = mem_grow(w->rnames, &w->caprefs[4], n + 1, sizeof(*w->rnames));
+		w->rinsn[n] = (uint32_t)k;
+		w->rkind[n] = r->kind.p[i];
+		w->rtarget[n] = r->target.p[i];
+		w->rname[n] = 0;
+		if (r->name.p[i]) {
+			w->rnames[names++] = refs_name(r, i);
+			w->rname[n] = (uint32_t)names;
+		}
+		n++;
+	}
+	out->insn = (struct u32s){w->rinsn, n};
+	out->kind = (struct u8s){w->rkind, n};
+	out->target = (struct u64s){w->rtarget, n};
+	out->name = (struct u32s){w->rname, n};
+	out->names = (struct texts){w->rnames, names};
+}
+
+/* from: the first reference that can belong to the unit. */
+static void emit(struct worker *w, const struct function *f, const struct pick *p, size_t from,
+	struct filter_out *out)
+{
+	uint64_t addr = f->addr + w->at[p->first];
+	struct sequence s = {
+		.unit = unit_name[w->o->unit],
+		.origin = {f->bin, f->file, f->addr, f->name, addr},
+		.labels = f->labels,
+		.arch = f->arch,
+	};
+
+	if (p->n < w->o->min_insns)
+		return;
+	s.group = group_of(w, f, addr);
+	carry_code(w, f, p, &s);
+	carry_refs(w, &f->refs, from, p, &s.refs);
+	filter_emit(out, &s);
+}
+
+/* ---- a function ---- */
+
+static bool is_tail_call(const struct function *f, const struct insn *last, size_t i, size_t ref)
+{
+	if (last->flow != INSN_JUMP)
+		return false;
+	for (; ref < f->refs.insn.n && f->refs.insn.p[ref] <= i; ref++)
+		if (f->refs.insn.p[ref] == i &&
+			(f->refs.kind.p[ref] == REF_CALL || f->refs.kind.p[ref] == REF_IMPORT))
+			return true;
+	return false;
+}
+
+static void cut_blocks(struct worker *w, const struct function *f, struct filter_out *out)
+{
+	size_t ref = 0;
+
+	for (size_t b = 0; b < f->blocks.n; b++) {
+		size_t first = f->blocks.p[b];
+		size_t end = b + 1 < f->blocks.n ? f->blocks.p[b + 1] : f->len.n;
+		struct pick p = {NULL, first, end - first};
+		size_t strands;
+
+		while (ref < f->refs.insn.n && f->refs.insn.p[ref] < first)
+			ref++;
+		if (w->o->unit == UNIT_BLOCK) {
+			emit(w, f, &p, ref, out);
+			continue;
+		}
+		strands = slice_block(w->slice, w->insn + first, end - first,
+			is_tail_call(f, &w->insn[end - 1], end - 1, ref));
+		for (size_t k = 0; k < strands; k++) {
+			p.index = slice_strand(w->slice, k, &p.n);
+			emit(w, f, &p, ref, out);
+		}
+	}
+}
+
+/* Finds where the instructions begin and, for strands, decodes them. False: skipped. */
+static bool prepare(struct worker *w, const struct function *f, struct filter_out *out)
+{
+	uint32_t at = 0;
+
+	w->at = mem_grow(w->at, &w->capat, f->len.n + 1, sizeof(*w->at));
+	for (size_t i = 0; i < f->len.n; i++) {
+		w->at[i] = at;
+		at += f->len.p[i];
+	}
+	w->at[f->len.n] = at;
+	if (w->o->unit != UNIT_STRAND)
+		return true;
+	if (insn_arch_find(f->arch) != ARCH_X86_64) {
+		filter_skip(
+			out, "%s: %s: no semantics for architecture %s", f->file, f->name, f->arch);
+		return false;
+	}
+	w->insn = mem_grow(w->insn, &w->capinsns, f->len.n, sizeof(*w->insn));
+	for (size_t i = 0; i < f->len.n; i++)
+		if (!insn_decode(w->dec, f->code.p + w->at[i], f->len.p[i], &w->insn[i]) ||
+			w->insn[i].len != f->len.p[i]) {
+			filter_skip(out, "%s: 0x%llx: no instruction of %u bytes", f->file,
+				(unsigned long long)f->addr + w->at[i], f->len.p[i]);
+			return false;
+		}
+	return true;
+}
+
+static void work(void *worker, const struct kind *kind, void *rec, struct filter_out *out)
+{
+	struct worker *w = worker;
+	const struct function *f = rec;
+
+	(void)kind;
+	if ((*f->thunk && !w->o->thunks) || !prepare(w, f, out))
+		return;
+	if (w->o->unit == UNIT_FUNCTION) {
+		struct pick p = {NULL, 0, f->len.n};
+
+		if (w->o->max_insns)
+			p.n = MIN(p.n, w->o->max_insns);
+		emit(w, f, &p, 0, out);
+	} else {
+		cut_blocks(w, f, out);
+	}
+}
+
+static void check_options(struct prog *p, struct options *o)
+{
+	while (o->unit < UNIT_COUNT && strcmp(o->unit_text, unit_name[o->unit]))
+		o->unit++;
+	if (o->unit == UNIT_COUNT)
+		prog_usage(p, "%s: no such unit: strand, block or function", o->unit_text);
+	if (o->max_insns && o->unit != UNIT_FUNCTION)
+		prog_usage(p, "--max-insns goes with -u function");
+	for (const char *t = o->group; t && (t = strchr(t, '{')); t++) {
+		size_t n = strcspn(t + 1, "{}");
+
+		if (t[1 + n] != '}' || !n || n > 63)
+			prog_usage(p, "--group %s: a field is {name}", o->group);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.unit_text = "strand", .min_insns = 1};
+	const struct opt opts[] = {
+		{'u', "unit", OPT_TEXT, OPT_CONTENT, &o.unit_text, "UNIT",
+			"strand, block or function (default: strand)", 0, 0},
+		{0, "group", OPT_TEXT, OPT_CONTENT, &o.group, "TEMPLATE",
+			"ground truth, as {project}:{name}, the default for functions", 0, 0},
+		{0, "min-insns", OPT_UINT, OPT_CONTENT, &o.min_insns, "N",
+			"leave out units of fewer instructions (default: 1)", 1, UINT32_MAX},
+		{0, "max-insns", OPT_UINT, OPT_CONTENT, &o.max_insns, "N",
+			"functions: only the first N instructions", 1, UINT32_MAX},
+		{0, "thunks", OPT_FLAG, OPT_CONTENT, &o.thunks, NULL,
+			"also functions that only jump to an imported one", 0, 0},
+	};
+	struct prog p = {
+		.name = "bb-strands",
+		.operands = "[FILE...]",
+		.brief = "cut functions into strands, basic blocks or whole functions",
+		.detail = "A strand is a def-use slice of a basic block: all that computes one of "
+			  "its outputs.",
+		.example = "bb-disasm /bin/ls | bb-strands | bb-cat -t | less\n"
+			   "bb-disasm *.o | bb-strands -u function --max-insns 150 -o fns.bb",
+		.opts = opts,
+		.nopts = COUNT_OF(opts),
+	};
+
+	prog_start(&p, argc, argv);
+	check_options(&p, &o);
+	return filter_map(&p,
+		&(struct filter){.in = &function_kind,
+			.out = &sequence_kind,
+			.worker_new = worker_new,
+			.worker_free = worker_free,
+			.work = work},
+		&o);
+}

@@ -1,0 +1,331 @@
+/*
+ * bb-sym.c: adds to each strand or block its representative set: one symbolic expression for each
+ * output (BinBert section 3.3).
+ *
+ * One idea: the result is a function of code and references alone, and code repeats, so each
+ * worker remembers the results of what it saw. What is remembered is bounded and never changes a
+ * result, only the time it takes.
+ */
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "cli/filter.h"
+#include "formats/sequence.h"
+#include "sem/symex.h"
+#include "sem/x86.h"
+
+enum {
+	MEMO_BYTES = 32 << 20, /* of keys and results in one worker; then it starts anew */
+	MEMO_CODE = 512,       /* longer code is not worth remembering */
+};
+
+struct options {
+	bool coverage;
+	bool no_memo;
+	atomic_uint_fast64_t dropped; /* expressions too large, of all workers */
+};
+
+/* A remembered result. */
+struct result {
+	const char **text;
+	uint64_t *hash;
+	size_t n, dropped;
+};
+
+struct worker {
+	struct options *o;
+	struct insn_decoder *dec;
+	struct symex *symex;
+	struct insn *insn; /* of the sequence at hand */
+	size_t capinsns;
+	struct map memo; /* code and references to a struct result in `kept` */
+	struct arena kept;
+	size_t bytes; /* in memo and kept */
+	struct buf key;
+	const char **text; /* the result at hand as columns */
+	uint64_t *hash;
+	size_t captext, caphash;
+};
+
+static void *worker_new(void *ctx)
+{
+	struct worker *w = mem_zalloc(1, sizeof(*w));
+
+	w->o = ctx;
+	w->dec = insn_open(ARCH_X86_64);
+	w->symex = symex_new();
+	return w;
+}
+
+static void worker_free(void *worker)
+{
+	struct worker *w = worker;
+
+	insn_close(w->dec);
+	symex_free(w->symex);
+	map_free(&w->memo);
+	arena_free(&w->kept);
+	buf_free(&w->key);
+	mem_free(w->insn);
+	mem_free(w->text);
+	mem_free(w->hash);
+	mem_free(w);
+}
+
+/* ---- the plain path ---- */
+
+/* Decodes the sequence into w->insn: 0, or -1 and *bad is the instruction that is none. */
+static int decode(struct worker *w, const struct sequence *s, size_t *bad)
+{
+	const uint8_t *p = s->code.p;
+
+	w->insn = mem_grow(w->insn, &w->capinsns, s->len.n, sizeof(*w->insn));
+	for (size_t i = 0; i < s->len.n; i++) {
+		if (!insn_decode(w->dec, p, s->len.p[i], &w->insn[i]) ||
+			w->insn[i].len != s->len.p[i]) {
+			*bad = i;
+			return -1;
+		}
+		p += s->len.p[i];
+	}
+	return 0;
+}
+
+static struct result run(struct worker *w, const struct sequence *s)
+{
+	const struct symex_output *out;
+	struct result r;
+
+	r.n = symex_run(w->symex, w->insn, s->len.n, &s->refs, &out, &r.dropped);
+	w->text = mem_grow(w->text, &w->captext, r.n, sizeof(*w->text));
+	w->hash = mem_grow(w->hash, &w->caphash, r.n, sizeof(*w->hash));
+	for (size_t i = 0; i < r.n; i++) {
+		w->text[i] = out[i].text;
+		w->hash[i] = out[i].hash;
+	}
+	r.text = w->text;
+	r.hash = w->hash;
+	return r;
+}
+
+/* ---- the memo ---- */
+
+/*
+ * Bytes of the displacement of a direct branch without prefix: where it goes is in no expression,
+ * and would make almost every call different.
+ */
+static size_t branch_bytes(const uint8_t *p, size_t n)
+{
+	if (n == 5 && (*p == 0xe8 || *p == 0xe9))
+		return 4;
+	if (n == 2 && (*p == 0xeb || (*p & 0xf0) == 0x70))
+		return 1;
+	return n == 6 && *p == 0x0f && (p[1] & 0xf0) == 0x80 ? 4 : 0;
+}
+
+/* All that the result depends on, as bytes. */
+static void make_key(struct worker *w, const struct sequence *s)
+{
+	const struct refs *r = &s->refs;
+	const uint8_t *p = s->code.p;
+	struct buf *b = &w->key;
+	uint16_t n = (uint16_t)s->len.n; /* at most MEMO_CODE */
+
+	buf_reset(b);
+	buf_put(b, &n, sizeof(n));
+	buf_put(b, s->len.p, s->len.n);
+	for (size_t i = 0; i < s->len.n; i++) {
+		buf_put(b, p, s->len.p[i] - branch_bytes(p, s->len.p[i]));
+		p += s->len.p[i];
+	}
+	for (size_t i = 0; i < r->insn.n; i++) {
+		const char *name = refs_name(r, i);
+
+		if (r->kind.p[i] == REF_JUMP)
+			continue;
+		buf_put(b, &r->insn.p[i], sizeof(r->insn.p[i]));
+		buf_putc(b, r->kind.p[i]);
+		if (r->kind.p[i] == REF_CALL)
+			continue; /* is func */
+		buf_put(b, &r->target.p[i], sizeof(r->target.p[i]));
+		if (name)
+			buf_puts(b, name);
+		buf_putc(b, '\0');
+	}
+}
+
+static void keep(struct worker *w, struct map_entry *e, const struct result *r)
+{
+	struct result *k = arena_get(&w->kept, 1, sizeof(*k));
+
+	*k = *r;
+	k->text = arena_get(&w->kept, r->n, sizeof(*k->text));
+	k->hash = arena_get(&w->kept, r->n, sizeof(*k->hash));
+	for (size_t i = 0; i < r->n; i++) {
+		size_t n = strlen(r->text[i]);
+
+		k->text[i] = arena_str(&w->kept, r->text[i], n);
+		k->hash[i] = r->hash[i];
+		w->bytes += n + 32;
+	}
+	w->bytes += sizeof(*k) + w->key.n + 96;
+	e->value = (uintptr_t)k;
+}
+
+/* The result by memory or by work: 0, or -1 as decode. */
+static int find(struct worker *w, const struct sequence *s, struct result *out, size_t *bad)
+{
+	struct map_entry *e;
+
+	if (w->o->no_memo || s->code.n > MEMO_CODE) {
+		if (decode(w, s, bad) < 0)
+			return -1;
+		*out = run(w, s);
+		return 0;
+	}
+	make_key(w, s);
+	e = map_get(&w->memo, w->key.p, w->key.n);
+	if (e) {
+		*out = *(const struct result *)(uintptr_t)e->value;
+		return 0;
+	}
+	if (decode(w, s, bad) < 0)
+		return -1;
+	*out = run(w, s);
+	if (w->bytes > MEMO_BYTES) {
+		map_reset(&w->memo);
+		arena_reset(&w->kept);
+		w->bytes = 0;
+	}
+	keep(w, map_put(&w->memo, w->key.p, w->key.n, NULL), out);
+	return 0;
+}
+
+static void work(void *worker, const struct kind *kind, void *rec, struct filter_out *out)
+{
+	struct worker *w = worker;
+	struct sequence *s = rec;
+	struct result r;
+	size_t bad;
+
+	(void)kind;
+	if (!strcmp(s->unit, "function")) {
+		filter_pass(out); /* a function is no straight line: it has no representative set */
+		return;
+	}
+	if (insn_arch_find(s->arch) != ARCH_X86_64) {
+		filter_skip(out, "%s: no semantics for architecture %s", s->origin.file, s->arch);
+		return;
+	}
+	if (find(w, s, &r, &bad) < 0) {
+		filter_skip(out, "%s: 0x%" PRIx64 ": instruction %zu of a %s does not decode",
+			s->origin.file, s->origin.addr, bad, s->unit);
+		return;
+	}
+	if (r.dropped)
+		atomic_fetch_add(&w->o->dropped, r.dropped);
+	s->exprs = (struct texts){r.text, r.n};
+	s->hashes = (struct u64s){r.hash, r.n};
+	filter_emit(out, s);
+}
+
+/* ---- coverage ---- */
+
+/* By count, then by name. */
+static int by_count(const void *va, const void *vb)
+{
+	const struct map_entry *a = va, *b = vb;
+
+	if (a->value != b->value)
+		return a->value < b->value ? 1 : -1;
+	return strcmp(a->key, b->key);
+}
+
+static void count(struct map *unknown, const struct insn *i)
+{
+	map_put(unknown, i->mnemonic, strlen(i->mnemonic), NULL)->value++;
+}
+
+static int coverage(struct prog *p, struct options *o)
+{
+	struct stream_reader *in = filter_open(p, &sequence_kind);
+	struct worker *w = worker_new(o);
+	struct map unknown = {0};
+	struct sequence s;
+	uint64_t total = 0, without = 0, undecoded = 0;
+	int got;
+
+	while ((got = stream_read(in, &s)) > 0) {
+		size_t bad;
+
+		if (insn_arch_find(s.arch) != ARCH_X86_64 || decode(w, &s, &bad) < 0) {
+			undecoded++;
+			continue;
+		}
+		total += s.len.n;
+		for (size_t i = 0; i < s.len.n; i++)
+			if (!x86_known(&w->insn[i])) {
+				without++;
+				count(&unknown, &w->insn[i]);
+			}
+	}
+	if (got < 0)
+		prog_fail(p, "%s", stream_error(in));
+	if (unknown.count)
+		qsort(unknown.e, unknown.count, sizeof(*unknown.e), by_count);
+	for (size_t i = 0; i < unknown.count; i++)
+		printf("%-16s %" PRIu64 "\n", (const char *)unknown.e[i].key, unknown.e[i].value);
+	printf("instructions %" PRIu64 "  without semantics %" PRIu64 "  covered %.4f%%", total,
+		without, total ? 100.0 * (double)(total - without) / (double)total : 100.0);
+	printf("  sequences that do not decode %" PRIu64 "\n", undecoded);
+	stream_close(in);
+	map_free(&unknown);
+	worker_free(w);
+	return prog_end(p, EXIT_OK);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.coverage = false};
+	const struct opt opts[] = {
+		{0, "coverage", OPT_FLAG, 0, &o.coverage, NULL,
+			"print which mnemonics have no semantics, and how often they occur", 0, 0},
+		{0, "no-memo", OPT_FLAG, 0, &o.no_memo, NULL,
+			"compute every sequence anew; the output is the same", 0, 0},
+	};
+	struct prog p = {
+		.name = "bb-sym",
+		.operands = "[FILE...]",
+		.brief = "add symbolic expressions to strands and blocks",
+		.detail = "Each output of a strand becomes one expression over its inputs, with a "
+			  "canonical hash.",
+		.example = "bb-disasm /bin/ls | bb-strands | bb-sym | bb-cat -t | less\n"
+			   "bb-disasm /bin/ls | bb-strands -u block | bb-sym --coverage",
+		.opts = opts,
+		.nopts = COUNT_OF(opts),
+	};
+	int status;
+
+	prog_start(&p, argc, argv);
+	if (o.coverage) {
+		if (p.output)
+			prog_usage(&p, "--coverage prints to stdout: no -o");
+		return coverage(&p, &o);
+	}
+	status = filter_map(&p,
+		&(struct filter){.in = &sequence_kind,
+			.out = &sequence_kind,
+			.worker_new = worker_new,
+			.worker_free = worker_free,
+			.work = work},
+		&o);
+	if (o.dropped)
+		prog_warn(&p, "%" PRIuFAST64 " expressions of more than %d nodes left out",
+			(uint_fast64_t)o.dropped, SYMEX_NODES);
+	return status;
+}

@@ -1,0 +1,167 @@
+/*
+ * slice.c: see slice.h.
+ *
+ * One idea: a strand is a bit set of instructions closed under def-use. Because they are closed,
+ * one is part of another as soon as the instructions it started from are.
+ */
+#include "sem/slice.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "sem/defuse.h"
+
+enum { WORDS = DEFUSE_MAX / 64 };
+
+struct candidate {
+	uint32_t last; /* its last instruction; for the order */
+	uint32_t number;
+	uint64_t set[WORDS];
+};
+
+struct strand {
+	size_t first, n; /* in `index` */
+};
+
+struct slice {
+	struct defuse *du;
+	struct candidate *cand;
+	size_t capcand;
+	struct strand *strand;
+	size_t nstrands, capstrands;
+	uint32_t *index;
+	size_t nindex, capindex;
+};
+
+struct slice *slice_new(void)
+{
+	struct slice *s = mem_zalloc(1, sizeof(*s));
+
+	s->du = defuse_new();
+	return s;
+}
+
+void slice_free(struct slice *s)
+{
+	if (!s)
+		return;
+	defuse_free(s->du);
+	mem_free(s->cand);
+	mem_free(s->strand);
+	mem_free(s->index);
+	mem_free(s);
+}
+
+static int by_last(const void *va, const void *vb)
+{
+	const struct candidate *a = va, *b = vb;
+
+	if (a->last != b->last)
+		return a->last < b->last ? -1 : 1;
+	return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static bool contains(const struct candidate *a, const struct candidate *b, size_t words)
+{
+	if (!(a->set[b->last / 64] >> b->last % 64 & 1))
+		return false;
+	for (size_t w = 0; w < words; w++)
+		if (b->set[w] & ~a->set[w])
+			return false;
+	return true;
+}
+
+/* A larger set ends later, or at the same instruction; of equal sets the first one stays. */
+static bool is_covered(const struct candidate *c, size_t n, size_t i, size_t words)
+{
+	size_t k = i;
+
+	while (k && c[k - 1].last == c[i].last)
+		k--;
+	for (; k < n; k++)
+		if (k != i && contains(&c[k], &c[i], words) &&
+			(k < i || !contains(&c[i], &c[k], words)))
+			return true;
+	return false;
+}
+
+static void add_strand(struct slice *s, const struct candidate *c, size_t words, size_t offset)
+{
+	struct strand t = {s->nindex, 0};
+
+	for (size_t w = 0; w < words; w++)
+		t.n += (size_t)__builtin_popcountll(c->set[w]);
+	s->index = mem_grow(s->index, &s->capindex, s->nindex + t.n, sizeof(*s->index));
+	for (size_t w = 0; w < words; w++)
+		for (uint64_t left = c->set[w]; left; left &= left - 1)
+			s->index[s->nindex++] =
+				(uint32_t)(offset + 64 * w + (size_t)__builtin_ctzll(left));
+	s->strand = mem_grow(s->strand, &s->capstrands, s->nstrands + 1, sizeof(*s->strand));
+	s->strand[s->nstrands++] = t;
+}
+
+/* The stretch of n instructions that was stepped; its first one is number `offset` of the block. */
+static void slice_stretch(struct slice *s, size_t n, size_t offset)
+{
+	const struct defuse_output *out;
+	size_t nout = defuse_outputs(s->du, &out), words = (n + 63) / 64;
+
+	s->cand = mem_grow(s->cand, &s->capcand, nout, sizeof(*s->cand));
+	for (size_t i = 0; i < nout; i++) {
+		struct candidate *c = &s->cand[i];
+		size_t top = words;
+
+		memset(c->set, 0, words * sizeof(*c->set));
+		defuse_seeds(s->du, &out[i], c->set);
+		defuse_close(s->du, c->set);
+		while (!c->set[top - 1])
+			top--;
+		c->last = (uint32_t)(64 * top - 1 - (size_t)__builtin_clzll(c->set[top - 1]));
+		c->number = (uint32_t)i;
+	}
+	if (nout > 1)
+		qsort(s->cand, nout, sizeof(*s->cand), by_last);
+	for (size_t i = 0; i < nout; i++)
+		if (!is_covered(s->cand, nout, i, words))
+			add_strand(s, &s->cand[i], words, offset);
+}
+
+static bool names_rip(const struct insn *insn)
+{
+	for (unsigned i = 0; i < insn->nops; i++)
+		if (insn->op[i].kind == INSN_OP_MEM && insn->op[i].mem.base == X86_RIP)
+			return true;
+	return false;
+}
+
+size_t slice_block(struct slice *s, const struct insn *insn, size_t n, bool tail_call)
+{
+	struct expr_pool *p = defuse_pool(s->du);
+	uint64_t next = 0; /* offset in the block of the instruction after this one */
+	size_t start = 0;
+
+	s->nstrands = s->nindex = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct expr *rip = NULL;
+		bool goes_on;
+
+		if (i == start)
+			defuse_start(s->du);
+		next += insn[i].len;
+		if (names_rip(&insn[i]))
+			rip = expr_add(p, expr_input(p, X86_RIP, 64), expr_const(p, 64, next));
+		goes_on = defuse_step(s->du, &insn[i], rip, tail_call && i + 1 == n);
+		if (!goes_on || i + 1 == n) {
+			slice_stretch(s, i + 1 - start, start);
+			start = i + 1;
+		}
+	}
+	return s->nstrands;
+}
+
+const uint32_t *slice_strand(const struct slice *s, size_t k, size_t *n)
+{
+	*n = s->strand[k].n;
+	return s->index + s->strand[k].first;
+}

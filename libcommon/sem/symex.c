@@ -1,0 +1,251 @@
+/*
+ * symex.c: see symex.h. The execution itself is sem/defuse.c; here its outputs become text and
+ * hashes, and references become addresses and names.
+ */
+#include "sem/symex.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "sem/defuse.h"
+#include "sem/print.h"
+
+enum { MANY = 4096 };
+
+struct symex {
+	struct defuse *du;
+	struct buf text;          /* terminated expressions, one after another */
+	struct symex_output *out; /* text: an offset until the end of the run */
+	size_t *at;               /* where each text begins */
+	size_t n, capout, capat, dropped;
+	struct map64 seen; /* hashes of this run's outputs */
+};
+
+/* What the references say of one instruction. */
+struct reach {
+	bool is_call;     /* a jump or call to a function */
+	const char *name; /* of the function, or NULL */
+	bool has_addr;    /* addr is the address of its rip-relative operand */
+	uint64_t addr;
+};
+
+struct symex *symex_new(void)
+{
+	struct symex *x = mem_zalloc(1, sizeof(*x));
+
+	x->du = defuse_new();
+	return x;
+}
+
+void symex_free(struct symex *x)
+{
+	if (!x)
+		return;
+	defuse_free(x->du);
+	buf_free(&x->text);
+	mem_free(x->out);
+	mem_free(x->at);
+	map64_free(&x->seen);
+	mem_free(x);
+}
+
+/* Stands for an address nobody knows yet: large, and the same for the same name. */
+static uint64_t address_of_name(const char *name)
+{
+	const uint64_t top = UINT64_C(1) << 46;
+
+	return top | (hash_64(name, strlen(name)) & (top - 1));
+}
+
+/* Reads the references of instruction i, the next of which is *r; leaves *r behind them. */
+static struct reach reach_of(const struct refs *refs, size_t *r, size_t i)
+{
+	struct reach reach = {0};
+
+	while (*r < refs->insn.n && refs->insn.p[*r] < i)
+		++*r;
+	for (; *r < refs->insn.n && refs->insn.p[*r] == i; ++*r) {
+		const char *name = refs_name(refs, *r);
+		enum ref_kind kind = refs->kind.p[*r];
+
+		if (kind == REF_CALL)
+			reach.is_call = true;
+		if (kind == REF_CALL || kind == REF_JUMP)
+			continue; /* the address is not shown */
+		if (kind == REF_IMPORT) {
+			reach.is_call = true;
+			reach.name = name;
+		}
+		reach.has_addr = refs->target.p[*r] || name;
+		reach.addr = refs->target.p[*r] ? refs->target.p[*r]
+			     : name             ? address_of_name(name)
+						: 0;
+	}
+	return reach;
+}
+
+/* The value of rip that makes the operand's address what the reference says. */
+static const struct expr *rip_of(
+	struct expr_pool *p, const struct insn *insn, const struct reach *reach)
+{
+	for (unsigned i = 0; reach->has_addr && i < insn->nops; i++)
+		if (insn->op[i].kind == INSN_OP_MEM && insn->op[i].mem.base == X86_RIP)
+			return expr_const(p, 64, reach->addr - (uint64_t)insn->op[i].mem.disp);
+	return NULL;
+}
+
+static uint64_t combine(uint64_t h, uint64_t x)
+{
+	return hash_mix(hash_mix(h) + x);
+}
+
+/* ---- one output as text and hash ---- */
+
+static bool fits(const struct expr *e)
+{
+	return e->op != EXPR_TRUNC && e->size <= SYMEX_NODES;
+}
+
+static bool call_fits(const struct defuse_call *c)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < c->nargs; i++) {
+		if (!fits(c->arg[i]))
+			return false;
+		size += c->arg[i]->size;
+	}
+	return size <= SYMEX_NODES && (!c->target || fits(c->target));
+}
+
+static bool output_fits(const struct symex *x, const struct defuse_output *o)
+{
+	if (x->text.n > SYMEX_TEXT)
+		return false;
+	if (o->kind == DEFUSE_CALL)
+		return call_fits(defuse_call(x->du));
+	return fits(o->value) && (o->kind != DEFUSE_MEM || fits(o->addr));
+}
+
+/* Bits of a register that are shown: of a vector register those that are not cleared for sure. */
+static unsigned shown_bits(const struct expr *value)
+{
+	const struct expr *top = value->arg[0];
+	unsigned used = value->width;
+
+	if (value->op == EXPR_CONST) {
+		while (used > 64 && !expr_words(value)[used / 64 - 1])
+			used -= 64;
+	} else if (value->op == EXPR_CONCAT) {
+		/* Cleared above, or as it was: `movaps` leaves the bits above 127 alone. */
+		if (expr_is_const(top, 0) ||
+			(top->op == EXPR_EXTRACT && top->arg[0]->op == EXPR_INPUT))
+			used -= top->width;
+	}
+	return used <= 128 ? 128 : used <= 256 ? 256 : 512;
+}
+
+static uint64_t put_register(struct symex *x, const struct defuse_output *o)
+{
+	struct expr_pool *p = defuse_pool(x->du);
+	const struct expr *value = o->value;
+
+	if (value->width == 512)
+		value = expr_extract(p, value, 0, shown_bits(value));
+	print_register(&x->text, o->reg, value->width);
+	buf_puts(&x->text, "= ");
+	print_value(&x->text, p, value);
+	return combine(o->reg, value->hash);
+}
+
+static uint64_t put_call(struct symex *x, const char *name)
+{
+	const struct defuse_call *c = defuse_call(x->du);
+	uint64_t h;
+
+	if (!name && !c->target)
+		name = "func";
+	print_call(&x->text, defuse_pool(x->du), name, c->target, c->arg, c->nargs);
+	h = name ? hash_64(name, strlen(name)) : c->target->hash;
+	for (size_t i = 0; i < c->nargs; i++)
+		h = combine(h, c->arg[i]->hash);
+	return h;
+}
+
+static void put_output(struct symex *x, const struct defuse_output *o, const char *callee)
+{
+	struct expr_pool *p = defuse_pool(x->du);
+	size_t at = x->text.n;
+	uint64_t h = 0;
+	bool made;
+
+	switch (o->kind) {
+	case DEFUSE_REG: h = put_register(x, o); break;
+	case DEFUSE_MEM:
+		print_memory(&x->text, p, o->addr);
+		buf_puts(&x->text, "= ");
+		print_value(&x->text, p, o->value);
+		h = combine(o->addr->hash, o->value->hash);
+		break;
+	case DEFUSE_COND:
+		print_cond(&x->text, p, o->value);
+		h = o->value->hash;
+		break;
+	case DEFUSE_JUMP:
+		buf_puts(&x->text, "rip = ");
+		print_value(&x->text, p, o->value);
+		h = o->value->hash;
+		break;
+	case DEFUSE_CALL: h = put_call(x, callee); break;
+	}
+	h = combine(o->kind, h);
+	x->text.p[x->text.n - 1] = '\0'; /* instead of the blank behind the last token */
+	map64_put(&x->seen, h, &made);
+	if (!made) { /* a set: stretches may have equal outputs */
+		x->text.n = at;
+		return;
+	}
+	x->out = mem_grow(x->out, &x->capout, x->n + 1, sizeof(*x->out));
+	x->at = mem_grow(x->at, &x->capat, x->n + 1, sizeof(*x->at));
+	x->out[x->n].hash = h;
+	x->at[x->n++] = at;
+}
+
+size_t symex_run(struct symex *x, const struct insn *insn, size_t n, const struct refs *refs,
+	const struct symex_output **out, size_t *dropped)
+{
+	size_t r = 0;
+	bool starts = true;
+
+	buf_reset(&x->text);
+	if (x->seen.nslots > MANY)
+		map64_free(&x->seen); /* a large table costs more to clear than to make again */
+	map64_reset(&x->seen);
+	x->n = x->dropped = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct reach reach = reach_of(refs, &r, i);
+		const struct defuse_output *o;
+		size_t nout;
+
+		if (starts)
+			defuse_start(x->du);
+		starts = !defuse_step(x->du, &insn[i], rip_of(defuse_pool(x->du), &insn[i], &reach),
+			reach.is_call && insn[i].flow == INSN_JUMP);
+		if (!starts && i + 1 < n)
+			continue;
+		nout = defuse_outputs(x->du, &o);
+		for (size_t k = 0; k < nout; k++)
+			if (output_fits(x, &o[k]))
+				put_output(x, &o[k], reach.name);
+			else
+				x->dropped++;
+	}
+	for (size_t i = 0; i < x->n; i++)
+		x->out[i].text = (const char *)x->text.p + x->at[i];
+	*out = x->out;
+	if (dropped)
+		*dropped = x->dropped;
+	return x->n;
+}

@@ -1,0 +1,133 @@
+/*
+ * symex.c: the representative sets of tests/golden/symex.txt, the rows of the paper's Table 1 among
+ * them; hashes; bounds.
+ */
+#include "sem/symex.h"
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "tests/golden.h"
+
+static void golden_case(void *ctx, const struct golden *g)
+{
+	const struct symex_output *out;
+	size_t n = symex_run(ctx, g->insn, g->n, &g->refs, &out, NULL);
+
+	for (size_t i = 0; i < n || i < g->nwant; i++) {
+		const char *got = i < n ? out[i].text : "(nothing)";
+		const char *want = i < g->nwant ? g->want[i] : "(nothing)";
+
+		if (strcmp(got, want))
+			fprintf(stderr, "symex.txt:%u: %s\n\twanted %s\n", g->line, got, want);
+		CHECK(!strcmp(got, want));
+	}
+}
+
+/* The hash of the only output of code given in hexadecimal. */
+static uint64_t hash_of(struct symex *x, struct insn_decoder *d, const char *hex)
+{
+	struct insn insn[32];
+	uint8_t p[sizeof(insn) / sizeof(*insn) * INSN_MAX_LEN];
+	const struct symex_output *out;
+	const struct refs none = {0};
+	size_t n = 0, k = 0, at = 0;
+
+	for (; hex[2 * n]; n++) {
+		char two[3] = {hex[2 * n], hex[2 * n + 1], 0};
+
+		p[n] = (uint8_t)strtoul(two, NULL, 16);
+	}
+	for (; at < n; at += insn[k++].len)
+		if (!insn_decode(d, p + at, n - at, &insn[k]))
+			break;
+	CHECK(at == n);
+	CHECK(symex_run(x, insn, k, &none, &out, NULL) == 1);
+	return out[0].hash;
+}
+
+/* Equal meaning, equal hash; different width or register, different hash. */
+static void hashes(struct symex *x, struct insn_decoder *d)
+{
+	/* lea eax, [rdi + rsi]; add edi, esi + mov eax, edi */
+	CHECK(hash_of(x, d, "8d0437") == hash_of(x, d, "01f789f8"));
+	/* mov eax, 0; xor eax, eax */
+	CHECK(hash_of(x, d, "b800000000") == hash_of(x, d, "31c0"));
+	/* shl rax, 3; lea rax, [rax * 8] */
+	CHECK(hash_of(x, d, "48c1e003") == hash_of(x, d, "488d04c500000000"));
+	/* mov eax, [rdi]; mov rax, [rdi]; mov ecx, [rdi] */
+	CHECK(hash_of(x, d, "8b07") != hash_of(x, d, "488b07"));
+	CHECK(hash_of(x, d, "8b07") != hash_of(x, d, "8b0f"));
+	/* mov [rdi], eax; mov [rdi], ax; mov [rdi + 1], eax */
+	CHECK(hash_of(x, d, "8907") != hash_of(x, d, "668907"));
+	CHECK(hash_of(x, d, "8907") != hash_of(x, d, "894701"));
+	/* test eax, eax with je and jne; cmp eax, 0 with je */
+	CHECK(hash_of(x, d, "85c07400") != hash_of(x, d, "85c07500"));
+	CHECK(hash_of(x, d, "85c07400") == hash_of(x, d, "83f8007400"));
+}
+
+/* imul rax, rax again and again, and x = x * x + y: the tree doubles with every step. */
+static void explosion(struct symex *x, struct insn_decoder *d)
+{
+	static const uint8_t step[] = {0x48, 0x0f, 0xaf, 0xc0, 0x48, 0x31, 0xf8};
+	enum { STEPS = 400 };
+	struct insn *insn = mem_alloc(2 * STEPS, sizeof(*insn));
+	const struct symex_output *out;
+	const struct refs none = {0};
+	size_t dropped;
+
+	for (size_t i = 0; i < STEPS; i++) {
+		CHECK(insn_decode(d, step, 4, &insn[2 * i]));
+		CHECK(insn_decode(d, step + 4, 3, &insn[2 * i + 1]));
+	}
+	CHECK(symex_run(x, insn, 2 * STEPS, &none, &out, &dropped) == 0);
+	CHECK(dropped == 1);
+	CHECK(symex_run(x, insn, 8, &none, &out, &dropped) == 1);
+	CHECK(dropped == 0);
+	mem_free(insn);
+}
+
+/* Any bytes that decode: bounded text, no crash, the same answer twice. */
+static void random_code(struct symex *x, struct insn_decoder *d)
+{
+	enum { RUNS = 3000, LONGEST = 60 };
+	struct symex *y = symex_new();
+	struct rng r = rng_new(1, 2);
+
+	for (unsigned run = 0; run < RUNS; run++) {
+		struct insn insn[LONGEST];
+		const struct symex_output *a, *b;
+		const struct refs none = {0};
+		size_t n = 1 + rng_below(&r, LONGEST), k = 0, na, da, db;
+
+		while (k < n) {
+			uint8_t p[INSN_MAX_LEN];
+
+			for (size_t i = 0; i < sizeof(p); i++)
+				p[i] = (uint8_t)rng_u32(&r);
+			k += (size_t)insn_decode(d, p, sizeof(p), &insn[k]);
+		}
+		na = symex_run(x, insn, n, &none, &a, &da);
+		if (na != symex_run(y, insn, n, &none, &b, &db) || da != db)
+			na = 0, unit_failed++;
+		for (size_t i = 0; i < na; i++)
+			if (a[i].hash != b[i].hash || strcmp(a[i].text, b[i].text) ||
+				strlen(a[i].text) > 64 * SYMEX_NODES)
+				unit_failed++;
+	}
+	CHECK(!unit_failed);
+	symex_free(y);
+}
+
+int main(void)
+{
+	struct insn_decoder *d = insn_open(ARCH_X86_64);
+	struct symex *x = symex_new();
+
+	golden_run("tests/golden/symex.txt", '=', d, golden_case, x);
+	hashes(x, d);
+	explosion(x, d);
+	random_code(x, d);
+	symex_free(x);
+	insn_close(d);
+	return unit_done();
+}
