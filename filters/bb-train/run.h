@@ -38,7 +38,7 @@ struct run {
 	struct optim optim;
 	struct wordpiece *words;
 	struct place at;
-	uint64_t total;     /* steps to do */
+	uint64_t total;     /* steps there will be, perhaps an estimate: for the learning rate */
 	double best;        /* best validation score of similarity, */
 	uint64_t best_step; /* and the step it was reached at; 0: none yet */
 	bool done;          /* the state says that all steps are done */
@@ -53,15 +53,18 @@ enum run_next { RUN_GO, RUN_DONE, RUN_STOP };
 
 /* Opens or makes the model, restores a state if the folder has one. Exits on failure. */
 void run_open(struct run *r);
-/* Starts the optimiser's schedule: `total` steps. To be called before the first step. */
-void run_plan(struct run *r, uint64_t total);
+/*
+ * Sets the schedule of the learning rate, before the first step: --steps or, if that is not given,
+ * as many as `tokens` an epoch in samples of at most `longest` tokens will be.
+ */
+void run_plan(struct run *r, uint64_t tokens, uint64_t longest);
 /*
  * After the gradient of a batch: optimiser step, log line (`fields`: JSON members of the task),
  * progress, checkpoint if it is time. `at` is where the data are after this batch. Stops the
  * program with status 1 if the loss or gradient is not finite.
  */
 enum run_next run_step(struct run *r, const struct place *at, double loss, const char *fields);
-/* Whether a signal asks to stop, or all steps are done. */
+/* Whether a signal asks to stop, or --steps are done. */
 enum run_next run_next(const struct run *r);
 /* Adds a line to the log. */
 void run_log(struct run *r, const char *fields);
