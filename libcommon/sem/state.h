@@ -47,6 +47,7 @@ struct state_store {
 	const struct expr *val;
 	uint32_t size; /* bytes */
 	uint32_t live; /* how many of the bytes were not overwritten by later stores */
+	uint32_t seq;  /* number of the last store here, counted from 1 */
 };
 
 /*
@@ -69,12 +70,13 @@ struct x86_effects {
 	uint8_t nread, nwrite, nmem;
 	uint8_t flags_read, flags_written; /* masks of FLAG_ */
 	uint8_t flags_undefined;           /* of flags_written: left undefined by the manual */
-	bool known;    /* the instruction has semantics; else its results are FN nodes */
-	bool overflow; /* more than fits here was touched: take it to touch everything */
+	uint8_t flags_kept; /* of flags_written: kept in some cases (shl eax, cl with cl = 0) */
+	bool known;         /* the instruction has semantics; else its results are FN nodes */
+	bool overflow;      /* more than fits here was touched: take it to touch everything */
 };
 
-struct state_flags; /* the operation that set a flag */
-struct state_line;  /* 16 bytes of memory of one base */
+struct flags;      /* the operation that set a flag: sem/flags.h */
+struct state_line; /* 16 bytes of memory of one base */
 
 struct state {
 	struct expr_pool *pool;
@@ -82,11 +84,11 @@ struct state {
 	const struct expr *reg[X86_REG_COUNT]; /* NULL: not yet read or written */
 	uint64_t read[X86_REG_COUNT];          /* bytes that were read before they were written */
 	uint64_t written[X86_REG_COUNT];       /* bytes that were written */
-	const struct state_flags *flag[X86_FLAG_COUNT]; /* NULL: as on entry */
-	uint8_t flags_read, flags_written;              /* masks, as read and written above */
+	struct flags *flag[X86_FLAG_COUNT];    /* NULL: as on entry */
+	uint8_t flags_read, flags_written;     /* masks, as read and written above */
 	struct state_store *store; /* in order of the first write to (base, offset, size) */
 	size_t nstores, capstores;
-	const struct expr *mem; /* NULL: memory on entry, but for the stores */
+	const struct expr *mem; /* the memory under the stores; NULL: as on entry */
 
 	/* Of the instruction stepped last: */
 	const struct expr
@@ -100,12 +102,15 @@ struct state {
 
 	struct x86_effects *fx; /* where to note what is touched, or NULL */
 
-	/* Private to state.c. */
-	struct state_line **line; /* hash table of lines */
-	size_t nlines, caplines;
-	const struct expr *last_base; /* base of the newest store (STATE_STRICT) */
-	uint32_t seq, other_seq;      /* number of the newest store; newest of another base */
-	struct arena mem_arena;       /* lines and flag records */
+	/* Private to state.c and flags.c. */
+	bool on_stack;            /* memory accesses now are the stack's */
+	struct state_line **line; /* hash table of lines; nslots is a power of two */
+	size_t nlines, nslots;
+	const struct expr *chain;     /* STATE_STRICT: the memory with all stores */
+	const struct expr *last_base; /* base of the newest store, */
+	uint32_t seq, other_seq;      /* its number, and that of the newest of another base */
+	uint32_t call_seq;            /* number of the newest store before the last call */
+	struct arena arena;           /* lines and flags */
 };
 
 /* Zero-initialise a struct state once; state_reset prepares it for a new run over pool p. */
@@ -124,10 +129,20 @@ const struct expr *state_peek(struct state *s, enum x86_reg r);
 /* size bytes at addr, as size * 8 bits. */
 const struct expr *state_load(struct state *s, const struct expr *addr, unsigned size);
 void state_save(struct state *s, const struct expr *addr, const struct expr *val);
+/*
+ * Memory after a call: mem (an expression of width 0) is what it may have become. What was stored
+ * at constant offsets from rsp on entry stays known, unless the state is strict.
+ */
+void state_call(struct state *s, const struct expr *mem);
 
-/* The flag as a 1-bit value, and the condition cc as one. */
+/*
+ * The flag as a 1-bit value, and the condition cc as one: a comparison of the operands when one
+ * comparing instruction set all the flags it looks at.
+ */
 const struct expr *state_flag(struct state *s, enum x86_flag f);
 const struct expr *state_cond(struct state *s, enum x86_cc cc);
+/* "zf"; static text. */
+const char *state_flag_name(enum x86_flag f);
 /* The flag without counting as a read. */
 const struct expr *state_peek_flag(struct state *s, enum x86_flag f);
 

@@ -1,0 +1,271 @@
+/*
+ * flags.c: what operations say about flags, and conditions; see flags.h. After Intel's Software
+ * Developer's Manual, volume 1, appendix A and B.
+ */
+#include "sem/flags.h"
+
+#include <string.h>
+
+#include "sem/simd.h"
+
+static void note_write(struct state *s, unsigned mask)
+{
+	s->flags_written |= (uint8_t)mask;
+	if (s->fx)
+		s->fx->flags_written |= (uint8_t)mask;
+}
+
+static void note_read(struct state *s, unsigned mask)
+{
+	s->flags_read |= (uint8_t)(mask & ~(unsigned)s->flags_written);
+	if (s->fx)
+		s->fx->flags_read |= (uint8_t)mask;
+}
+
+void flags_set(struct state *s, unsigned mask, enum flags_kind kind, const struct expr *a,
+	const struct expr *b, const struct expr *r)
+{
+	struct flags *f = arena_zget(&s->arena, 1, sizeof(*f));
+
+	f->kind = kind;
+	f->a = a;
+	f->b = b;
+	f->r = r;
+	for (unsigned i = 0; i < X86_FLAG_COUNT; i++)
+		if (mask >> i & 1)
+			s->flag[i] = f;
+	note_write(s, mask);
+}
+
+void flags_put(struct state *s, enum x86_flag f, const struct expr *v)
+{
+	flags_set(s, 1u << f, FLAGS_VALUE, v, NULL, NULL);
+}
+
+void flags_undefined(struct state *s, unsigned mask, const char *name,
+	const struct expr *const *args, unsigned n)
+{
+	for (unsigned i = 0; i < X86_FLAG_COUNT; i++)
+		if (mask >> i & 1)
+			flags_put(s, i, expr_fn(s->pool, name, 100 + i, 1, args, n));
+	if (s->fx)
+		s->fx->flags_undefined |= (uint8_t)mask;
+}
+
+/* ---- one flag ---- */
+
+static const struct expr *top(struct expr_pool *p, const struct expr *e)
+{
+	return expr_extract(p, e, e->width - 1u, 1);
+}
+
+/* The carry out of each bit of a + b + c = r is in a & b | (a | b) & ~r: the top one. */
+static const struct expr *carry_out(
+	struct expr_pool *p, const struct expr *a, const struct expr *b, const struct expr *r)
+{
+	a = top(p, a);
+	b = top(p, b);
+	r = expr_not(p, top(p, r));
+	return expr_or(p, expr_and(p, a, b), expr_and(p, expr_or(p, a, b), r));
+}
+
+static const struct expr *carry(struct expr_pool *p, const struct flags *f)
+{
+	switch (f->kind) {
+	case FLAGS_ADD: return expr_ult(p, f->r, f->a);
+	case FLAGS_ADC: return carry_out(p, f->a, f->b, f->r);
+	case FLAGS_SUB: return expr_ult(p, f->a, f->b);
+	/* a - b - c borrows when ~a + b + c carries; its result is ~r. */
+	case FLAGS_SBB: return carry_out(p, expr_not(p, f->a), f->b, expr_not(p, f->r));
+	default: return expr_const(p, 1, 0);
+	}
+}
+
+/* Overflow: the operands' signs say one thing (equal for +, different for -), the result another.
+ */
+static const struct expr *overflow(struct expr_pool *p, const struct flags *f)
+{
+	const struct expr *a, *b, *r;
+
+	if (f->kind == FLAGS_LOGIC || f->kind == FLAGS_FLOAT)
+		return expr_const(p, 1, 0);
+	a = top(p, f->a);
+	b = top(p, f->b);
+	r = top(p, f->r);
+	if (f->kind == FLAGS_ADD || f->kind == FLAGS_ADC)
+		return expr_and(p, expr_xor(p, a, r), expr_xor(p, b, r));
+	return expr_and(p, expr_xor(p, a, b), expr_xor(p, a, r));
+}
+
+/* The carry into bit 4. */
+static const struct expr *half_carry(struct expr_pool *p, const struct flags *f)
+{
+	const struct expr *x = expr_xor(p, f->a, f->b);
+
+	return expr_extract(p, expr_xor(p, x, f->r), 4, 1);
+}
+
+/* True when the low byte has an even number of ones. */
+static const struct expr *parity(struct expr_pool *p, const struct expr *r)
+{
+	const struct expr *ones = expr_popcnt(p, expr_extract(p, r, 0, 8));
+
+	return expr_not(p, expr_extract(p, ones, 0, 1));
+}
+
+/* The comparisons of floating-point numbers, by the width of a. */
+static const struct expr *compare_floats(
+	struct expr_pool *p, unsigned op, const struct expr *a, const struct expr *b)
+{
+	const struct expr *args[2] = {a, b};
+
+	return expr_simd(p, a->width == 64 ? op + 1 : op, 1, args, 2);
+}
+
+static const struct expr *float_flag(struct expr_pool *p, const struct flags *f, enum x86_flag flag)
+{
+	const struct expr *unordered = compare_floats(p, SIMD_UNORDSS, f->a, f->b);
+
+	switch (flag) {
+	case X86_CF: return expr_or(p, unordered, compare_floats(p, SIMD_LTSS, f->a, f->b));
+	case X86_ZF: return expr_or(p, unordered, compare_floats(p, SIMD_EQSS, f->a, f->b));
+	case X86_PF: return unordered;
+	default: return expr_const(p, 1, 0);
+	}
+}
+
+static const struct expr *make(struct expr_pool *p, const struct flags *f, enum x86_flag flag)
+{
+	if (f->kind == FLAGS_VALUE)
+		return f->a;
+	if (f->kind == FLAGS_FLOAT)
+		return float_flag(p, f, flag);
+	switch (flag) {
+	case X86_CF: return carry(p, f);
+	case X86_PF: return parity(p, f->r);
+	case X86_AF: return half_carry(p, f);
+	case X86_ZF:
+		if (f->kind == FLAGS_SUB)
+			return expr_eq(p, f->a, f->b);
+		return expr_eq(p, f->r, expr_const(p, f->r->width, 0));
+	case X86_SF: return top(p, f->r);
+	default: return overflow(p, f);
+	}
+}
+
+static const struct expr *value(struct state *s, struct flags *f, enum x86_flag flag)
+{
+	if (!f)
+		return expr_input(s->pool, STATE_FLAG_INPUT + flag, 1);
+	if (!f->bit[flag])
+		f->bit[flag] = make(s->pool, f, flag);
+	return f->bit[flag];
+}
+
+const struct expr *state_peek_flag(struct state *s, enum x86_flag f)
+{
+	return value(s, s->flag[f], f);
+}
+
+const struct expr *state_flag(struct state *s, enum x86_flag f)
+{
+	note_read(s, 1u << f);
+	return state_peek_flag(s, f);
+}
+
+void flags_keep(struct state *s, unsigned mask, const struct expr *keep,
+	struct flags *const before[X86_FLAG_COUNT])
+{
+	for (unsigned i = 0; i < X86_FLAG_COUNT; i++)
+		if (mask >> i & 1)
+			flags_put(s, i,
+				expr_ite(s->pool, keep, value(s, before[i], i),
+					value(s, s->flag[i], i)));
+	if (s->fx)
+		s->fx->flags_kept |= (uint8_t)mask;
+}
+
+/* ---- conditions ---- */
+
+/* The flags each pair of conditions looks at: cc / 2. */
+static const uint8_t looks_at[] = {FLAG_O, FLAG_C, FLAG_Z, FLAG_C | FLAG_Z, FLAG_S, FLAG_P,
+	FLAG_S | FLAG_O, FLAG_Z | FLAG_S | FLAG_O};
+
+/* The operation that set all flags of mask, or NULL. */
+static struct flags *common(const struct state *s, unsigned mask)
+{
+	struct flags *f = s->flag[__builtin_ctz(mask)];
+
+	for (unsigned i = 0; i < X86_FLAG_COUNT; i++)
+		if (mask >> i & 1 && s->flag[i] != f)
+			return NULL;
+	return f;
+}
+
+/* The condition as a comparison of the operands of f; NULL when it is not one. cc is even. */
+static const struct expr *compared(struct expr_pool *p, const struct flags *f, unsigned cc)
+{
+	const struct expr *zero;
+
+	switch (f->kind) {
+	case FLAGS_SUB:
+		switch (cc) {
+		case X86_CC_BE: return expr_ule(p, f->a, f->b);
+		case X86_CC_L: return expr_slt(p, f->a, f->b);
+		case X86_CC_LE: return expr_sle(p, f->a, f->b);
+		default: return NULL;
+		}
+	case FLAGS_LOGIC:
+		zero = expr_const(p, f->r->width, 0);
+		switch (cc) {
+		case X86_CC_L: return expr_slt(p, f->r, zero);
+		case X86_CC_LE: return expr_sle(p, f->r, zero);
+		default: return NULL;
+		}
+	case FLAGS_FLOAT: /* b and be also hold for NaN: the opposite of an ordered comparison */
+		switch (cc) {
+		case X86_CC_B: return expr_not(p, compare_floats(p, SIMD_LESS, f->b, f->a));
+		case X86_CC_BE: return expr_not(p, compare_floats(p, SIMD_LTSS, f->b, f->a));
+		default: return NULL;
+		}
+	default: return NULL;
+	}
+}
+
+/* The condition from the flags one by one. cc is even. */
+static const struct expr *from_flags(struct state *s, unsigned cc)
+{
+	const struct expr *less, *zero;
+
+	switch (cc) {
+	case X86_CC_O: return state_peek_flag(s, X86_OF);
+	case X86_CC_B: return state_peek_flag(s, X86_CF);
+	case X86_CC_E: return state_peek_flag(s, X86_ZF);
+	case X86_CC_S: return state_peek_flag(s, X86_SF);
+	case X86_CC_P: return state_peek_flag(s, X86_PF);
+	case X86_CC_BE:
+		return expr_or(s->pool, state_peek_flag(s, X86_CF), state_peek_flag(s, X86_ZF));
+	default:
+		less = expr_xor(s->pool, state_peek_flag(s, X86_SF), state_peek_flag(s, X86_OF));
+		zero = state_peek_flag(s, X86_ZF);
+		return cc == X86_CC_L ? less : expr_or(s->pool, less, zero);
+	}
+}
+
+const struct expr *state_cond(struct state *s, enum x86_cc cc)
+{
+	const struct expr *e = NULL;
+	unsigned mask;
+	struct flags *f;
+
+	if (cc >= X86_CC_NONE)
+		return expr_const(s->pool, 1, 1);
+	mask = looks_at[cc / 2];
+	f = common(s, mask);
+	note_read(s, mask);
+	if (f)
+		e = compared(s->pool, f, cc & ~1u);
+	if (!e)
+		e = from_flags(s, cc & ~1u);
+	return cc & 1 ? expr_not(s->pool, e) : e;
+}

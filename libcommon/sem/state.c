@@ -1,0 +1,324 @@
+/*
+ * state.c: registers and memory of a symbolic state; see state.h.
+ *
+ * Memory is kept in lines of 16 bytes of one base, found by hashing; a line says for each byte
+ * which entry of the list of stores wrote it last. So a load costs the same however long the list.
+ */
+#include "sem/state.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum { LINE = 16, FIRST_SLOTS = 64 };
+
+struct state_line {
+	const struct expr *base;
+	int64_t number;       /* offset / LINE, rounded down */
+	uint32_t store[LINE]; /* 1 + index of the store that wrote the byte last; 0: none */
+};
+
+void state_reset(struct state *s, struct expr_pool *p, unsigned options)
+{
+	struct state keep = *s;
+
+	if (!keep.line) {
+		keep.nslots = FIRST_SLOTS;
+		keep.line = mem_zalloc(keep.nslots, sizeof(*keep.line));
+	} else if (keep.nlines) {
+		memset(keep.line, 0, keep.nslots * sizeof(*keep.line));
+	}
+	arena_reset(&keep.arena);
+	*s = (struct state){.pool = p,
+		.options = options,
+		.store = keep.store,
+		.capstores = keep.capstores,
+		.line = keep.line,
+		.nslots = keep.nslots,
+		.arena = keep.arena};
+}
+
+void state_free(struct state *s)
+{
+	arena_free(&s->arena);
+	mem_free(s->store);
+	mem_free(s->line);
+	*s = (struct state){0};
+}
+
+/* ---- registers ---- */
+
+unsigned state_reg_size(enum x86_reg r)
+{
+	if (r == X86_FLAGS)
+		return 0;
+	if (r < X86_V0)
+		return 8; /* a segment register stands for the segment's base */
+	if (r < X86_ST0)
+		return 64;
+	if (r < X86_MM0)
+		return 10;
+	if (r < X86_BND0)
+		return 8;
+	return r < X86_FPSW ? 16 : 4;
+}
+
+/* The bytes of a part as a mask. */
+static uint64_t bytes_of(struct insn_reg r)
+{
+	return r.size ? UINT64_MAX >> (64 - r.size) << r.lo : 0;
+}
+
+static bool is_part(struct insn_reg r)
+{
+	return r.id < X86_REG_COUNT && r.size && r.lo + r.size <= (int)state_reg_size(r.id);
+}
+
+const struct expr *state_peek(struct state *s, enum x86_reg r)
+{
+	if (r == X86_RIP && s->rip)
+		return s->rip;
+	if (!s->reg[r])
+		s->reg[r] = expr_input(s->pool, r, state_reg_size(r) * 8);
+	return s->reg[r];
+}
+
+static void note(struct x86_effects *fx, struct insn_reg r, bool write)
+{
+	struct insn_reg *list = write ? fx->write : fx->read;
+	uint8_t *n = write ? &fx->nwrite : &fx->nread;
+
+	if (*n == EFFECTS_REGS)
+		fx->overflow = true;
+	else
+		list[(*n)++] = r;
+}
+
+const struct expr *state_get(struct state *s, struct insn_reg r)
+{
+	if (!is_part(r)) /* the flags as a register, or a part no register has */
+		return expr_fn(s->pool, "unknown", r.id, r.size ? r.size * 8u : 8, NULL, 0);
+	if (s->fx && r.id != X86_RIP)
+		note(s->fx, r, false);
+	s->read[r.id] |= bytes_of(r) & ~s->written[r.id];
+	return expr_extract(s->pool, state_peek(s, r.id), r.lo * 8u, r.size * 8u);
+}
+
+void state_set(struct state *s, struct insn_reg r, const struct expr *val)
+{
+	const struct expr *old, *piece[3];
+	unsigned n = 0, total, lo = r.lo * 8u, hi = lo + val->width;
+
+	if (!is_part(r) || r.id == X86_RIP)
+		return;
+	if (s->fx)
+		note(s->fx, r, true);
+	s->written[r.id] |= bytes_of(r);
+	total = state_reg_size(r.id) * 8;
+	if (val->width == total) {
+		s->reg[r.id] = val;
+		return;
+	}
+	old = state_peek(s, r.id);
+	if (hi < total)
+		piece[n++] = expr_extract(s->pool, old, hi, total - hi);
+	piece[n++] = val;
+	if (lo)
+		piece[n++] = expr_extract(s->pool, old, 0, lo);
+	s->reg[r.id] = expr_concatn(s->pool, piece, n);
+}
+
+/* ---- memory ---- */
+
+/* The line with that number of the base: its place in the table, maybe empty. */
+static size_t find(const struct state *s, const struct expr *base, int64_t number)
+{
+	uint64_t h = hash_mix((base ? base->hash : 0) + (uint64_t)number * 0x9e3779b97f4a7c15u);
+	size_t i = h & (s->nslots - 1);
+
+	while (s->line[i] && (s->line[i]->base != base || s->line[i]->number != number))
+		i = (i + 1) & (s->nslots - 1);
+	return i;
+}
+
+static struct state_line *make_line(struct state *s, const struct expr *base, int64_t number)
+{
+	size_t i = find(s, base, number);
+
+	if (s->line[i])
+		return s->line[i];
+	if (2 * ++s->nlines > s->nslots) {
+		struct state_line **old = s->line;
+		size_t n = s->nslots;
+
+		s->nslots *= 2;
+		s->line = mem_zalloc(s->nslots, sizeof(*s->line));
+		for (size_t k = 0; k < n; k++)
+			if (old[k])
+				s->line[find(s, old[k]->base, old[k]->number)] = old[k];
+		mem_free(old);
+		i = find(s, base, number);
+	}
+	s->line[i] = arena_zget(&s->arena, 1, sizeof(**s->line));
+	s->line[i]->base = base;
+	s->line[i]->number = number;
+	return s->line[i];
+}
+
+/* 1 + index of the store that wrote the byte at base + at last, or 0. */
+static uint32_t writer(const struct state *s, const struct expr *base, int64_t at)
+{
+	const struct state_line *l = s->line[find(s, base, at >> 4)];
+
+	return l ? l->store[at & (LINE - 1)] : 0;
+}
+
+static int64_t plus(int64_t a, uint64_t b)
+{
+	return (int64_t)((uint64_t)a + b); /* addresses wrap */
+}
+
+static bool is_frame(const struct expr *base)
+{
+	return base && base->op == EXPR_INPUT && base->lo == X86_RSP;
+}
+
+/* Number of the newest store that may have changed memory of this base behind its back. */
+static uint32_t newest_other(const struct state *s, const struct expr *base)
+{
+	if (!(s->options & STATE_STRICT))
+		return 0;
+	return base == s->last_base ? s->other_seq : s->seq;
+}
+
+/*
+ * The store that says what the byte at base + at holds: 1 + its index, or 0 when the memory below
+ * does. False (STATE_STRICT): another base may have changed it.
+ */
+static bool resolve(const struct state *s, const struct expr *base, int64_t at, uint32_t *store)
+{
+	uint32_t k = writer(s, base, at), since = s->call_seq;
+	bool strict = s->options & STATE_STRICT;
+
+	if (k && (s->store[k - 1].seq > s->call_seq || (!strict && is_frame(base))))
+		since = s->store[k - 1].seq;
+	else
+		k = 0;
+	*store = k;
+	return newest_other(s, base) <= since;
+}
+
+static void note_mem(struct state *s, const struct expr *addr, const struct expr *base,
+	int64_t offset, uint32_t size, bool write)
+{
+	struct x86_effects *fx = s->fx;
+
+	if (!fx)
+		return;
+	if (fx->nmem == EFFECTS_MEMS)
+		fx->overflow = true;
+	else
+		fx->mem[fx->nmem++] =
+			(struct effects_mem){addr, base, offset, size, write, s->on_stack};
+}
+
+const struct expr *state_load(struct state *s, const struct expr *addr, unsigned size)
+{
+	const struct expr *base, *mem, *piece[EXPR_MAX_WIDTH / 8];
+	uint32_t from[EXPR_MAX_WIDTH / 8];
+	unsigned n = 0, end;
+	int64_t offset;
+
+	expr_split(s->pool, addr, &base, &offset);
+	note_mem(s, addr, base, offset, size, false);
+	if (base && base->op == EXPR_TRUNC) /* the pool is full: the value is missing as well */
+		return expr_load(s->pool, NULL, base, size * 8);
+	mem = is_frame(base) && !(s->options & STATE_STRICT) ? NULL : s->mem;
+	if (!s->nstores)
+		return expr_load(s->pool, mem, addr, size * 8);
+	for (unsigned i = 0; i < size; i++)
+		if (!resolve(s, base, plus(offset, i), &from[i]))
+			return expr_load(s->pool, s->chain, addr, size * 8);
+	for (unsigned hi = size; hi > 0; hi = end) {
+		uint32_t k = from[hi - 1];
+		unsigned bits;
+
+		for (end = hi - 1; end > 0 && from[end - 1] == k; end--)
+			;
+		bits = (hi - end) * 8;
+		if (k) {
+			const struct state_store *t = &s->store[k - 1];
+			uint64_t lo = (uint64_t)offset + end - (uint64_t)t->offset;
+
+			piece[n++] = expr_extract(s->pool, t->val, (unsigned)lo * 8, bits);
+		} else {
+			piece[n++] = expr_load(s->pool, mem,
+				expr_add(s->pool, addr, expr_const(s->pool, addr->width, end)),
+				bits);
+		}
+	}
+	return n == 1 ? piece[0] : expr_concatn(s->pool, piece, n);
+}
+
+/* The store that covers exactly these bytes and is whole, or NULL. */
+static struct state_store *same_place(
+	struct state *s, const struct expr *base, int64_t offset, uint32_t size)
+{
+	uint32_t k = writer(s, base, offset);
+	struct state_store *t = k ? &s->store[k - 1] : NULL;
+
+	return t && t->offset == offset && t->size == size && t->live == size ? t : NULL;
+}
+
+static void count_store(struct state *s, const struct expr *base)
+{
+	if (base != s->last_base || !s->seq) {
+		s->other_seq = s->seq;
+		s->last_base = base;
+	}
+	s->seq++;
+}
+
+void state_save(struct state *s, const struct expr *addr, const struct expr *val)
+{
+	const struct expr *base;
+	uint32_t size = val->width / 8u;
+	struct state_store *t;
+	int64_t offset;
+
+	expr_split(s->pool, addr, &base, &offset);
+	note_mem(s, addr, base, offset, size, true);
+	count_store(s, base);
+	if (s->options & STATE_STRICT)
+		s->chain = expr_store(s->pool, s->chain, addr, val);
+	t = same_place(s, base, offset, size);
+	if (t) {
+		t->val = val;
+		t->seq = s->seq;
+		return;
+	}
+	s->store = mem_grow(s->store, &s->capstores, s->nstores + 1, sizeof(*s->store));
+	s->store[s->nstores++] = (struct state_store){addr, base, offset, val, size, size, s->seq};
+	for (uint32_t i = 0; i < size; i++) {
+		int64_t at = plus(offset, i);
+		uint32_t *byte = &make_line(s, base, at >> 4)->store[at & (LINE - 1)];
+
+		if (*byte)
+			s->store[*byte - 1].live--;
+		*byte = (uint32_t)s->nstores;
+	}
+}
+
+void state_call(struct state *s, const struct expr *mem)
+{
+	s->mem = s->chain = mem;
+	s->call_seq = s->seq;
+}
+
+const char *state_flag_name(enum x86_flag f)
+{
+	static const char *const name[X86_FLAG_COUNT] = {"cf", "pf", "af", "zf", "sf", "of", "df"};
+
+	return name[f];
+}
