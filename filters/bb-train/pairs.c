@@ -31,7 +31,7 @@ struct pairs {
 	bool drawn;     /* in this pass something was taken out */
 	bool had_valid; /* a pass through the input has filled valid */
 	uint64_t pass_items, pass_records; /* so far in this pass */
-	uint64_t tokens, skipped;          /* of the first pass */
+	uint64_t tokens, longest, skipped; /* of the first pass */
 	uint64_t epoch, draw;
 	struct item gone; /* taken out by the last draw */
 };
@@ -106,8 +106,12 @@ static void add_record(struct pairs *s, const struct tokens *t)
 		if (it.nexpr)
 			memcpy(it.tok + it.ncode, e, it.nexpr * sizeof(*it.tok));
 		e += it.nexpr;
-		if (first && !valid)
-			s->tokens += it.ncode + it.nexpr + (s->o.code_only ? 2u : 3u);
+		if (first && !valid) {
+			uint64_t size = (uint64_t)it.ncode + it.nexpr + 3;
+
+			s->tokens += size;
+			s->longest = MAX(s->longest, size);
+		}
 		add_item(valid ? &s->valid : &s->buf, &it);
 		if (!valid)
 			s->bytes += item_bytes(&it);
@@ -215,6 +219,11 @@ uint64_t pairs_tokens(struct pairs *s)
 	count_rest(s);
 	restart(s);
 	return s->tokens;
+}
+
+uint64_t pairs_longest(const struct pairs *s)
+{
+	return s->longest;
 }
 
 static int by_number(const void *a, const void *b)

@@ -37,6 +37,8 @@ int pairs_epoch(struct pairs *s, uint64_t epoch) MUST_CHECK;
 int pairs_next(struct pairs *s, struct pair *out);
 /* Tokens of all training pairs, reading the input through if need be; 0 if that cannot be. */
 uint64_t pairs_tokens(struct pairs *s);
+/* Tokens of the longest pair seen. */
+uint64_t pairs_longest(const struct pairs *s);
 /* Validation pairs, in the order of the input, i < pairs_valid_count. */
 size_t pairs_valid_count(const struct pairs *s);
 void pairs_valid(const struct pairs *s, size_t i, struct pair *out);

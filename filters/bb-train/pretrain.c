@@ -229,19 +229,19 @@ static void validate(struct task *t)
 	buf_free(&b);
 }
 
-/* How many steps there will be, by tokens, if --steps does not say. */
-static uint64_t plan(struct task *t)
+/* The learning rate needs to know how long the training is. */
+static void plan(struct task *t)
 {
-	const struct options *o = t->r->o;
-	uint64_t tokens;
+	uint64_t tokens = 0;
 
-	if (o->steps != UINT64_MAX)
-		return o->steps;
-	tokens = pairs_tokens(t->s);
-	if (!tokens)
-		prog_fail(t->r->p, "the input is a pipe larger than --buffer, or has nothing to "
-				   "train on: give --steps, files, or a larger --buffer");
-	return MAX((uint64_t)1, tokens * o->epochs / o->batch_tokens);
+	if (t->r->o->steps == UINT64_MAX) {
+		tokens = pairs_tokens(t->s);
+		if (!tokens)
+			prog_fail(t->r->p, "the input is a pipe larger than --buffer, or has "
+					   "nothing to train on: give --steps, files, or a larger "
+					   "--buffer");
+	}
+	run_plan(t->r, tokens, pairs_longest(t->s));
 }
 
 /* One epoch from r->at on. */
@@ -284,7 +284,7 @@ enum run_next pretrain(struct run *r)
 	po.bytes = (size_t)r->o->buffer << 20;
 	po.valid = r->o->valid;
 	t.s = pairs_open(&po);
-	run_plan(r, plan(&t));
+	plan(&t);
 	while (next == RUN_GO) {
 		if (pairs_epoch(t.s, r->at.epoch) < 0) {
 			prog_warn(r->p, "the input is a pipe larger than --buffer: one epoch only");

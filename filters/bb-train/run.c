@@ -216,11 +216,17 @@ void run_open(struct run *r)
 	r->began_tokens = r->at.tokens;
 }
 
-void run_plan(struct run *r, uint64_t total)
+void run_plan(struct run *r, uint64_t tokens, uint64_t longest)
 {
-	r->total = total;
-	r->optim.total = total;
-	r->optim.warmup = r->o->warmup == UINT64_MAX ? total / 16 : r->o->warmup;
+	const struct options *o = r->o;
+	uint64_t batch = o->batch_tokens > 2 * longest ? o->batch_tokens - longest / 2
+						       : MAX(o->batch_tokens / 2, (uint64_t)1);
+
+	r->total = o->steps;
+	if (o->steps == UINT64_MAX)
+		r->total = o->epochs * (tokens / batch + 1);
+	r->optim.total = r->total;
+	r->optim.warmup = o->warmup == UINT64_MAX ? r->total / 16 : o->warmup;
 }
 
 void run_log(struct run *r, const char *fields)
@@ -267,7 +273,8 @@ static void show(struct run *r, double loss)
 	if ((!live && !r->p->verbose) || t - r->shown_at < (live ? 1 : 10))
 		return;
 	rate = (double)(r->at.tokens - r->began_tokens) / (t - r->began_at);
-	left = (double)r->at.tokens / (double)r->at.step * (double)(r->total - r->at.step) / rate;
+	left = (double)r->at.tokens / (double)r->at.step *
+	       (double)(r->total - MIN(r->at.step, r->total)) / rate;
 	fprintf(stderr, "%s%s: step %llu/%llu, loss %.4f, %.0f tokens/s, %.0f s left%s",
 		live ? "\r\033[K" : "", r->p->name, (unsigned long long)r->at.step,
 		(unsigned long long)r->total, loss, rate, left, live ? "" : "\n");
@@ -276,7 +283,7 @@ static void show(struct run *r, double loss)
 
 enum run_next run_next(const struct run *r)
 {
-	return r->at.step >= r->total ? RUN_DONE : stop_asked ? RUN_STOP : RUN_GO;
+	return r->at.step >= r->o->steps ? RUN_DONE : stop_asked ? RUN_STOP : RUN_GO;
 }
 
 enum run_next run_step(struct run *r, const struct place *at, double loss, const char *fields)
@@ -308,7 +315,7 @@ int run_close(struct run *r, enum run_next why)
 	if (isatty(STDERR_FILENO) && !r->p->quiet)
 		fprintf(stderr, "\r\033[K");
 	if (why == RUN_STOP)
-		prog_warn(r->p, "stopped after step %llu of %llu; the same command goes on",
+		prog_warn(r->p, "stopped after step %llu of about %llu; the same command goes on",
 			(unsigned long long)r->at.step, (unsigned long long)r->total);
 	else
 		prog_note(r->p, "%llu steps, %llu tokens in %.1f s (%.0f tokens/s)",

@@ -347,16 +347,17 @@ static enum run_next epoch(struct task *t)
 	return next;
 }
 
-static uint64_t plan(const struct task *t)
+static void plan(struct task *t)
 {
-	const struct options *o = t->r->o;
-	uint64_t tokens = 0;
+	uint64_t tokens = 0, longest = 0;
 
-	if (o->steps != UINT64_MAX)
-		return o->steps;
-	for (size_t i = 0; i < t->train.anchors; i++)
-		tokens += 2 * size(t, &t->train.u[t->train.anchor[i]]);
-	return MAX((uint64_t)1, tokens * o->epochs / o->batch_tokens);
+	for (size_t i = 0; i < t->train.anchors; i++) {
+		uint64_t n = 2 * size(t, &t->train.u[t->train.anchor[i]]);
+
+		tokens += n;
+		longest = MAX(longest, n);
+	}
+	run_plan(t->r, tokens, longest);
 }
 
 static void side_free(struct side *s)
@@ -377,7 +378,7 @@ enum run_next similar(struct run *r)
 		prog_usage(r->p, "--layer %lld: the model has %u layers", (long long)r->o->layer,
 			r->m->config.layers);
 	read_all(&t);
-	run_plan(r, plan(&t));
+	plan(&t);
 	prog_note(r->p, "%zu units, %zu with others alike; %zu for validation", t.train.n,
 		t.train.anchors, t.valid.n);
 	while (next == RUN_GO) {
