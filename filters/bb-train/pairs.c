@@ -221,6 +221,11 @@ uint64_t pairs_tokens(struct pairs *s)
 	return s->tokens;
 }
 
+bool pairs_whole(const struct pairs *s)
+{
+	return s->whole;
+}
+
 uint64_t pairs_longest(const struct pairs *s)
 {
 	return s->longest;

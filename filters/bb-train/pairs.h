@@ -37,6 +37,8 @@ int pairs_epoch(struct pairs *s, uint64_t epoch) MUST_CHECK;
 int pairs_next(struct pairs *s, struct pair *out);
 /* Tokens of all training pairs, reading the input through if need be; 0 if that cannot be. */
 uint64_t pairs_tokens(struct pairs *s);
+/* Whether the buffer holds the whole input. */
+bool pairs_whole(const struct pairs *s);
 /* Tokens of the longest pair seen. */
 uint64_t pairs_longest(const struct pairs *s);
 /* Validation pairs, in the order of the input, i < pairs_valid_count. */

@@ -236,10 +236,11 @@ static void plan(struct task *t)
 
 	if (t->r->o->steps == UINT64_MAX) {
 		tokens = pairs_tokens(t->s);
+		if (!tokens && pairs_whole(t->s))
+			prog_fail(t->r->p, "the input has nothing to train on");
 		if (!tokens)
-			prog_fail(t->r->p, "the input is a pipe larger than --buffer, or has "
-					   "nothing to train on: give --steps, files, or a larger "
-					   "--buffer");
+			prog_fail(t->r->p, "the input is a pipe larger than --buffer: give "
+					   "--steps, files, or a larger --buffer");
 	}
 	run_plan(t->r, tokens, pairs_longest(t->s));
 }
