@@ -1,0 +1,105 @@
+/* inputs.c: see inputs.h. */
+#include "inputs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+void inputs_open(struct inputs *in, char *const *paths, size_t n)
+{
+	static char *const only_stdin[] = {"-"};
+
+	*in = (struct inputs){.paths = n ? paths : only_stdin, .n = n ? n : 1};
+}
+
+int inputs_open_list(struct inputs *in, const char *path, struct err *e)
+{
+	*in = (struct inputs){.list = strcmp(path, "-") ? fopen(path, "re") : stdin};
+	return in->list ? 0 : err_set(e, "%s: cannot open: %s", path, strerror(errno));
+}
+
+int inputs_next(struct inputs *in, const char **path, struct err *e)
+{
+	ssize_t n;
+
+	if (!in->list) {
+		if (in->next == in->n)
+			return 0;
+		*path = in->paths[in->next++];
+		return 1;
+	}
+	do {
+		errno = 0;
+		n = getline(&in->line, &in->cap, in->list);
+		if (n < 0)
+			return feof(in->list) && !ferror(in->list)
+				       ? 0
+				       : err_set(e, "list of files: cannot read: %s",
+						 strerror(errno));
+		if (n && in->line[n - 1] == '\n')
+			in->line[--n] = 0;
+	} while (n == 0);
+	*path = in->line;
+	return 1;
+}
+
+void inputs_close(struct inputs *in)
+{
+	if (in->list && in->list != stdin)
+		fclose(in->list);
+	free(in->line);
+}
+
+uint64_t inputs_size(const char *path)
+{
+	struct stat st;
+
+	return strcmp(path, "-") && !stat(path, &st) && S_ISREG(st.st_mode) ? (uint64_t)st.st_size
+									    : 0;
+}
+
+/* Reads until the end; `expect` bytes are probably there. */
+static int read_all(int fd, size_t expect, uint8_t **out, size_t *size, struct err *e)
+{
+	size_t cap = expect + 1, n = 0;
+	uint8_t *p = mem_alloc(cap, 1);
+
+	for (;;) {
+		ssize_t got;
+
+		if (n == cap)
+			p = mem_grow(p, &cap, n + 65536, 1);
+		got = read(fd, p + n, cap - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			mem_free(p);
+			return err_set(e, "cannot read: %s", strerror(errno));
+		}
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	*out = p;
+	*size = n;
+	return 0;
+}
+
+int inputs_read(const char *path, uint8_t **p, size_t *n, struct err *e)
+{
+	bool is_stdin = !strcmp(path, "-");
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return err_set(e, "cannot open: %s", strerror(errno));
+	r = read_all(fd, (size_t)inputs_size(path), p, n, e);
+	if (!is_stdin)
+		close(fd);
+	return r;
+}

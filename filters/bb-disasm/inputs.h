@@ -1,0 +1,32 @@
+/*
+ * inputs.h: the files to take apart, one after another: operands, or names from a list.
+ */
+#ifndef INPUTS_H
+#define INPUTS_H
+
+#include <stdio.h>
+
+#include "base/base.h"
+
+struct inputs {
+	char *const *paths; /* operands; NULL when there is a list */
+	size_t n, next;
+	FILE *list; /* names, one a line */
+	char *line;
+	size_t cap;
+};
+
+/* Names from the operands; if there are none, "-". */
+void inputs_open(struct inputs *in, char *const *paths, size_t n);
+/* Names from a file, or from stdin if it is "-". 0, or -1 with the reason. */
+int inputs_open_list(struct inputs *in, const char *path, struct err *e) MUST_CHECK;
+/* The next name: 1, 0 at the end, -1 with the reason. Good until the next call. */
+int inputs_next(struct inputs *in, const char **path, struct err *e) MUST_CHECK;
+void inputs_close(struct inputs *in);
+
+/* Bytes of the file, for planning; 0 when it is not known. */
+uint64_t inputs_size(const char *path);
+/* Reads a whole file ("-": stdin); free with mem_free. 0, or -1 with the reason. */
+int inputs_read(const char *path, uint8_t **p, size_t *n, struct err *e) MUST_CHECK;
+
+#endif

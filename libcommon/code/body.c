@@ -1,0 +1,258 @@
+/*
+ * body.c: see body.h. One pass decodes and resolves; targets inside the function become
+ * instruction numbers when all of it is decoded, then the graph is built.
+ */
+#include "code/body.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "code/names.h"
+
+struct builder {
+	struct body *b;
+	const struct image *im;
+	const struct func *f;
+	size_t reloc; /* next relocation of an object file */
+};
+
+static uint32_t name_number(struct body *b, const char *name)
+{
+	struct map_entry *e;
+	bool made;
+
+	if (!name[0])
+		return 0;
+	name = names_utf8(&b->arena, name);
+	e = map_put(&b->name_index, name, strlen(name), &made);
+	if (made) {
+		b->names = mem_grow(b->names, &b->cap_names, b->nnames + 1, sizeof(*b->names));
+		b->names[b->nnames++] = name;
+		e->value = b->nnames;
+	}
+	return (uint32_t)e->value;
+}
+
+static void add_ref(struct body *b, const struct image_ref *r)
+{
+	size_t n = b->nrefs;
+
+	if (!r->kind)
+		return;
+	if (n == b->cap_refs) {
+		size_t cap = n ? 2 * n : 64;
+
+		b->ref_insn = mem_realloc(b->ref_insn, cap, sizeof(*b->ref_insn));
+		b->ref_kind = mem_realloc(b->ref_kind, cap, sizeof(*b->ref_kind));
+		b->ref_target = mem_realloc(b->ref_target, cap, sizeof(*b->ref_target));
+		b->ref_name = mem_realloc(b->ref_name, cap, sizeof(*b->ref_name));
+		b->cap_refs = cap;
+	}
+	b->ref_insn[n] = (uint32_t)b->ninsns;
+	b->ref_kind[n] = r->kind;
+	b->ref_target[n] = r->target;
+	b->ref_name[n] = name_number(b, r->name);
+	b->nrefs++;
+}
+
+static bool is_branch(const struct insn *i)
+{
+	return i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND;
+}
+
+/* A branch to an address: inside the function its offset is kept in flow.target for now. */
+static void branch_to(struct builder *w, const struct insn *i, struct image_ref r)
+{
+	struct cfg_insn *c = &w->b->flow[w->b->ninsns];
+	bool inside = r.kind == REF_CALL && r.target >= w->f->addr && r.target < w->f->end;
+
+	if (inside && i->flow != INSN_CALL) {
+		c->target = (uint32_t)(r.target - w->f->addr);
+		r = (struct image_ref){REF_JUMP, r.target, ""};
+	}
+	if (i->flow == INSN_CALL && names_no_return(r.name))
+		c->flow = INSN_STOP;
+	add_ref(w->b, &r);
+}
+
+/* Whether the immediates of this instruction may be addresses in a file that is not movable. */
+static bool takes_address(const struct insn *i)
+{
+	switch (i->mn) {
+	case X86_MOV:
+	case X86_MOVABS:
+	case X86_PUSH:
+	case X86_CMP:
+	case X86_ADD:
+	case X86_SUB: return true;
+	default: return false;
+	}
+}
+
+static void memory_operand(
+	struct builder *w, const struct insn *i, const struct insn_op *o, uint64_t next)
+{
+	struct image_ref r = {.name = ""};
+	uint64_t addr = (uint64_t)o->mem.disp;
+
+	if (o->mem.seg == X86_FS || o->mem.seg == X86_GS)
+		return;
+	if (o->mem.base == X86_RIP)
+		addr += next;
+	else if (w->im->elf->movable)
+		return;
+	if (i->mn == X86_LEA)
+		r = image_address(w->im, addr);
+	else if (o->mem.base == X86_RIP && o->mem.index == X86_NOREG)
+		r = image_slot(w->im, addr, is_branch(i));
+	else
+		r = image_address(w->im, addr);
+	if (is_branch(i) && (r.kind == REF_CALL || r.kind == REF_IMPORT))
+		branch_to(w, i, r);
+	else
+		add_ref(w->b, &r);
+}
+
+static void operands(struct builder *w, const struct insn *i, uint64_t next)
+{
+	for (unsigned k = 0; k < i->nops; k++) {
+		const struct insn_op *o = &i->op[k];
+
+		if (o->kind == INSN_OP_REL) {
+			uint64_t target = next + (uint64_t)o->imm;
+
+			if (target >= w->f->addr && target < w->f->end)
+				branch_to(w, i,
+					(struct image_ref){REF_CALL, target,
+						target == w->f->addr ? w->f->name : ""});
+			else
+				branch_to(w, i, image_code(w->im, target));
+		} else if (o->kind == INSN_OP_MEM) {
+			memory_operand(w, i, o, next);
+		} else if (o->kind == INSN_OP_IMM && !w->im->elf->movable && o->size >= 4 &&
+			   takes_address(i)) {
+			struct image_ref r = image_address(w->im, (uint64_t)o->imm);
+
+			add_ref(w->b, &r);
+		}
+	}
+}
+
+/* The relocations inside an instruction of an object file. Whether there were any. */
+static bool relocations(struct builder *w, const struct insn *i, uint64_t at, uint64_t next)
+{
+	const struct elf *f = w->im->elf;
+	bool any = false;
+
+	while (w->reloc < f->nrelocs && f->relocs[w->reloc].addr < at)
+		w->reloc++;
+	for (size_t k = w->reloc; k < f->nrelocs && f->relocs[k].addr < next; k++) {
+		const struct elf_reloc *r = &f->relocs[k];
+		struct image_ref t =
+			image_reloc(w->im, r, (unsigned)(next - r->addr), is_branch(i));
+
+		any = true;
+		if (is_branch(i) && (t.kind == REF_CALL || t.kind == REF_IMPORT))
+			branch_to(w, i, t);
+		else
+			add_ref(w->b, &t);
+	}
+	return any;
+}
+
+static void decode(struct builder *w, struct insn_decoder *d)
+{
+	struct body *b = w->b;
+	size_t at = 0;
+
+	memset(b->index_at, 0xff, b->ncode * sizeof(*b->index_at));
+	while (at < b->ncode) {
+		struct cfg_insn *c;
+		struct insn i;
+		uint64_t addr = w->f->addr + at;
+		int ok = insn_decode(d, b->code + at, b->ncode - at, &i);
+
+		b->len = mem_grow(b->len, &b->cap_len, b->ninsns + 1, 1);
+		b->flow = mem_grow(b->flow, &b->cap_flow, b->ninsns + 1, sizeof(*b->flow));
+		c = &b->flow[b->ninsns];
+		*c = (struct cfg_insn){CFG_NOWHERE, ok ? i.flow : INSN_FALL};
+		b->index_at[at] = (uint32_t)b->ninsns;
+		b->len[b->ninsns] = ok ? i.len : 1;
+		if (ok && !(w->im->elf->object && relocations(w, &i, addr, addr + i.len)))
+			operands(w, &i, addr + i.len);
+		at += b->len[b->ninsns++];
+	}
+}
+
+/* From offsets to instructions; a jump into the middle of an instruction leads nowhere. */
+static void number_targets(struct body *b)
+{
+	for (size_t i = 0; i < b->ninsns; i++) {
+		if (b->flow[i].target != CFG_NOWHERE)
+			b->flow[i].target = b->index_at[b->flow[i].target];
+	}
+}
+
+/* A function that is one jump to somewhere else, after an endbr64 perhaps. */
+static void find_thunk(struct body *b)
+{
+	size_t last = b->ninsns - 1, k;
+
+	b->thunk = "";
+	if (b->ninsns > 2 || b->flow[last].flow != INSN_JUMP || b->flow[last].target != CFG_NOWHERE)
+		return;
+	if (last == 1 && !(b->len[0] == 4 && !memcmp(b->code, "\xf3\x0f\x1e\xfa", 4)))
+		return;
+	for (k = 0; k < b->nrefs && b->ref_insn[k] != last; k++)
+		;
+	if (k == b->nrefs || (b->ref_kind[k] != REF_CALL && b->ref_kind[k] != REF_IMPORT))
+		return;
+	if (b->ref_name[k]) {
+		b->thunk = b->names[b->ref_name[k] - 1];
+	} else {
+		char *t = arena_get(&b->arena, 19, 1);
+
+		snprintf(t, 19, "0x%" PRIx64, b->ref_target[k]);
+		b->thunk = t;
+	}
+}
+
+int body_build(struct body *b, struct insn_decoder *d, const struct image *im, const struct func *f)
+{
+	struct builder w = {.b = b, .im = im, .f = f};
+	size_t n;
+
+	arena_reset(&b->arena);
+	map_reset(&b->name_index);
+	b->ninsns = b->nrefs = b->nnames = 0;
+	b->code = elf_bytes(im->elf, f->addr, &n);
+	b->ncode = (size_t)(f->end - f->addr);
+	if (!b->code || b->ncode > n || b->ncode > BODY_MAX || !b->ncode)
+		return -1;
+	b->index_at = mem_grow(b->index_at, &b->cap_index, b->ncode, sizeof(*b->index_at));
+	if (im->elf->object)
+		w.reloc = elf_reloc_from(im->elf, f->addr);
+	decode(&w, d);
+	number_targets(b);
+	find_thunk(b);
+	cfg_build(&b->cfg, b->flow, b->ninsns, NULL, 0);
+	return 0;
+}
+
+void body_free(struct body *b)
+{
+	mem_free(b->len);
+	cfg_free(&b->cfg);
+	mem_free(b->ref_insn);
+	mem_free(b->ref_kind);
+	mem_free(b->ref_target);
+	mem_free(b->ref_name);
+	mem_free(b->names);
+	mem_free(b->flow);
+	mem_free(b->index_at);
+	map_free(&b->name_index);
+	arena_free(&b->arena);
+	*b = (struct body){0};
+}

@@ -1,0 +1,40 @@
+/*
+ * body.h: one function taken apart: instructions, graph, references: the columns of a function
+ * record. A body is built again and again in the same memory, one for each thread.
+ */
+#ifndef BODY_H
+#define BODY_H
+
+#include "code/cfg.h"
+#include "code/image.h"
+
+enum { BODY_MAX = 16 << 20 }; /* bytes of code; what is longer is no function */
+
+struct body {
+	const uint8_t *code;
+	size_t ncode; /* bytes */
+	uint8_t *len; /* of each instruction; 1 for a byte that is none */
+	size_t ninsns;
+	struct cfg cfg;
+	uint32_t *ref_insn; /* references, as in formats/refs.h; ascending */
+	uint8_t *ref_kind;
+	uint64_t *ref_target;
+	uint32_t *ref_name; /* 0, or 1 + index into names */
+	size_t nrefs;
+	const char **names; /* valid UTF-8 */
+	size_t nnames;
+	const char *thunk; /* what it only jumps to, or "" */
+	/* working memory */
+	struct cfg_insn *flow;
+	uint32_t *index_at; /* instruction that starts at each byte, or CFG_NOWHERE */
+	struct map name_index;
+	struct arena arena;
+	size_t cap_len, cap_flow, cap_index, cap_refs, cap_names;
+};
+
+/* Takes the function apart. 0, or -1 when it is longer than BODY_MAX. */
+int body_build(struct body *b, struct insn_decoder *d, const struct image *im,
+	const struct func *f) MUST_CHECK;
+void body_free(struct body *b);
+
+#endif

@@ -1,0 +1,475 @@
+/*
+ * elf.c: headers and sections of an ELF file (System V gABI, chapter 4; psABI x86-64).
+ *
+ * Read by hand rather than by libelf: a few hundred lines in which every offset is compared with
+ * the size of the file before it is used, and one address space for all kinds of files.
+ */
+#include "code/elf.h"
+
+#include <elf.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "code/elf_raw.h"
+
+uint64_t elf_raw_get(const struct elf_raw *r, const uint8_t *p, unsigned size)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		v |= (uint64_t)p[i] << 8 * (r->big ? size - 1 - i : i);
+	return v;
+}
+
+/* Reads one number and moves on. */
+static uint64_t take(const struct elf_raw *r, const uint8_t **p, unsigned size)
+{
+	uint64_t v = elf_raw_get(r, *p, size);
+
+	*p += size;
+	return v;
+}
+
+const char *elf_raw_string(const struct elf_raw *r, size_t table, uint64_t at)
+{
+	const struct elf_raw_section *s = &r->sections[table];
+
+	if (table >= r->nsections || s->type != SHT_STRTAB || at >= s->size ||
+		!memchr(r->p + s->offset + at, 0, s->size - at))
+		return "";
+	return (const char *)r->p + s->offset + at;
+}
+
+const char *elf_raw_name(const struct elf_raw *r, const struct elf_raw_section *s)
+{
+	return r->names == ELF_NONE ? "" : elf_raw_string(r, r->names, s->name);
+}
+
+/* ---- the file header ---- */
+
+static const char *machine_name(uint16_t m)
+{
+	static const struct {
+		uint16_t number;
+		const char *name;
+	} names[] = {{EM_386, "i386"}, {EM_ARM, "ARM"}, {EM_AARCH64, "AArch64"}, {EM_MIPS, "MIPS"},
+		{EM_PPC, "PowerPC"}, {EM_PPC64, "PowerPC64"}, {EM_S390, "S/390"},
+		{EM_SPARC, "SPARC"}, {EM_SPARCV9, "SPARC64"}, {EM_RISCV, "RISC-V"},
+		{EM_SH, "SuperH"}, {EM_IA_64, "IA-64"}, {EM_68K, "m68k"},
+		{EM_LOONGARCH, "LoongArch"}, {EM_BPF, "BPF"}, {EM_AVR, "AVR"},
+		{EM_XTENSA, "Xtensa"}, {EM_ALPHA, "Alpha"}};
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		if (names[i].number == m)
+			return names[i].name;
+	}
+	return NULL;
+}
+
+static int wrong_machine(const struct elf_raw *r, struct err *e)
+{
+	const char *name = machine_name(r->machine);
+
+	if (r->machine == EM_X86_64)
+		return err_set(e, "is for x86-64 with %s, which bb does not read",
+			r->is64 ? "big-endian data" : "32-bit addresses (x32)");
+	if (name)
+		return err_set(e, "is for %s; bb reads x86-64", name);
+	return err_set(e, "is for machine number %u; bb reads x86-64", r->machine);
+}
+
+struct file_header {
+	uint64_t entry, phoff, shoff;
+	uint16_t phentsize, phnum, shentsize, shnum, shstrndx;
+};
+
+static int file_header(struct elf_raw *r, struct file_header *h, struct err *e)
+{
+	const uint8_t *p = r->p + EI_NIDENT;
+	unsigned word;
+
+	if (r->n == 0)
+		return err_set(e, "is empty");
+	if (r->n < 4 || memcmp(r->p, ELFMAG, 4))
+		return err_set(e, "is not an ELF file");
+	if (r->n < EI_NIDENT)
+		return err_set(e, "is cut short: no ELF header");
+	if ((r->p[EI_CLASS] != ELFCLASS32 && r->p[EI_CLASS] != ELFCLASS64) ||
+		(r->p[EI_DATA] != ELFDATA2LSB && r->p[EI_DATA] != ELFDATA2MSB))
+		return err_set(e, "has a damaged ELF header: class %u, data %u", r->p[EI_CLASS],
+			r->p[EI_DATA]);
+	r->is64 = r->p[EI_CLASS] == ELFCLASS64;
+	r->big = r->p[EI_DATA] == ELFDATA2MSB;
+	if (r->n < (r->is64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr)))
+		return err_set(e, "is cut short: no ELF header");
+	word = r->is64 ? 8 : 4;
+	r->type = (uint16_t)take(r, &p, 2);
+	r->machine = (uint16_t)take(r, &p, 2);
+	p += 4; /* version */
+	h->entry = take(r, &p, word);
+	h->phoff = take(r, &p, word);
+	h->shoff = take(r, &p, word);
+	p += 6; /* flags, size of this header */
+	h->phentsize = (uint16_t)take(r, &p, 2);
+	h->phnum = (uint16_t)take(r, &p, 2);
+	h->shentsize = (uint16_t)take(r, &p, 2);
+	h->shnum = (uint16_t)take(r, &p, 2);
+	h->shstrndx = (uint16_t)take(r, &p, 2);
+	if (r->machine != EM_X86_64 || !r->is64 || r->big)
+		return wrong_machine(r, e);
+	if (r->type == ET_CORE)
+		return err_set(e, "is a core dump");
+	if (r->type != ET_EXEC && r->type != ET_DYN && r->type != ET_REL)
+		return err_set(e, "has unknown ELF type %u", r->type);
+	return 0;
+}
+
+/* ---- section headers ---- */
+
+static struct elf_raw_section section_header(const struct elf_raw *r, const uint8_t *p)
+{
+	unsigned word = r->is64 ? 8 : 4;
+	struct elf_raw_section s = {.section = ELF_NONE};
+
+	s.name = (uint32_t)take(r, &p, 4);
+	s.type = (uint32_t)take(r, &p, 4);
+	s.flags = take(r, &p, word);
+	s.addr = take(r, &p, word);
+	s.offset = take(r, &p, word);
+	s.size = take(r, &p, word);
+	s.link = (uint32_t)take(r, &p, 4);
+	s.info = (uint32_t)take(r, &p, 4);
+	s.align = take(r, &p, word);
+	s.entsize = take(r, &p, word);
+	return s;
+}
+
+static int section_table(struct elf_raw *r, const struct file_header *h, struct err *e)
+{
+	size_t size = r->is64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
+	struct elf_raw_section zero;
+	uint64_t n = h->shnum;
+	uint32_t names = h->shstrndx;
+
+	r->names = ELF_NONE;
+	if (!h->shoff)
+		return 0;
+	if (h->shentsize != size)
+		return err_set(
+			e, "has a damaged ELF header: section headers of %u bytes", h->shentsize);
+	if (!elf_raw_has(r, h->shoff, size))
+		return err_set(e, "is cut short: no section table at offset %" PRIu64, h->shoff);
+	zero = section_header(r, r->p + h->shoff);
+	if (n == 0) /* more than fit into the header */
+		n = zero.size;
+	if (names == SHN_XINDEX)
+		names = zero.link;
+	if (n > (r->n - h->shoff) / size)
+		return err_set(e, "is cut short: %" PRIu64 " section headers at offset %" PRIu64, n,
+			h->shoff);
+	r->nsections = (size_t)n;
+	r->sections = arena_get(&r->f->arena, r->nsections, sizeof(*r->sections));
+	for (size_t i = 0; i < r->nsections; i++) {
+		struct elf_raw_section *s = &r->sections[i];
+
+		*s = section_header(r, r->p + h->shoff + i * size);
+		if (s->type == SHT_NULL || s->type == SHT_NOBITS)
+			continue;
+		if (!elf_raw_has(r, s->offset, s->size))
+			return err_set(
+				e, "is cut short: section %zu ends after the end of the file", i);
+	}
+	if (names && names < r->nsections && r->sections[names].type == SHT_STRTAB)
+		r->names = names;
+	return 0;
+}
+
+/* ---- sections in memory ---- */
+
+static int by_address(const void *a, const void *b)
+{
+	const struct elf_section *x = a, *y = b;
+
+	if (x->addr != y->addr)
+		return x->addr < y->addr ? -1 : 1;
+	if (x->size != y->size)
+		return x->size > y->size ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* Sorts the sections and drops those that begin inside another. */
+static void settle_sections(struct elf *f)
+{
+	size_t n = 0;
+
+	qsort(f->sections, f->nsections, sizeof(*f->sections), by_address);
+	for (size_t i = 0; i < f->nsections; i++) {
+		struct elf_section *s = &f->sections[i], *last = &f->sections[n ? n - 1 : 0];
+
+		if (!n || s->addr - last->addr >= last->size)
+			f->sections[n++] = *s;
+	}
+	f->nsections = n;
+}
+
+/* Where a section of an object file goes; moves *next on. Nothing sane is near 2^48. */
+static int lay_out(uint64_t *next, const struct elf_raw_section *s, uint64_t *addr)
+{
+	uint64_t align = MAX(s->align, (uint64_t)16);
+
+	if ((align & (align - 1)) || align > 1u << 20 || s->size >> 47 || *next >> 47)
+		return -1;
+	*addr = (*next + align - 1) & ~(align - 1);
+	*next = *addr + s->size;
+	return 0;
+}
+
+static void sections_in_memory(struct elf_raw *r)
+{
+	struct elf *f = r->f;
+	uint64_t next = ELF_OBJECT_BASE;
+
+	f->sections = arena_get(&f->arena, r->nsections, sizeof(*f->sections));
+	for (size_t i = 0; i < r->nsections; i++) {
+		struct elf_raw_section *s = &r->sections[i];
+		bool bits = s->type != SHT_NOBITS, tls = s->flags & SHF_TLS;
+
+		if (!(s->flags & SHF_ALLOC) || s->type == SHT_NULL || !s->size || (tls && !bits))
+			continue;
+		if (f->object && lay_out(&next, s, &s->addr) < 0)
+			continue;
+		if (s->addr + s->size < s->addr)
+			continue;
+		f->sections[f->nsections++] = (struct elf_section){.name = elf_raw_name(r, s),
+			.addr = s->addr,
+			.size = s->size,
+			.data = bits ? r->p + s->offset : NULL,
+			.align = (uint32_t)MIN(s->align, (uint64_t)1 << 31),
+			.exec = s->flags & SHF_EXECINSTR,
+			.write = s->flags & SHF_WRITE,
+			.tls = tls};
+	}
+	settle_sections(f);
+}
+
+/* A file without section headers: what it loads, by program headers. */
+static int segments_in_memory(struct elf_raw *r, const struct file_header *h, struct err *e)
+{
+	size_t size = r->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+	struct elf *f = r->f;
+
+	if (h->phentsize != size || !elf_raw_has(r, h->phoff, (uint64_t)h->phnum * size))
+		return err_set(e, "is cut short or damaged: neither section nor program headers");
+	f->sections = arena_get(&f->arena, h->phnum, sizeof(*f->sections));
+	for (size_t i = 0; i < h->phnum; i++) {
+		const uint8_t *p = r->p + h->phoff + i * size;
+		uint32_t type = (uint32_t)elf_raw_get(r, p, 4);
+		uint32_t flags = (uint32_t)elf_raw_get(r, p + 4, 4);
+		uint64_t offset = elf_raw_get(r, p + 8, 8), addr = elf_raw_get(r, p + 16, 8);
+		uint64_t n = elf_raw_get(r, p + 32, 8);
+
+		if (type != PT_LOAD || !n)
+			continue;
+		if (!elf_raw_has(r, offset, n))
+			return err_set(
+				e, "is cut short: segment %zu ends after the end of the file", i);
+		if (addr + n < addr)
+			continue;
+		f->sections[f->nsections++] = (struct elf_section){.name = "",
+			.addr = addr,
+			.size = n,
+			.data = r->p + offset,
+			.align = 1,
+			.exec = flags & PF_X,
+			.write = flags & PF_W};
+	}
+	settle_sections(f);
+	return 0;
+}
+
+/* Headers to sections: index of each in elf.sections. */
+static void number_sections(struct elf_raw *r)
+{
+	for (size_t i = 0; i < r->nsections; i++) {
+		struct elf_raw_section *s = &r->sections[i];
+		const struct elf_section *m = elf_section_at(r->f, s->addr);
+
+		if ((s->flags & SHF_ALLOC) && m && m->addr == s->addr && m->size == s->size)
+			s->section = (uint32_t)(m - r->f->sections);
+	}
+}
+
+static bool has_code(const struct elf *f)
+{
+	for (size_t i = 0; i < f->nsections; i++) {
+		if (f->sections[i].exec && f->sections[i].data)
+			return true;
+	}
+	return false;
+}
+
+/* ---- init and fini ---- */
+
+static void add_root(struct elf *f, size_t *cap, uint64_t addr)
+{
+	const struct elf_section *s = elf_section_at(f, addr);
+
+	if (!s || !s->exec)
+		return;
+	f->roots = mem_grow(f->roots, cap, f->nroots + 1, sizeof(*f->roots));
+	f->roots[f->nroots++] = addr;
+}
+
+static void roots(struct elf_raw *r)
+{
+	struct elf *f = r->f;
+	size_t cap = 0;
+
+	if (!f->object)
+		add_root(f, &cap, f->entry);
+	for (size_t i = 0; i < r->nsections; i++) {
+		const struct elf_raw_section *s = &r->sections[i];
+		const char *name = elf_raw_name(r, s);
+		uint64_t v;
+
+		if (s->section == ELF_NONE)
+			continue;
+		if (!strcmp(name, ".init") || !strcmp(name, ".fini"))
+			add_root(f, &cap, s->addr);
+		if (s->type != SHT_INIT_ARRAY && s->type != SHT_FINI_ARRAY &&
+			s->type != SHT_PREINIT_ARRAY)
+			continue;
+		for (uint64_t at = 0; s->size - at >= 8; at += 8) {
+			if (!elf_pointer(f, s->addr + at, &v))
+				add_root(f, &cap, v);
+		}
+	}
+}
+
+struct elf *elf_new(const uint8_t *p, size_t n, struct err *e)
+{
+	struct elf *f = mem_zalloc(1, sizeof(*f));
+	struct elf_raw r = {.f = f, .p = p, .n = n};
+	struct file_header h = {0};
+
+	f->p = p;
+	f->n = n;
+	if (file_header(&r, &h, e) < 0)
+		goto fail;
+	f->arch = ARCH_X86_64;
+	f->object = r.type == ET_REL;
+	f->movable = r.type != ET_EXEC;
+	f->entry = h.entry;
+	if (section_table(&r, &h, e) < 0)
+		goto fail;
+	if (r.nsections)
+		sections_in_memory(&r);
+	else if (segments_in_memory(&r, &h, e) < 0)
+		goto fail;
+	number_sections(&r);
+	if (!has_code(f)) {
+		err_set(e, "has no code");
+		goto fail;
+	}
+	if (elf_symbols_read(&r, e) < 0 || elf_symbols_relocs(&r, e) < 0)
+		goto fail;
+	elf_frames_read(&r);
+	roots(&r);
+	hash_128(p, n, f->digest);
+	return f;
+fail:
+	elf_free(f);
+	return NULL;
+}
+
+void elf_free(struct elf *f)
+{
+	if (!f)
+		return;
+	mem_free(f->relocs);
+	mem_free(f->frames);
+	mem_free(f->roots);
+	arena_free(&f->arena);
+	mem_free(f);
+}
+
+const struct elf_section *elf_section_at(const struct elf *f, uint64_t addr)
+{
+	size_t lo = 0, hi = f->nsections;
+
+	while (lo < hi) { /* the first section after addr */
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (f->sections[mid].addr <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && addr - f->sections[lo - 1].addr < f->sections[lo - 1].size
+		       ? &f->sections[lo - 1]
+		       : NULL;
+}
+
+const uint8_t *elf_bytes(const struct elf *f, uint64_t addr, size_t *n)
+{
+	const struct elf_section *s = elf_section_at(f, addr);
+
+	*n = 0;
+	if (!s || !s->data)
+		return NULL;
+	*n = (size_t)(s->size - (addr - s->addr));
+	return s->data + (addr - s->addr);
+}
+
+size_t elf_reloc_from(const struct elf *f, uint64_t addr)
+{
+	size_t lo = 0, hi = f->nrelocs;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (f->relocs[mid].addr < addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+const struct elf_reloc *elf_reloc_at(const struct elf *f, uint64_t addr)
+{
+	size_t i = elf_reloc_from(f, addr);
+
+	return i < f->nrelocs && f->relocs[i].addr == addr ? &f->relocs[i] : NULL;
+}
+
+uint64_t elf_reloc_value(const struct elf *f, const struct elf_reloc *r)
+{
+	if (r->sym == ELF_NONE)
+		return (uint64_t)r->addend;
+	if (!f->symbols[r->sym].defined)
+		return 0;
+	return f->symbols[r->sym].addr + (uint64_t)r->addend;
+}
+
+int elf_pointer(const struct elf *f, uint64_t addr, uint64_t *value)
+{
+	const struct elf_reloc *r = elf_reloc_at(f, addr);
+	const uint8_t *p;
+	size_t n;
+
+	if (r) {
+		*value = elf_reloc_value(f, r);
+		return r->kind == ELF_R_ADDR && r->size == 8 && *value ? 0 : -1;
+	}
+	p = elf_bytes(f, addr, &n);
+	if (!p || n < 8)
+		return -1;
+	*value = 0;
+	for (unsigned i = 0; i < 8; i++)
+		*value |= (uint64_t)p[i] << 8 * i;
+	return 0;
+}

@@ -1,0 +1,107 @@
+/*
+ * elf.h: an ELF file as plain tables: sections in one address space, symbols, relocations, unwind
+ * ranges. Everything is checked when the file is read; what is in the tables may be used blindly.
+ *
+ * Executables and shared objects keep their addresses. The sections of a relocatable file (.o),
+ * which have none, are laid out one after another from ELF_OBJECT_BASE in section order, each
+ * aligned as it asks, at least to 16 bytes; symbols and relocations follow them.
+ */
+#ifndef ELF_H
+#define ELF_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/map.h"
+#include "code/insn.h"
+
+enum { ELF_OBJECT_BASE = 0x10000 };
+
+struct elf_section {         /* only those that are in memory when the program runs */
+	const char *name;    /* "" if the file has no names */
+	uint64_t addr, size; /* bytes */
+	const uint8_t *data; /* size bytes, or NULL for .bss */
+	uint32_t align;
+	bool exec, write, tls;
+};
+
+enum elf_type { ELF_NOTYPE, ELF_OBJECT, ELF_FUNC, ELF_IFUNC, ELF_OTHER };
+enum elf_bind { ELF_LOCAL, ELF_GLOBAL, ELF_WEAK };
+
+struct elf_symbol {
+	const char *name; /* without version; may be "" */
+	uint64_t addr, size;
+	uint32_t section; /* index into sections, or ELF_NONE: undefined or absolute */
+	uint8_t type;     /* enum elf_type */
+	uint8_t bind;     /* enum elf_bind */
+	bool defined;     /* in this file */
+	bool dynamic;     /* from .dynsym: there even in a stripped file */
+};
+
+enum elf_reloc_kind {
+	ELF_R_OTHER,
+	ELF_R_ADDR,  /* the symbol's address (or the addend alone) is stored: pointers, GOT slots */
+	ELF_R_REL,   /* distance to the symbol: calls, rip-relative operands */
+	ELF_R_GOT,   /* distance to a GOT slot of the symbol */
+	ELF_R_IFUNC, /* what the resolver at addend returns is stored */
+};
+
+enum { ELF_NONE = 0xffffffff };
+
+struct elf_reloc {
+	uint64_t addr;
+	int64_t addend;
+	uint32_t sym; /* index into symbols, or ELF_NONE */
+	uint8_t kind; /* enum elf_reloc_kind */
+	uint8_t size; /* bytes it changes */
+};
+
+struct elf_frame { /* one FDE of .eh_frame */
+	uint64_t addr, size;
+	bool part; /* does not start with a return address on top of the stack: not an entry */
+};
+
+struct elf {
+	const uint8_t *p; /* the file, borrowed */
+	size_t n;
+	enum arch arch;
+	bool object;                  /* relocatable file */
+	bool movable;                 /* position-independent: immediates are never addresses */
+	uint64_t entry;               /* 0 if there is none */
+	uint8_t digest[HASH_BYTES];   /* XXH3-128 of the file */
+	struct elf_section *sections; /* ascending by address, none over another */
+	size_t nsections;
+	struct elf_symbol *symbols; /* in file order, .symtab then .dynsym */
+	size_t nsymbols;
+	struct elf_reloc *relocs; /* ascending by address */
+	size_t nrelocs;
+	struct elf_frame *frames; /* ascending by address, none twice */
+	size_t nframes;
+	uint64_t *roots; /* entry point, init and fini functions */
+	size_t nroots;
+	struct arena arena;
+};
+
+/*
+ * Reads the n bytes at p, which must stay as long as the elf does. NULL, with the reason in e, for
+ * what is no ELF file, is cut short or damaged, is of a machine bb does not know, or has no code.
+ */
+struct elf *elf_new(const uint8_t *p, size_t n, struct err *e);
+void elf_free(struct elf *f);
+
+/* The section that holds the address, or NULL. */
+const struct elf_section *elf_section_at(const struct elf *f, uint64_t addr);
+/* The bytes at addr and how many there are to the end of the section; NULL if there are none. */
+const uint8_t *elf_bytes(const struct elf *f, uint64_t addr, size_t *n);
+/* Index of the first relocation at or after addr. */
+size_t elf_reloc_from(const struct elf *f, uint64_t addr);
+/* The relocation that starts at addr, or NULL. */
+const struct elf_reloc *elf_reloc_at(const struct elf *f, uint64_t addr);
+/*
+ * Reads an address of 8 bytes at addr as it is when the program runs: 0, or -1 when there are no
+ * bytes or it is not known before.
+ */
+int elf_pointer(const struct elf *f, uint64_t addr, uint64_t *value) MUST_CHECK;
+/* Address a relocation stands for: symbol + addend; 0 when the symbol is of another file. */
+uint64_t elf_reloc_value(const struct elf *f, const struct elf_reloc *r);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * functions.h: where the functions of a file start and end, and what they are called.
+ *
+ * From symbols where there are any, then from unwind ranges, entry points and the targets of
+ * direct calls. Functions never overlap: one that starts inside another cuts it short. Stubs of
+ * the procedure linkage table and padding are not functions.
+ */
+#ifndef FUNCTIONS_H
+#define FUNCTIONS_H
+
+#include "code/elf.h"
+
+enum { /* func.from: how it was found */
+	FUNC_SYMBOL = 1,
+	FUNC_FRAME = 2,
+	FUNC_ROOT = 4,
+	FUNC_CALLED = 8,
+	FUNC_PART = 16, /* a part split off another function, as gcc's .cold */
+};
+
+struct func {
+	uint64_t addr, end; /* the byte after the last */
+	const char *name;   /* linkage name as in the file, "" if unknown; owned by the elf */
+	uint32_t from;      /* FUNC_SYMBOL ... */
+};
+
+struct functions {
+	struct func *f; /* ascending by address */
+	size_t n;
+};
+
+enum { FUNCTIONS_IGNORE_SYMBOLS = 1 }; /* as if .symtab were not there */
+
+/* Finds all functions. Free with functions_free. */
+void functions_find(struct functions *fs, const struct elf *f, unsigned flags);
+void functions_free(struct functions *fs);
+/* The function that holds the address, or NULL. */
+const struct func *functions_at(const struct functions *fs, uint64_t addr);
+
+#endif

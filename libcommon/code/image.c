@@ -1,0 +1,198 @@
+/* image.c: see image.h. */
+#include "code/image.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+/* Names of variables, for addresses that are exactly theirs. */
+static void index_objects(struct image *im)
+{
+	const struct elf *f = im->elf;
+
+	for (size_t i = 0; i < f->nsymbols; i++) {
+		const struct elf_symbol *s = &f->symbols[i];
+		uint64_t *v;
+		bool made;
+
+		if (!s->defined || s->type != ELF_OBJECT || !s->name[0])
+			continue;
+		if (im->ignore_symbols && !s->dynamic)
+			continue;
+		v = map64_put(&im->objects, s->addr, &made);
+		if (made || strcmp(s->name, f->symbols[*v - 1].name) < 0)
+			*v = i + 1;
+	}
+}
+
+struct image *image_new(const uint8_t *p, size_t n, unsigned flags, struct err *e)
+{
+	struct elf *f = elf_new(p, n, e);
+	struct image *im;
+
+	if (!f)
+		return NULL;
+	im = mem_zalloc(1, sizeof(*im));
+	im->elf = f;
+	im->ignore_symbols = flags & IMAGE_IGNORE_SYMBOLS;
+	functions_find(&im->functions, f, flags);
+	if (!im->functions.n) {
+		err_set(e, "has no functions");
+		image_free(im);
+		return NULL;
+	}
+	index_objects(im);
+	return im;
+}
+
+void image_free(struct image *im)
+{
+	if (!im)
+		return;
+	functions_free(&im->functions);
+	map64_free(&im->objects);
+	elf_free(im->elf);
+	mem_free(im);
+}
+
+static bool is_executable(const struct image *im, uint64_t addr)
+{
+	const struct elf_section *s = elf_section_at(im->elf, addr);
+
+	return s && s->exec;
+}
+
+/* The name of the function that starts at addr, or "". */
+static const char *function_name(const struct image *im, uint64_t addr)
+{
+	const struct func *u = functions_at(&im->functions, addr);
+
+	return u && u->addr == addr ? u->name : "";
+}
+
+static bool is_function(const struct elf_symbol *s)
+{
+	return s->type == ELF_FUNC || s->type == ELF_IFUNC || s->type == ELF_NOTYPE;
+}
+
+/* A symbol as what a branch, or a load from its GOT slot, reaches. */
+static struct image_ref symbol_ref(
+	const struct image *im, const struct elf_symbol *s, uint64_t addend, bool branch)
+{
+	struct image_ref r = {.name = s->name};
+
+	if (!s->defined) {
+		r.kind = is_function(s) || branch ? REF_IMPORT : REF_DATA;
+		return r;
+	}
+	r.target = s->addr + addend;
+	r.kind = branch ? REF_CALL : is_executable(im, r.target) ? REF_CODE : REF_DATA;
+	if (im->ignore_symbols && !s->dynamic)
+		r.name = function_name(im, r.target);
+	else if (addend || !s->name[0] || s->type == ELF_OTHER)
+		r.name = image_address(im, r.target).name;
+	return r;
+}
+
+/* Address of the GOT slot that a PLT stub jumps through, or 0. */
+static uint64_t stub_slot(const struct elf *f, uint64_t addr)
+{
+	static const uint8_t endbr[4] = {0xf3, 0x0f, 0x1e, 0xfa};
+	size_t n, k = 0;
+	const uint8_t *p = elf_bytes(f, addr, &n);
+
+	if (n >= 4 && !memcmp(p, endbr, 4))
+		k = 4;
+	if (k < n && p[k] == 0xf2) /* bnd */
+		k++;
+	if (n < k + 6 || p[k] != 0xff || p[k + 1] != 0x25)
+		return 0;
+	return addr + k + 6 +
+	       (uint64_t)(int64_t)(int32_t)(p[k + 2] | p[k + 3] << 8 | p[k + 4] << 16 |
+					    (uint32_t)p[k + 5] << 24);
+}
+
+/* What the relocation of a GOT slot puts there; kind 0 if it is none of ours. */
+static struct image_ref slot_ref(const struct image *im, uint64_t slot, bool branch)
+{
+	const struct elf *f = im->elf;
+	const struct elf_reloc *r = elf_reloc_at(f, slot);
+	struct image_ref none = {.name = ""};
+
+	if (!r || r->size != 8)
+		return none;
+	if (r->kind == ELF_R_IFUNC)
+		return (struct image_ref){
+			REF_CALL, (uint64_t)r->addend, function_name(im, (uint64_t)r->addend)};
+	if (r->kind != ELF_R_ADDR)
+		return none;
+	if (r->sym != ELF_NONE)
+		return symbol_ref(im, &f->symbols[r->sym], (uint64_t)r->addend, branch);
+	none = image_address(im, (uint64_t)r->addend);
+	if (branch && none.kind == REF_CODE)
+		none.kind = REF_CALL;
+	return none;
+}
+
+struct image_ref image_code(const struct image *im, uint64_t target)
+{
+	const struct func *u = functions_at(&im->functions, target);
+	uint64_t slot = u ? 0 : stub_slot(im->elf, target);
+	struct image_ref r = {.name = ""};
+
+	if (slot) {
+		r = slot_ref(im, slot, true);
+		if (r.kind)
+			return r;
+	}
+	if (!is_executable(im, target))
+		return r;
+	return (struct image_ref){REF_CALL, target, u && u->addr == target ? u->name : ""};
+}
+
+struct image_ref image_address(const struct image *im, uint64_t addr)
+{
+	const struct elf_section *s = elf_section_at(im->elf, addr);
+	struct image_ref r = {.name = ""};
+	uint64_t *symbol;
+
+	if (!s)
+		return r;
+	r.target = addr;
+	r.kind = s->exec ? REF_CODE : REF_DATA;
+	symbol = map64_get(&im->objects, addr);
+	if (symbol)
+		r.name = im->elf->symbols[*symbol - 1].name;
+	else if (s->exec)
+		r.name = function_name(im, addr);
+	return r;
+}
+
+struct image_ref image_slot(const struct image *im, uint64_t slot, bool branch)
+{
+	const struct elf_section *s = elf_section_at(im->elf, slot);
+	struct image_ref r = {.name = ""};
+
+	/* variables of type pointer have relocations as well; GOT slots are in no symbol */
+	if (s && !map64_get(&im->objects, slot) && (branch || !strncmp(s->name, ".got", 4)))
+		r = slot_ref(im, slot, branch);
+	return r.kind ? r : image_address(im, slot);
+}
+
+struct image_ref image_reloc(
+	const struct image *im, const struct elf_reloc *r, unsigned end, bool branch)
+{
+	struct image_ref none = {.name = ""};
+	uint64_t addend = (uint64_t)r->addend;
+
+	if (r->sym == ELF_NONE)
+		return none;
+	if (r->kind == ELF_R_REL)
+		addend += end;
+	else if (r->kind == ELF_R_GOT)
+		addend = 0;
+	else if (r->kind != ELF_R_ADDR)
+		return none;
+	return symbol_ref(im, &im->elf->symbols[r->sym], addend, branch);
+}

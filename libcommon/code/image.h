@@ -1,0 +1,43 @@
+/*
+ * image.h: a file ready to be taken apart: its tables, its functions, and what addresses mean.
+ *
+ * After image_new nothing changes, so any number of threads may use an image.
+ */
+#ifndef IMAGE_H
+#define IMAGE_H
+
+#include "code/functions.h"
+#include "formats/refs.h"
+
+struct image {
+	struct elf *elf;
+	struct functions functions;
+	bool ignore_symbols;
+	struct map64 objects; /* address to 1 + index of the symbol of a variable */
+};
+
+/* What an instruction refers to; kind 0: nothing. */
+struct image_ref {
+	uint8_t kind;     /* enum ref_kind */
+	uint64_t target;  /* 0 when only the name is known */
+	const char *name; /* "" if there is none; owned by the image */
+};
+
+enum { IMAGE_IGNORE_SYMBOLS = FUNCTIONS_IGNORE_SYMBOLS };
+
+/* The image of the n bytes at p, which must stay. NULL with the reason in e. */
+struct image *image_new(const uint8_t *p, size_t n, unsigned flags, struct err *e);
+void image_free(struct image *im);
+
+/* What a direct call or jump to the address reaches: through stubs, by name. */
+struct image_ref image_code(const struct image *im, uint64_t target);
+/* What is reached through a pointer at the address: a GOT slot, or a variable. */
+struct image_ref image_slot(const struct image *im, uint64_t slot, bool branch);
+/* What an address used as a value or as the place of a variable is. */
+struct image_ref image_address(const struct image *im, uint64_t addr);
+/* What a relocation of an object file means for a branch or for another operand; `end` is the
+ * number of bytes from the relocation to the end of the instruction. */
+struct image_ref image_reloc(
+	const struct image *im, const struct elf_reloc *r, unsigned end, bool branch);
+
+#endif
