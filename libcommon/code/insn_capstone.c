@@ -505,6 +505,21 @@ int insn_capstone_decode(struct insn_capstone *c, const uint8_t *p, size_t n,
 	return 1;
 }
 
+/*
+ * capstone 4 sorts its table of implied registers (the eax of `and eax, imm32`) in place when it
+ * is first asked for one, without a lock: a second thread then loses operands. Done here once,
+ * where there is only one thread yet.
+ */
+static void warm_up(const struct insn_capstone *c)
+{
+	static const uint8_t and_eax[] = {0x25, 1, 0, 0, 0};
+	const uint8_t *code = and_eax;
+	size_t left = sizeof(and_eax);
+	uint64_t addr = 0;
+
+	(void)cs_disasm_iter(c->handle, &code, &left, &addr, c->in);
+}
+
 struct insn_capstone *insn_capstone_open(void)
 {
 #define X86_MN_TEXT(name, text) text,
@@ -518,6 +533,7 @@ struct insn_capstone *insn_capstone_open(void)
 	}
 	cs_option(c->handle, CS_OPT_DETAIL, CS_OPT_ON);
 	c->in = cs_malloc(c->handle);
+	warm_up(c);
 	for (size_t k = 1; k < COUNT_OF(texts); k++)
 		map_put(&c->mnemonics, texts[k], strlen(texts[k]), NULL)->value = k;
 	return c;
