@@ -1,0 +1,273 @@
+/*
+ * bb-tok.c: sequences to tokens: code and expressions as normalised text (BinBert sections 3.2 and
+ * 3.3), cut into the numbers of a WordPiece vocabulary.
+ *
+ * One idea: text exists for one instruction at a time; the decoder remembers encodings and the
+ * tokeniser words, so most of the work is looking things up.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/filter.h"
+#include "cli/sandbox.h"
+#include "formats/sequence.h"
+#include "formats/tokens.h"
+#include "text/normalise.h"
+#include "text/wordpiece.h"
+
+struct options {
+	const char *model;
+	uint64_t length;    /* of an input of the model, special tokens included */
+	uint64_t max_insns; /* 0: all */
+	const char *text;
+	struct normalise_opts normal;
+	struct wordpiece *vocab; /* NULL when text is wanted */
+};
+
+/* Special tokens beside the code, [CLS] and [SEP], and one more [SEP] behind an expression. */
+enum { AROUND_CODE = 2, AROUND_PAIR = 3 };
+
+struct worker {
+	const struct options *o;
+	struct insn_decoder *dec;
+	struct normalise_text code;
+	struct buf expr;
+	struct wordpiece_memo memo;
+	struct wordpiece_ids ids, eids;
+	uint32_t *starts, *elens;
+	size_t starts_cap, elens_cap;
+};
+
+static void *worker_new(void *ctx)
+{
+	struct worker *w = mem_zalloc(1, sizeof(*w));
+
+	w->o = ctx;
+	w->dec = insn_open(ARCH_X86_64);
+	return w;
+}
+
+static void worker_free(void *worker)
+{
+	struct worker *w = worker;
+
+	insn_close(w->dec);
+	normalise_text_free(&w->code);
+	buf_free(&w->expr);
+	wordpiece_memo_free(&w->memo);
+	mem_free(w->ids.p);
+	mem_free(w->eids.p);
+	mem_free(w->starts);
+	mem_free(w->elens);
+	mem_free(w);
+}
+
+/*
+ * Normalises the code of the sequence into w->code: NULL, or why not. A sequence without any text,
+ * a block of padding, is no bad input: it just has no tokens, and there is no record for it.
+ */
+static const char *normalise(struct worker *w, const struct sequence *s)
+{
+	if (insn_arch_find(s->arch) != ARCH_X86_64)
+		return "code of an architecture it does not know";
+	if (normalise_code(&w->code, w->dec, &s->code, &s->len, &s->refs, w->o->max_insns,
+		    &w->o->normal) < 0)
+		return "holds bytes that are no instruction";
+	return NULL;
+}
+
+/* Tokenises w->code into t; what is over the limit is cut and counted. */
+static void tokenise_code(struct worker *w, struct tokens *t)
+{
+	size_t limit = w->o->length - AROUND_CODE, from = 0;
+
+	w->ids.n = 0;
+	w->starts = mem_grow(w->starts, &w->starts_cap, w->code.n, sizeof(*w->starts));
+	t->starts = (struct u32s){w->starts, 0};
+	for (size_t i = 0; i < w->code.n; i++) {
+		if (w->ids.n < limit)
+			w->starts[t->starts.n++] = (uint32_t)w->ids.n;
+		wordpiece_encode(w->o->vocab, &w->memo, (char *)w->code.text.p + from,
+			w->code.end[i] - from, &w->ids);
+		from = w->code.end[i];
+	}
+	t->ids = (struct u32s){w->ids.p, MIN(w->ids.n, limit)};
+	t->cut = w->ids.n - t->ids.n;
+}
+
+/* Tokenises the expressions into t, each cut to what fits beside no code at all. */
+static void tokenise_exprs(struct worker *w, const struct texts *exprs, struct tokens *t)
+{
+	size_t limit = w->o->length - AROUND_PAIR;
+
+	w->eids.n = 0;
+	w->elens = mem_grow(w->elens, &w->elens_cap, exprs->n, sizeof(*w->elens));
+	for (size_t i = 0; i < exprs->n; i++) {
+		size_t from = w->eids.n;
+
+		buf_reset(&w->expr);
+		normalise_expr(&w->expr, exprs->p[i], &w->o->normal);
+		wordpiece_encode(w->o->vocab, &w->memo, (char *)w->expr.p, w->expr.n, &w->eids);
+		w->eids.n = MIN(w->eids.n, from + limit);
+		w->elens[i] = (uint32_t)(w->eids.n - from);
+	}
+	t->eids = (struct u32s){w->eids.p, w->eids.n};
+	t->elens = (struct u32s){w->elens, exprs->n};
+}
+
+static void tokenise(void *worker, UNUSED const struct kind *k, void *rec, struct filter_out *out)
+{
+	struct worker *w = worker;
+	const struct sequence *s = rec;
+	const char *bad = normalise(w, s);
+	struct tokens t = {.unit = s->unit,
+		.origin = s->origin,
+		.labels = s->labels,
+		.group = s->group,
+		.vocab = wordpiece_hash(w->o->vocab)};
+
+	if (bad) {
+		filter_skip(out, "%s: %s at %#llx: %s", s->origin.file, s->unit,
+			(unsigned long long)s->origin.addr, bad);
+		return;
+	}
+	if (!w->code.n)
+		return;
+	tokenise_code(w, &t);
+	tokenise_exprs(w, &s->exprs, &t);
+	filter_emit(out, &t);
+}
+
+/* ---- text ---- */
+
+/*
+ * One line a sequence: the code, then each expression behind a tab. Instructions are two blanks
+ * apart, which to a tokeniser are one; as the paper prints them, by semicolons.
+ */
+static void put_line(struct worker *w, const struct sequence *s, struct buf *line)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < w->code.n; i++) {
+		if (i)
+			buf_puts(line, w->o->normal.style == NORMALISE_PAPER ? "; " : "  ");
+		buf_put(line, w->code.text.p + from, w->code.end[i] - from);
+		from = w->code.end[i];
+	}
+	for (size_t i = 0; i < s->exprs.n; i++) {
+		buf_putc(line, '\t');
+		normalise_expr(line, s->exprs.p[i], &w->o->normal);
+	}
+	buf_putc(line, '\n');
+}
+
+static int print_text(struct prog *p, const struct options *o)
+{
+	struct worker *w = worker_new((void *)o);
+	struct stream_reader *in;
+	struct buf line = {0};
+	struct sequence s;
+	int got;
+
+	if (p->output && !freopen(p->output, "w", stdout))
+		prog_fail(p, "%s: cannot create: %s", p->output, strerror(errno));
+	in = filter_open(p, &sequence_kind);
+	sandbox_enter(p);
+	while ((got = stream_read(in, &s)) > 0) {
+		const char *bad = normalise(w, &s);
+
+		if (bad) {
+			prog_warn(p, "%s: %s at %#llx: %s", s.origin.file, s.unit,
+				(unsigned long long)s.origin.addr, bad);
+			if (p->strict) {
+				got = -2;
+				break;
+			}
+			continue;
+		}
+		if (!w->code.n)
+			continue;
+		buf_reset(&line);
+		put_line(w, &s, &line);
+		if (fwrite(line.p, 1, line.n, stdout) != line.n)
+			break; /* prog_end says why */
+	}
+	if (got == -1)
+		prog_error(p, "%s", stream_error(in));
+	buf_free(&line);
+	stream_close(in);
+	worker_free(w);
+	return prog_end(p, got < 0 ? EXIT_FAILED : EXIT_OK);
+}
+
+/* The vocabulary is known by its hash in the provenance, not by where it lay. */
+static void record_vocab(struct prog *p, const struct wordpiece *vocab)
+{
+	struct opt_list *c = &p->content;
+	struct buf b = {0};
+
+	buf_printf(&b, "vocab=%016llx", (unsigned long long)wordpiece_hash(vocab));
+	c->p = mem_grow(c->p, &c->cap, c->n + 1, sizeof(*c->p));
+	c->p[c->n++] = buf_text(&b); /* kept to the end of the process */
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.length = 512, .normal = {.threshold = NORMALISE_THRESHOLD}};
+	const struct opt opts[] = {
+		{'m', "model", OPT_TEXT, 0, &o.model, "VOCAB",
+			"vocab.txt, or a folder that holds it", 0, 0},
+		{'L', "length", OPT_UINT, OPT_CONTENT, &o.length, "N",
+			"longest input of the model, special tokens included (512)", 8, 1 << 20},
+		{0, "max-insns", OPT_UINT, OPT_CONTENT, &o.max_insns, "N",
+			"only the first N instructions of each sequence", 1, UINT32_MAX},
+		{0, "text", OPT_TEXT, 0, &o.text, "STYLE",
+			"print text instead: 'words' as it is tokenised, or 'paper'", 0, 0},
+	};
+	struct prog p = {
+		.name = "bb-tok",
+		.operands = "[FILE...]",
+		.brief = "turn sequences into tokens",
+		.detail = "Code and expressions are normalised: numbers above 5000 and addresses "
+			  "become IMM, jump\n"
+			  "targets MEM, own functions func. Then they are cut into the tokens of a "
+			  "vocabulary that\n"
+			  "bb-vocab made.",
+		.example = "  bb-disasm *.elf | bb-strands | bb-sym | bb-tok -m vocab.txt > "
+			   "tokens.bb\n"
+			   "  bb-disasm a.elf | bb-strands -u function | bb-tok --text words | "
+			   "less -S",
+		.opts = opts,
+		.nopts = COUNT_OF(opts),
+	};
+	struct err e;
+	int status;
+
+	prog_start(&p, argc, argv);
+	if (o.text) {
+		if (o.model)
+			prog_usage(&p, "--text needs no vocabulary");
+		if (strcmp(o.text, "words") && strcmp(o.text, "paper"))
+			prog_usage(&p, "--text: '%s' is neither 'words' nor 'paper'", o.text);
+		if (!strcmp(o.text, "paper"))
+			o.normal.style = NORMALISE_PAPER;
+		return print_text(&p, &o);
+	}
+	if (!o.model)
+		prog_usage(&p, "a vocabulary is needed: -m VOCAB");
+	o.vocab = wordpiece_open(o.model, &e);
+	if (!o.vocab)
+		prog_fail(&p, "%s", e.text);
+	record_vocab(&p, o.vocab);
+	status = filter_map(&p,
+		&(struct filter){.in = &sequence_kind,
+			.out = &tokens_kind,
+			.worker_new = worker_new,
+			.worker_free = worker_free,
+			.work = tokenise},
+		&o);
+	wordpiece_free(o.vocab);
+	return status;
+}

@@ -1,0 +1,176 @@
+/*
+ * bb-vocab.c: learns a WordPiece vocabulary from sequences, over both languages: code and symbolic
+ * expressions (BinBert section 3.2). The words are those that bb-tok will see.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "cli/filter.h"
+#include "cli/sandbox.h"
+#include "formats/sequence.h"
+#include "text/normalise.h"
+#include "text/vocab.h"
+#include "text/wordpiece.h"
+
+struct options {
+	uint64_t size, min_count, max_words;
+	const char *output; /* a folder, or a .txt file; NULL: stdout */
+};
+
+/* Counts the words of all records: the number skipped, or -1. */
+static int64_t count(struct prog *p, struct stream_reader *in, struct vocab *v)
+{
+	static const struct normalise_opts opts = {NORMALISE_THRESHOLD, NORMALISE_WORDS};
+	struct progress *progress = progress_new(p, "records");
+	struct insn_decoder *dec = insn_open(ARCH_X86_64);
+	struct normalise_text code = {0};
+	uint64_t done, total, records = 0;
+	struct buf expr = {0};
+	struct sequence s;
+	int64_t skipped = 0;
+	int got;
+
+	while ((got = stream_read(in, &s)) > 0) {
+		size_t from = 0;
+
+		stream_position(in, &done, &total);
+		progress_tick(progress, ++records, done, total);
+		if (insn_arch_find(s.arch) != ARCH_X86_64 ||
+			normalise_code(&code, dec, &s.code, &s.len, &s.refs, 0, &opts) < 0) {
+			prog_warn(p, "%s: %s at %#llx: not x86-64 code", s.origin.file, s.unit,
+				(unsigned long long)s.origin.addr);
+			skipped++;
+			if (p->strict)
+				break;
+			continue;
+		}
+		for (size_t i = 0; i < code.n; from = code.end[i++])
+			vocab_add(v, (char *)code.text.p + from, code.end[i] - from);
+		for (size_t i = 0; i < s.exprs.n; i++) {
+			buf_reset(&expr);
+			normalise_expr(&expr, s.exprs.p[i], &opts);
+			vocab_add(v, (char *)expr.p, expr.n);
+		}
+	}
+	if (got < 0)
+		prog_error(p, "%s", stream_error(in));
+	progress_free(progress, (uint64_t)skipped);
+	insn_close(dec);
+	normalise_text_free(&code);
+	buf_free(&expr);
+	return got < 0 || (skipped && p->strict) ? -1 : skipped;
+}
+
+static bool is_text_file(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n > 4 && !strcmp(path + n - 4, ".txt");
+}
+
+/* The folder may be there already; anything else of that name is left alone. */
+static void make_folder(struct prog *p, const char *path)
+{
+	struct stat st;
+
+	if (mkdir(path, 0777) == 0 || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+		return;
+	prog_fail(p, "%s: cannot create: %s", path, strerror(errno));
+}
+
+/* Writes a .txt file beside its name, then renames it. */
+static void save_text(struct prog *p, const char *path, const struct buf *txt)
+{
+	struct buf beside = {0};
+	FILE *f;
+
+	buf_printf(&beside, "%s.part", path);
+	f = fopen(buf_text(&beside), "w");
+	if (!f)
+		prog_fail(p, "%s: cannot create: %s", (char *)beside.p, strerror(errno));
+	if ((fwrite(txt->p, 1, txt->n, f) != txt->n) | (fclose(f) != 0) ||
+		rename((char *)beside.p, path) < 0) {
+		int why = errno;
+
+		remove((char *)beside.p);
+		prog_fail(p, "%s: cannot write: %s", path, strerror(why));
+	}
+	buf_free(&beside);
+}
+
+static void save(struct prog *p, const char *to, const struct buf *txt)
+{
+	struct wordpiece *w;
+	struct err e;
+
+	if (!to) {
+		fwrite(txt->p, 1, txt->n, stdout); /* prog_end says whether it worked */
+		return;
+	}
+	if (is_text_file(to)) {
+		save_text(p, to, txt);
+		return;
+	}
+	w = wordpiece_parse((char *)txt->p, txt->n, &e);
+	if (!w || wordpiece_save(w, to, &e) < 0)
+		prog_fail(p, "%s", e.text);
+	wordpiece_free(w);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.size = 4096, .min_count = 2, .max_words = VOCAB_WORDS_MAX};
+	const struct opt opts[] = {
+		{'n', "size", OPT_UINT, 0, &o.size, "N", "tokens of the vocabulary (4096)",
+			VOCAB_SIZE_MIN, WORDPIECE_COUNT_MAX},
+		{'o', "output", OPT_TEXT, 0, &o.output, "DIR",
+			"write vocab.txt and tokenizer.json there (or FILE.txt alone)", 0, 0},
+		{0, "min-count", OPT_UINT, 0, &o.min_count, "N",
+			"make no token of what is rarer than this (2)", 1, UINT64_MAX},
+		{0, "max-words", OPT_UINT, 0, &o.max_words, "N",
+			"distinct words kept in memory, the frequent ones (1048576)", 1024,
+			1 << 30},
+	};
+	struct prog p = {
+		.name = "bb-vocab",
+		.operands = "[FILE...]",
+		.brief = "learn a WordPiece vocabulary from sequences",
+		.detail = "The most frequent pairs of neighbours become tokens until there are "
+			  "enough, over code and\n"
+			  "expressions together. Without -o, vocab.txt goes to stdout.",
+		.example =
+			"  bb-disasm *.elf | bb-strands | bb-sym | bb-uniq | bb-vocab -n 4096 -o "
+			"vocab/",
+		.opts = opts,
+		.nopts = COUNT_OF(opts),
+		.no_output = true,
+	};
+	struct vocab v = {0};
+	struct buf txt = {0};
+	struct stream_reader *in;
+	int64_t skipped;
+	size_t n;
+
+	prog_start(&p, argc, argv);
+	if (o.output && !is_text_file(o.output))
+		make_folder(&p, o.output);
+	p.output = o.output; /* for the sandbox: where writing stays allowed */
+	v.max_words = o.max_words;
+	in = filter_open(&p, &sequence_kind);
+	sandbox_enter(&p);
+	skipped = count(&p, in, &v);
+	stream_close(in);
+	if (skipped >= 0) {
+		n = vocab_learn(&v, o.size, o.min_count, &txt);
+		save(&p, o.output, &txt);
+		prog_note(&p, "%zu tokens from %zu distinct words of %llu (%llu forgotten)", n,
+			v.words.count, (unsigned long long)v.total,
+			(unsigned long long)v.forgotten);
+	}
+	vocab_free(&v);
+	buf_free(&txt);
+	return prog_end(&p, skipped < 0 ? EXIT_FAILED : EXIT_OK);
+}
