@@ -22,12 +22,13 @@ static void note_read(struct state *s, unsigned mask)
 		s->fx->flags_read |= (uint8_t)mask;
 }
 
-void flags_set(struct state *s, unsigned mask, enum flags_kind kind, const struct expr *a,
-	const struct expr *b, const struct expr *r)
+void flags_set_named(struct state *s, unsigned mask, enum flags_kind kind, const char *name,
+	const struct expr *a, const struct expr *b, const struct expr *r)
 {
 	struct flags *f = arena_zget(&s->arena, 1, sizeof(*f));
 
 	f->kind = kind;
+	f->name = name;
 	f->a = a;
 	f->b = b;
 	f->r = r;
@@ -37,19 +38,43 @@ void flags_set(struct state *s, unsigned mask, enum flags_kind kind, const struc
 	note_write(s, mask);
 }
 
+void flags_set(struct state *s, unsigned mask, enum flags_kind kind, const struct expr *a,
+	const struct expr *b, const struct expr *r)
+{
+	flags_set_named(s, mask, kind, NULL, a, b, r);
+}
+
 void flags_put(struct state *s, enum x86_flag f, const struct expr *v)
 {
 	flags_set(s, 1u << f, FLAGS_VALUE, v, NULL, NULL);
 }
 
-void flags_undefined(struct state *s, unsigned mask, const char *name,
-	const struct expr *const *args, unsigned n)
+static void note_undefined(struct state *s, unsigned mask)
 {
-	for (unsigned i = 0; i < X86_FLAG_COUNT; i++)
-		if (mask >> i & 1)
-			flags_put(s, i, expr_fn(s->pool, name, 100 + i, 1, args, n));
 	if (s->fx)
 		s->fx->flags_undefined |= (uint8_t)mask;
+}
+
+void flags_undefined(struct state *s, unsigned mask, const char *name, const struct expr *a,
+	const struct expr *b)
+{
+	flags_set_named(s, mask, FLAGS_UNKNOWN, name, a, b, NULL);
+	note_undefined(s, mask);
+}
+
+void flags_keep(struct state *s, unsigned mask, const struct expr *keep,
+	struct flags *const before[X86_FLAG_COUNT])
+{
+	struct flags **old = arena_get(&s->arena, X86_FLAG_COUNT, sizeof(*old));
+
+	memcpy(old, before, X86_FLAG_COUNT * sizeof(*old));
+	for (unsigned i = 0; i < X86_FLAG_COUNT; i++)
+		if (mask >> i & 1) {
+			s->flag[i]->keep = keep;
+			s->flag[i]->old = old;
+		}
+	if (s->fx)
+		s->fx->flags_kept |= (uint8_t)mask;
 }
 
 /* ---- one flag ---- */
@@ -69,26 +94,92 @@ static const struct expr *carry_out(
 	return expr_or(p, expr_and(p, a, b), expr_and(p, expr_or(p, a, b), r));
 }
 
+/* Bit n of a; n is an expression. */
+static const struct expr *bit_at(
+	struct expr_pool *p, enum flags_kind kind, const struct expr *a, const struct expr *n)
+{
+	a = kind == FLAGS_SAR ? expr_ashr(p, a, n) : expr_lshr(p, a, n);
+	return expr_extract(p, a, 0, 1);
+}
+
+/* The part of a product that does not fit says whether it fits. */
+static const struct expr *product_overflows(struct expr_pool *p, const struct flags *f)
+{
+	unsigned w = f->a->width;
+	const struct expr *full, *low;
+
+	if (f->kind == FLAGS_MUL) {
+		full = expr_mul(p, expr_zext(p, f->a, 2 * w), expr_zext(p, f->b, 2 * w));
+		return expr_ne(p, expr_extract(p, full, w, w), expr_const(p, w, 0));
+	}
+	full = expr_mul(p, expr_sext(p, f->a, 2 * w), expr_sext(p, f->b, 2 * w));
+	low = expr_extract(p, full, 0, w);
+	return expr_ne(p, full, expr_sext(p, low, 2 * w));
+}
+
 static const struct expr *carry(struct expr_pool *p, const struct flags *f)
 {
+	unsigned w = f->a ? f->a->width : 0;
+
 	switch (f->kind) {
 	case FLAGS_ADD: return expr_ult(p, f->r, f->a);
 	case FLAGS_ADC: return carry_out(p, f->a, f->b, f->r);
 	case FLAGS_SUB: return expr_ult(p, f->a, f->b);
 	/* a - b - c borrows when ~a + b + c carries; its result is ~r. */
 	case FLAGS_SBB: return carry_out(p, expr_not(p, f->a), f->b, expr_not(p, f->r));
+	case FLAGS_MUL:
+	case FLAGS_IMUL: return product_overflows(p, f);
+	case FLAGS_SHL:
+	case FLAGS_SHLD: /* the last bit shifted out */
+		return bit_at(p, f->kind, f->a, expr_sub(p, expr_const(p, w, w), f->b));
+	case FLAGS_SHR:
+	case FLAGS_SAR:
+	case FLAGS_SHRD: return bit_at(p, f->kind, f->a, expr_sub(p, f->b, expr_const(p, w, 1)));
+	case FLAGS_ROL: return expr_extract(p, f->r, 0, 1);
+	case FLAGS_ROR: return top(p, f->r);
 	default: return expr_const(p, 1, 0);
 	}
 }
 
-/* Overflow: the operands' signs say one thing (equal for +, different for -), the result another.
- */
+/* O of a shift or rotation by one. */
+static const struct expr *shift_overflow(struct expr_pool *p, const struct flags *f)
+{
+	unsigned w = f->a->width;
+
+	switch (f->kind) {
+	case FLAGS_SHR: return top(p, f->a);
+	case FLAGS_SAR: return expr_const(p, 1, 0);
+	case FLAGS_ROL: return expr_xor(p, top(p, f->r), expr_extract(p, f->r, 0, 1));
+	case FLAGS_ROR: return expr_xor(p, top(p, f->r), expr_extract(p, f->r, w - 2, 1));
+	default: return expr_xor(p, top(p, f->r), top(p, f->a)); /* the sign changed */
+	}
+}
+
+static const struct expr *unknown(struct expr_pool *p, const struct flags *f, enum x86_flag flag)
+{
+	const struct expr *args[2] = {f->a, f->b};
+
+	/* Numbers of outputs of the instruction proper are below 100. */
+	return expr_fn(p, f->name, 100 + flag, 1, args, f->b ? 2 : f->a ? 1 : 0);
+}
+
 static const struct expr *overflow(struct expr_pool *p, const struct flags *f)
 {
 	const struct expr *a, *b, *r;
 
-	if (f->kind == FLAGS_LOGIC || f->kind == FLAGS_FLOAT)
-		return expr_const(p, 1, 0);
+	switch (f->kind) {
+	case FLAGS_MUL:
+	case FLAGS_IMUL: return product_overflows(p, f);
+	case FLAGS_ADD:
+	case FLAGS_ADC:
+	case FLAGS_SUB:
+	case FLAGS_SBB: break;
+	case FLAGS_LOGIC: return expr_const(p, 1, 0);
+	default:
+		a = expr_eq(p, f->b, expr_const(p, f->b->width, 1));
+		return expr_ite(p, a, shift_overflow(p, f), unknown(p, f, X86_OF));
+	}
+	/* The operands' signs say one thing (equal for +, different for -), the result another. */
 	a = top(p, f->a);
 	b = top(p, f->b);
 	r = top(p, f->r);
@@ -134,12 +225,16 @@ static const struct expr *float_flag(struct expr_pool *p, const struct flags *f,
 	}
 }
 
-static const struct expr *make(struct expr_pool *p, const struct flags *f, enum x86_flag flag)
+static const struct expr *make(struct expr_pool *p, struct flags *f, enum x86_flag flag)
 {
-	if (f->kind == FLAGS_VALUE)
-		return f->a;
-	if (f->kind == FLAGS_FLOAT)
-		return float_flag(p, f, flag);
+	if (f->kind == FLAGS_SUB && !f->r && flag != X86_CF && flag != X86_ZF)
+		f->r = expr_sub(p, f->a, f->b);
+	switch (f->kind) {
+	case FLAGS_VALUE: return f->a;
+	case FLAGS_UNKNOWN: return unknown(p, f, flag);
+	case FLAGS_FLOAT: return float_flag(p, f, flag);
+	default: break;
+	}
 	switch (flag) {
 	case X86_CF: return carry(p, f);
 	case X86_PF: return parity(p, f->r);
@@ -157,8 +252,12 @@ static const struct expr *value(struct state *s, struct flags *f, enum x86_flag 
 {
 	if (!f)
 		return expr_input(s->pool, STATE_FLAG_INPUT + flag, 1);
-	if (!f->bit[flag])
+	if (!f->bit[flag]) {
 		f->bit[flag] = make(s->pool, f, flag);
+		if (f->keep)
+			f->bit[flag] = expr_ite(
+				s->pool, f->keep, value(s, f->old[flag], flag), f->bit[flag]);
+	}
 	return f->bit[flag];
 }
 
@@ -171,18 +270,6 @@ const struct expr *state_flag(struct state *s, enum x86_flag f)
 {
 	note_read(s, 1u << f);
 	return state_peek_flag(s, f);
-}
-
-void flags_keep(struct state *s, unsigned mask, const struct expr *keep,
-	struct flags *const before[X86_FLAG_COUNT])
-{
-	for (unsigned i = 0; i < X86_FLAG_COUNT; i++)
-		if (mask >> i & 1)
-			flags_put(s, i,
-				expr_ite(s->pool, keep, value(s, before[i], i),
-					value(s, s->flag[i], i)));
-	if (s->fx)
-		s->fx->flags_kept |= (uint8_t)mask;
 }
 
 /* ---- conditions ---- */
@@ -263,7 +350,7 @@ const struct expr *state_cond(struct state *s, enum x86_cc cc)
 	mask = looks_at[cc / 2];
 	f = common(s, mask);
 	note_read(s, mask);
-	if (f)
+	if (f && !f->keep)
 		e = compared(s->pool, f, cc & ~1u);
 	if (!e)
 		e = from_flags(s, cc & ~1u);

@@ -1,0 +1,252 @@
+/*
+ * x86.c: one instruction on a state: finds the mnemonic's handler and gives it the operands.
+ *
+ * What has no handler is executed as an uninterpreted function of all it reads (x86_ops_unknown),
+ * with the operands' access rights and the implicit registers the decoder knows.
+ */
+#include "sem/x86.h"
+
+#include "sem/x86_ops.h"
+
+unsigned x86_ops_width(const struct step *x, unsigned k)
+{
+	const struct insn_op *o = &x->i->op[k];
+
+	return 8u * (o->kind == INSN_OP_IMM || o->kind == INSN_OP_REL ? x->i->op[0].size : o->size);
+}
+
+bool x86_ops_is_mem(const struct step *x, unsigned k)
+{
+	return k < x->i->nops && x->i->op[k].kind == INSN_OP_MEM;
+}
+
+bool x86_ops_is_imm(const struct step *x, unsigned k)
+{
+	return k < x->i->nops && x->i->op[k].kind == INSN_OP_IMM;
+}
+
+bool x86_ops_same(const struct step *x, unsigned k, unsigned l)
+{
+	const struct insn_op *a = &x->i->op[k], *b = &x->i->op[l];
+
+	return a->kind == INSN_OP_REG && b->kind == INSN_OP_REG && a->reg.id == b->reg.id &&
+	       a->reg.lo == b->reg.lo && a->reg.size == b->reg.size;
+}
+
+const struct expr *x86_ops_const(struct step *x, unsigned width, uint64_t v)
+{
+	return expr_const(x->p, width, v);
+}
+
+const struct expr *x86_ops_reg(struct step *x, enum x86_reg r, unsigned size)
+{
+	return state_get(x->s, (struct insn_reg){(uint8_t)r, 0, (uint8_t)size});
+}
+
+void x86_ops_set_reg(struct step *x, enum x86_reg r, const struct expr *v)
+{
+	if (r <= X86_R15 && v->width == 32)
+		v = expr_zext(x->p, v, 64);
+	state_set(x->s, (struct insn_reg){(uint8_t)r, 0, (uint8_t)(v->width / 8)}, v);
+}
+
+const struct expr *x86_ops_addr(struct step *x, unsigned k)
+{
+	const struct insn_op *o = &x->i->op[k];
+	unsigned size = o->mem.addr_size == 4 ? 4 : 8;
+	const struct expr *a, *e;
+
+	if (x->addr[k])
+		return x->addr[k];
+	a = expr_const(x->p, size * 8, (uint64_t)o->mem.disp);
+	if (o->mem.base != X86_NOREG)
+		a = expr_add(x->p, a, x86_ops_reg(x, o->mem.base, size));
+	if (o->mem.index != X86_NOREG) {
+		e = x86_ops_reg(x, o->mem.index, size);
+		e = expr_mul(x->p, expr_const(x->p, size * 8, o->mem.scale), e);
+		a = expr_add(x->p, a, e);
+	}
+	a = expr_zext(x->p, a, 64);
+	if ((o->mem.seg == X86_FS || o->mem.seg == X86_GS) && x->i->mn != X86_LEA)
+		a = expr_add(x->p, a, x86_ops_reg(x, o->mem.seg, 8));
+	x->addr[k] = a;
+	return a;
+}
+
+const struct expr *x86_ops_get(struct step *x, unsigned k)
+{
+	const struct insn_op *o = &x->i->op[k];
+
+	switch (o->kind) {
+	case INSN_OP_REG: return state_get(x->s, o->reg);
+	case INSN_OP_MEM: return state_load(x->s, x86_ops_addr(x, k), MAX(o->size, 1));
+	default: return expr_const(x->p, MAX(MIN(x86_ops_width(x, k), 64), 8), (uint64_t)o->imm);
+	}
+}
+
+const struct expr *x86_ops_low(struct step *x, unsigned k, unsigned width)
+{
+	const struct insn_op *o = &x->i->op[k];
+	struct insn_reg r = o->reg;
+
+	switch (o->kind) {
+	case INSN_OP_REG: r.size = (uint8_t)MIN(r.size, width / 8); return state_get(x->s, r);
+	case INSN_OP_MEM: return state_load(x->s, x86_ops_addr(x, k), width / 8);
+	default: return expr_const(x->p, width, (uint64_t)o->imm);
+	}
+}
+
+void x86_ops_put(struct step *x, unsigned k, const struct expr *v)
+{
+	const struct insn_op *o = &x->i->op[k];
+
+	if (o->kind == INSN_OP_MEM) {
+		state_save(x->s, x86_ops_addr(x, k), v);
+	} else if (o->kind == INSN_OP_REG) {
+		if (o->reg.lo)
+			state_set(x->s, o->reg, v);
+		else
+			x86_ops_set_reg(x, o->reg.id, v);
+	}
+}
+
+void x86_ops_push(struct step *x, const struct expr *v)
+{
+	const struct expr *sp = x86_ops_reg(x, X86_RSP, 8);
+
+	sp = expr_sub(x->p, sp, x86_ops_const(x, 64, v->width / 8u));
+	x86_ops_set_reg(x, X86_RSP, sp);
+	x->s->on_stack = true;
+	state_save(x->s, sp, v);
+	x->s->on_stack = false;
+}
+
+const struct expr *x86_ops_pop(struct step *x, unsigned size)
+{
+	const struct expr *sp = x86_ops_reg(x, X86_RSP, 8), *v;
+
+	x->s->on_stack = true;
+	v = state_load(x->s, sp, size);
+	x->s->on_stack = false;
+	x86_ops_set_reg(x, X86_RSP, expr_add(x->p, sp, x86_ops_const(x, 64, size)));
+	return v;
+}
+
+/* ---- unknown instructions ---- */
+
+static unsigned unknown_args(struct step *x, const struct expr **arg, unsigned max)
+{
+	const struct insn *i = x->i;
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < i->nops && n < max; k++) {
+		const struct insn_op *o = &i->op[k];
+
+		if (o->kind == INSN_OP_MEM && (o->size == 0 || o->size > EXPR_MAX_WIDTH / 8)) {
+			arg[n++] = x86_ops_addr(x, k); /* fxsave, xsave: a region */
+			if (x->s->fx)
+				x->s->fx->overflow = true;
+		} else if (o->kind == INSN_OP_IMM || o->access & INSN_READ)
+			arg[n++] = x86_ops_get(x, k);
+		else if (o->kind == INSN_OP_MEM) /* where it writes is an input as well */
+			(void)x86_ops_addr(x, k);
+	}
+	for (unsigned k = 0; k < i->nreads && n + X86_FLAG_COUNT <= max; k++) {
+		if (i->reads[k].id != X86_FLAGS)
+			arg[n++] = state_get(x->s, i->reads[k]);
+		else
+			for (unsigned f = 0; f < X86_FLAG_COUNT; f++)
+				arg[n++] = state_flag(x->s, f);
+	}
+	return n;
+}
+
+void x86_ops_unknown(struct step *x)
+{
+	const struct insn *i = x->i;
+	const struct expr *arg[INSN_MAX_OPS + INSN_MAX_IMPLICIT + 2 * X86_FLAG_COUNT];
+	unsigned n = unknown_args(x, arg, COUNT_OF(arg)), out = 0;
+
+	x->known = false;
+	for (unsigned k = 0; k < i->nops; k++) {
+		const struct insn_op *o = &i->op[k];
+		unsigned size = o->kind == INSN_OP_REG ? o->reg.size : o->size;
+
+		if (o->access & INSN_WRITE && size && size <= EXPR_MAX_WIDTH / 8)
+			x86_ops_put(x, k, expr_fn(x->p, i->mnemonic, out++, size * 8, arg, n));
+	}
+	for (unsigned k = 0; k < i->nwrites; k++) {
+		struct insn_reg r = i->writes[k];
+
+		if (r.id != X86_FLAGS && r.size)
+			x86_ops_set_reg(
+				x, r.id, expr_fn(x->p, i->mnemonic, out++, r.size * 8u, arg, n));
+		else if (r.id == X86_FLAGS)
+			for (unsigned f = 0; f < X86_DF; f++)
+				flags_put(x->s, f, expr_fn(x->p, i->mnemonic, 100 + f, 1, arg, n));
+	}
+}
+
+/* ---- the interface ---- */
+
+/* Forms a handler does not have: masks, broadcasts and roundings of AVX-512. */
+static bool is_plain(const struct insn *i)
+{
+	return !i->suffix;
+}
+
+bool x86_known(const struct insn *i)
+{
+	return x86_table_get(i->mn)->fn && is_plain(i);
+}
+
+/* Empties the lists; what they held may stay. */
+static void clear(struct x86_effects *fx)
+{
+	fx->nread = fx->nwrite = fx->nmem = 0;
+	fx->flags_read = fx->flags_written = fx->flags_undefined = fx->flags_kept = 0;
+	fx->known = fx->overflow = false;
+}
+
+int x86_step(struct state *s, const struct insn *i)
+{
+	const struct x86_op *op = x86_table_get(i->mn);
+	struct step x = {.s = s, .p = s->pool, .i = i, .arg = op->arg};
+
+	s->cond = s->target = s->call = NULL;
+	if (s->fx)
+		clear(s->fx);
+	x.known = op->fn && is_plain(i);
+	if (x.known)
+		op->fn(&x);
+	else
+		x86_ops_unknown(&x);
+	if (s->fx)
+		s->fx->known = x.known;
+	return x.known;
+}
+
+void x86_effects(struct state *s, struct expr_pool *p, const struct insn *i, struct x86_effects *fx)
+{
+	state_reset(s, p, 0);
+	s->fx = fx;
+	x86_step(s, i);
+	s->fx = NULL;
+}
+
+const char *x86_input_name(unsigned n)
+{
+	if (n >= STATE_FLAG_INPUT)
+		return n < STATE_FLAG_INPUT + X86_FLAG_COUNT ? state_flag_name(n - STATE_FLAG_INPUT)
+							     : "?";
+	/* Vectors are called by the name of the part that all processors have. */
+	return insn_reg_name((struct insn_reg){(uint8_t)n, 0,
+		(uint8_t)(n >= X86_V0 && n < X86_ST0   ? 64
+			  : n >= X86_ES && n <= X86_GS ? 2
+						       : state_reg_size(n))});
+}
+
+unsigned x86_input_width(unsigned n)
+{
+	return n >= STATE_FLAG_INPUT ? 1 : state_reg_size(n) * 8;
+}

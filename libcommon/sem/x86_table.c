@@ -1,0 +1,111 @@
+/*
+ * x86_table.c: which handler gives each mnemonic its meaning, and what of the family it is.
+ * A mnemonic without a row is unknown.
+ */
+#include "sem/x86_ops.h"
+
+/* clang-format off */
+static const struct x86_op table[X86_MN_COUNT] = {
+	/* moves */
+	[X86_MOV] = {x86_int_mov, 0}, [X86_MOVABS] = {x86_int_mov, 0},
+	[X86_MOVNTI] = {x86_int_mov, 0}, [X86_MOVBE] = {x86_int_movbe, 0},
+	[X86_MOVZX] = {x86_int_movzx, 0}, [X86_MOVSX] = {x86_int_movsx, 0},
+	[X86_MOVSXD] = {x86_int_movsx, 0}, [X86_LEA] = {x86_int_lea, 0},
+	[X86_XCHG] = {x86_int_xchg, 0}, [X86_BSWAP] = {x86_int_bswap, 0},
+	[X86_CBW] = {x86_int_widen, 1}, [X86_CWDE] = {x86_int_widen, 2},
+	[X86_CDQE] = {x86_int_widen, 4},
+	[X86_CWD] = {x86_int_sign, 2}, [X86_CDQ] = {x86_int_sign, 4}, [X86_CQO] = {x86_int_sign, 8},
+	[X86_CMOVO] = {x86_int_cmov, 0}, [X86_CMOVNO] = {x86_int_cmov, 0},
+	[X86_CMOVB] = {x86_int_cmov, 0}, [X86_CMOVAE] = {x86_int_cmov, 0},
+	[X86_CMOVE] = {x86_int_cmov, 0}, [X86_CMOVNE] = {x86_int_cmov, 0},
+	[X86_CMOVBE] = {x86_int_cmov, 0}, [X86_CMOVA] = {x86_int_cmov, 0},
+	[X86_CMOVS] = {x86_int_cmov, 0}, [X86_CMOVNS] = {x86_int_cmov, 0},
+	[X86_CMOVP] = {x86_int_cmov, 0}, [X86_CMOVNP] = {x86_int_cmov, 0},
+	[X86_CMOVL] = {x86_int_cmov, 0}, [X86_CMOVGE] = {x86_int_cmov, 0},
+	[X86_CMOVLE] = {x86_int_cmov, 0}, [X86_CMOVG] = {x86_int_cmov, 0},
+	[X86_SETO] = {x86_int_setcc, 0}, [X86_SETNO] = {x86_int_setcc, 0},
+	[X86_SETB] = {x86_int_setcc, 0}, [X86_SETAE] = {x86_int_setcc, 0},
+	[X86_SETE] = {x86_int_setcc, 0}, [X86_SETNE] = {x86_int_setcc, 0},
+	[X86_SETBE] = {x86_int_setcc, 0}, [X86_SETA] = {x86_int_setcc, 0},
+	[X86_SETS] = {x86_int_setcc, 0}, [X86_SETNS] = {x86_int_setcc, 0},
+	[X86_SETP] = {x86_int_setcc, 0}, [X86_SETNP] = {x86_int_setcc, 0},
+	[X86_SETL] = {x86_int_setcc, 0}, [X86_SETGE] = {x86_int_setcc, 0},
+	[X86_SETLE] = {x86_int_setcc, 0}, [X86_SETG] = {x86_int_setcc, 0},
+	/* the stack */
+	[X86_PUSH] = {x86_int_push, 0}, [X86_POP] = {x86_int_pop, 0},
+	[X86_LEAVE] = {x86_int_leave, 0}, [X86_ENTER] = {x86_int_enter, 0},
+	[X86_PUSHF] = {x86_flow_pushf, 2}, [X86_PUSHFQ] = {x86_flow_pushf, 8},
+	[X86_POPF] = {x86_flow_popf, 2}, [X86_POPFQ] = {x86_flow_popf, 8},
+	/* arithmetic and logic */
+	[X86_ADD] = {x86_int_add, 0}, [X86_SUB] = {x86_int_sub, 0}, [X86_CMP] = {x86_int_cmp, 0},
+	[X86_ADC] = {x86_int_adc, 0}, [X86_SBB] = {x86_int_sbb, 0},
+	[X86_ADCX] = {x86_int_adcx, X86_CF}, [X86_ADOX] = {x86_int_adcx, X86_OF},
+	[X86_INC] = {x86_int_inc, 0}, [X86_DEC] = {x86_int_inc, 1}, [X86_NEG] = {x86_int_neg, 0},
+	[X86_AND] = {x86_int_logic, EXPR_AND}, [X86_OR] = {x86_int_logic, EXPR_OR},
+	[X86_XOR] = {x86_int_logic, EXPR_XOR}, [X86_TEST] = {x86_int_test, 0},
+	[X86_NOT] = {x86_int_not, 0}, [X86_MUL] = {x86_int_mul, 0}, [X86_IMUL] = {x86_int_imul, 0},
+	[X86_MULX] = {x86_int_mulx, 0}, [X86_DIV] = {x86_int_div, 0}, [X86_IDIV] = {x86_int_div, 1},
+	[X86_XADD] = {x86_int_xadd, 0}, [X86_CMPXCHG] = {x86_int_cmpxchg, 0},
+	[X86_CMPXCHG8B] = {x86_int_cmpxchg_pair, 4}, [X86_CMPXCHG16B] = {x86_int_cmpxchg_pair, 8},
+	/* shifts and bits */
+	[X86_SHL] = {x86_shift_shift, EXPR_SHL}, [X86_SAL] = {x86_shift_shift, EXPR_SHL},
+	[X86_SHR] = {x86_shift_shift, EXPR_LSHR}, [X86_SAR] = {x86_shift_shift, EXPR_ASHR},
+	[X86_ROL] = {x86_shift_rotate, EXPR_ROL}, [X86_ROR] = {x86_shift_rotate, EXPR_ROR},
+	[X86_RCL] = {x86_shift_rotate_carry, EXPR_ROL},
+	[X86_RCR] = {x86_shift_rotate_carry, EXPR_ROR},
+	[X86_SHLD] = {x86_shift_double, EXPR_SHL}, [X86_SHRD] = {x86_shift_double, EXPR_LSHR},
+	[X86_SHLX] = {x86_shift_no_flags, EXPR_SHL}, [X86_SHRX] = {x86_shift_no_flags, EXPR_LSHR},
+	[X86_SARX] = {x86_shift_no_flags, EXPR_ASHR}, [X86_RORX] = {x86_shift_rorx, 0},
+	[X86_BT] = {x86_shift_bit_test, 0}, [X86_BTS] = {x86_shift_bit_test, EXPR_OR},
+	[X86_BTR] = {x86_shift_bit_test, EXPR_AND}, [X86_BTC] = {x86_shift_bit_test, EXPR_XOR},
+	[X86_BSF] = {x86_shift_scan, EXPR_CTZ}, [X86_BSR] = {x86_shift_scan, EXPR_CLZ},
+	[X86_TZCNT] = {x86_shift_count, EXPR_CTZ}, [X86_LZCNT] = {x86_shift_count, EXPR_CLZ},
+	[X86_POPCNT] = {x86_shift_popcnt, 0}, [X86_ANDN] = {x86_shift_andn, 0},
+	[X86_BLSI] = {x86_shift_lowest, 0}, [X86_BLSR] = {x86_shift_lowest, 1},
+	[X86_BLSMSK] = {x86_shift_lowest, 2}, [X86_BEXTR] = {x86_shift_bextr, 0},
+	[X86_BZHI] = {x86_shift_bzhi, 0},
+	[X86_PDEP] = {x86_shift_deposit, EXPR_PDEP}, [X86_PEXT] = {x86_shift_deposit, EXPR_PEXT},
+	/* strings */
+	[X86_MOVSB] = {x86_string_movs, 1}, [X86_MOVSW] = {x86_string_movs, 2},
+	[X86_MOVSQ] = {x86_string_movs, 8},
+	[X86_STOSB] = {x86_string_stos, 1}, [X86_STOSW] = {x86_string_stos, 2},
+	[X86_STOSD] = {x86_string_stos, 4}, [X86_STOSQ] = {x86_string_stos, 8},
+	[X86_LODSB] = {x86_string_lods, 1}, [X86_LODSW] = {x86_string_lods, 2},
+	[X86_LODSD] = {x86_string_lods, 4}, [X86_LODSQ] = {x86_string_lods, 8},
+	[X86_SCASB] = {x86_string_scas, 1}, [X86_SCASW] = {x86_string_scas, 2},
+	[X86_SCASD] = {x86_string_scas, 4}, [X86_SCASQ] = {x86_string_scas, 8},
+	[X86_CMPSB] = {x86_string_cmps, 1}, [X86_CMPSW] = {x86_string_cmps, 2},
+	[X86_CMPSQ] = {x86_string_cmps, 8}, [X86_XLATB] = {x86_string_xlat, 0},
+	/* flow */
+	[X86_JMP] = {x86_flow_jmp, 0}, [X86_CALL] = {x86_flow_call, 0}, [X86_RET] = {x86_flow_ret, 0},
+	[X86_JO] = {x86_flow_jcc, 0}, [X86_JNO] = {x86_flow_jcc, 0}, [X86_JB] = {x86_flow_jcc, 0},
+	[X86_JAE] = {x86_flow_jcc, 0}, [X86_JE] = {x86_flow_jcc, 0}, [X86_JNE] = {x86_flow_jcc, 0},
+	[X86_JBE] = {x86_flow_jcc, 0}, [X86_JA] = {x86_flow_jcc, 0}, [X86_JS] = {x86_flow_jcc, 0},
+	[X86_JNS] = {x86_flow_jcc, 0}, [X86_JP] = {x86_flow_jcc, 0}, [X86_JNP] = {x86_flow_jcc, 0},
+	[X86_JL] = {x86_flow_jcc, 0}, [X86_JGE] = {x86_flow_jcc, 0}, [X86_JLE] = {x86_flow_jcc, 0},
+	[X86_JG] = {x86_flow_jcc, 0},
+	[X86_JRCXZ] = {x86_flow_jcxz, 8}, [X86_JECXZ] = {x86_flow_jcxz, 4},
+	[X86_LOOP] = {x86_flow_loop, 0}, [X86_LOOPE] = {x86_flow_loop, 1},
+	[X86_LOOPNE] = {x86_flow_loop, 2},
+	/* flags */
+	[X86_CLC] = {x86_flow_flag, 2 * X86_CF}, [X86_STC] = {x86_flow_flag, 2 * X86_CF + 1},
+	[X86_CLD] = {x86_flow_flag, 2 * X86_DF}, [X86_STD] = {x86_flow_flag, 2 * X86_DF + 1},
+	[X86_CMC] = {x86_flow_cmc, 0}, [X86_LAHF] = {x86_flow_lahf, 0},
+	[X86_SAHF] = {x86_flow_sahf, 0},
+	/* nothing a program can see */
+	[X86_NOP] = {x86_flow_nop, 0}, [X86_ENDBR64] = {x86_flow_nop, 0},
+	[X86_ENDBR32] = {x86_flow_nop, 0}, [X86_PAUSE] = {x86_flow_nop, 0},
+	[X86_MFENCE] = {x86_flow_nop, 0}, [X86_LFENCE] = {x86_flow_nop, 0},
+	[X86_SFENCE] = {x86_flow_nop, 0}, [X86_PREFETCH] = {x86_flow_nop, 0},
+	[X86_PREFETCHW] = {x86_flow_nop, 0}, [X86_PREFETCHNTA] = {x86_flow_nop, 0},
+	[X86_PREFETCHT0] = {x86_flow_nop, 0}, [X86_PREFETCHT1] = {x86_flow_nop, 0},
+	[X86_PREFETCHT2] = {x86_flow_nop, 0}, [X86_CLFLUSH] = {x86_flow_nop, 0},
+	[X86_HLT] = {x86_flow_nop, 0}, [X86_UD2] = {x86_flow_nop, 0}, [X86_INT3] = {x86_flow_nop, 0},
+	[X86_WAIT] = {x86_flow_nop, 0},
+};
+/* clang-format on */
+
+const struct x86_op *x86_table_get(unsigned mn)
+{
+	return &table[mn < X86_MN_COUNT ? mn : X86_NONE];
+}
