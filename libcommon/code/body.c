@@ -63,13 +63,15 @@ static bool is_branch(const struct insn *i)
 }
 
 /* A branch to an address: inside the function its offset is kept in flow.target for now. */
-static void branch_to(struct builder *w, const struct insn *i, struct image_ref r)
+static void branch_to(struct builder *w, const struct insn *i, uint64_t next, struct image_ref r)
 {
 	struct cfg_insn *c = &w->b->flow[w->b->ninsns];
 	bool inside = r.kind == REF_CALL && r.target >= w->f->addr && r.target < w->f->end;
 
 	if (inside && i->flow != INSN_CALL) {
 		c->target = (uint32_t)(r.target - w->f->addr);
+		if (i->op[0].kind == INSN_OP_REL && next + (uint64_t)i->op[0].imm == r.target)
+			return; /* bytes and edges say it: a reference would only cost space */
 		r = (struct image_ref){REF_JUMP, r.target, ""};
 	}
 	if (i->flow == INSN_CALL && names_no_return(r.name))
@@ -110,7 +112,7 @@ static void memory_operand(
 	else
 		r = image_address(w->im, addr);
 	if (is_branch(i) && (r.kind == REF_CALL || r.kind == REF_IMPORT))
-		branch_to(w, i, r);
+		branch_to(w, i, next, r);
 	else
 		add_ref(w->b, &r);
 }
@@ -124,11 +126,11 @@ static void operands(struct builder *w, const struct insn *i, uint64_t next)
 			uint64_t target = next + (uint64_t)o->imm;
 
 			if (target >= w->f->addr && target < w->f->end)
-				branch_to(w, i,
+				branch_to(w, i, next,
 					(struct image_ref){REF_CALL, target,
 						target == w->f->addr ? w->f->name : ""});
 			else
-				branch_to(w, i, image_code(w->im, target));
+				branch_to(w, i, next, image_code(w->im, target));
 		} else if (o->kind == INSN_OP_MEM) {
 			memory_operand(w, i, o, next);
 		} else if (o->kind == INSN_OP_IMM && !w->im->elf->movable && o->size >= 4 &&
@@ -155,7 +157,7 @@ static bool relocations(struct builder *w, const struct insn *i, uint64_t at, ui
 
 		any = true;
 		if (is_branch(i) && (t.kind == REF_CALL || t.kind == REF_IMPORT))
-			branch_to(w, i, t);
+			branch_to(w, i, next, t);
 		else
 			add_ref(w->b, &t);
 	}
