@@ -57,6 +57,52 @@ static int compare(const void *key, const void *item)
 	return strcmp(key, *(const char *const *)item);
 }
 
+/* Mangled paths up to and with the last component, less the hash (legacy mangling). */
+static bool rust_no_return(const char *name)
+{
+	static const char *const known[] = {
+		"_ZN3std10sys_common9backtrace26__rust_end_short_backtrace",
+		"_ZN3std7process4exit",
+		"_ZN3std7process5abort",
+		"_ZN3std9panicking11begin_panic",
+		"_ZN3std9panicking20rust_panic_with_hook",
+		"_ZN3std9panicking19begin_panic_handler",
+		"_ZN4core4cell22panic_already_borrowed",
+		"_ZN4core4cell30panic_already_mutably_borrowed",
+		"_ZN4core3str16slice_error_fail",
+		"_ZN4core5slice5index",
+		"_ZN4core5slice6index",
+		"_ZN4core6option13expect_failed",
+		"_ZN4core6option13unwrap_failed",
+		"_ZN4core6result13unwrap_failed",
+		"_ZN4core9panicking11panic_const",
+		"_ZN4core9panicking13assert_failed",
+		"_ZN4core9panicking14panic_nounwind",
+		"_ZN4core9panicking18panic_bounds_check",
+		"_ZN4core9panicking19assert_failed_inner",
+		"_ZN4core9panicking5panic",
+		"_ZN4core9panicking9panic_fmt",
+		"_ZN4core9panicking9panic_str",
+		"_ZN5alloc5alloc18handle_alloc_error",
+		"_ZN5alloc7raw_vec12handle_error",
+		"_ZN5alloc7raw_vec17capacity_overflow",
+	};
+
+	if (strncmp(name, "_ZN3std", 7) && strncmp(name, "_ZN4core", 8) &&
+		strncmp(name, "_ZN5alloc", 9))
+		return false;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		size_t n = strlen(known[i]);
+
+		if (strncmp(name, known[i], n))
+			continue;
+		if (!strncmp(known[i] + 8, "5slice", 6))
+			return strstr(name + n, "_fail");
+		return true;
+	}
+	return false;
+}
+
 bool names_no_return(const char *name)
 {
 	static const char *const known[] = {
@@ -117,8 +163,5 @@ bool names_no_return(const char *name)
 		p += strspn(p, "0123456789");
 		return !strncmp(p, "__throw_", 8);
 	}
-	if (!strncmp(name, "_ZN4core9panicking", 18) || !strncmp(name, "_ZN3std9panicking", 17))
-		return strstr(name, "panic_") || strstr(name, "5panic") ||
-		       strstr(name, "assert_failed");
-	return false;
+	return rust_no_return(name);
 }
