@@ -43,6 +43,7 @@ struct search {
 	const struct ann *queries, *items;
 	size_t q, n;             /* queries q .. q+n-1 */
 	size_t chunks, chunk;    /* how many chunks, items in each */
+	const uint32_t *owner;   /* [items] */
 	struct ann_query *query; /* [n] */
 	struct topk *part;       /* [n, chunks]: the best of each chunk */
 	struct worker *worker;   /* [threads] */
@@ -59,17 +60,9 @@ static void score(const struct search *s, struct worker *w, size_t q, size_t nq,
 			w->marks);
 }
 
-static bool is_skipped(const struct ann_query *query, uint32_t item)
-{
-	for (size_t i = 0; i < query->nskip; i++)
-		if (query->skip[i] == item)
-			return true;
-	return false;
-}
-
 /* Looks at the n scores of one query. */
-static void keep(const struct ann_query *query, struct topk *best, const float *scores,
-	const uint32_t *which, size_t first, size_t n)
+static void keep(const struct search *s, const struct ann_query *query, struct topk *best,
+	const float *scores, const uint32_t *which, size_t first, size_t n)
 {
 	for (size_t j = 0; j < n; j++) {
 		struct topk_hit hit = {scores[j], which ? which[j] : (uint32_t)(first + j)};
@@ -77,7 +70,7 @@ static void keep(const struct ann_query *query, struct topk *best, const float *
 		/* Nearly all hits end here. */
 		if (best->n == best->k && !topk_before(hit, best->hit[0]))
 			continue;
-		if (!is_skipped(query, hit.item))
+		if (query->self == ANN_NOBODY || s->owner[hit.item] != query->self)
 			topk_put(best, hit);
 	}
 }
@@ -96,7 +89,7 @@ static void search_chunk(void *ctx, size_t i, unsigned worker)
 
 		score(s, w, s->q + block, nq, NULL, from, some);
 		for (size_t k = 0; k < nq; k++)
-			keep(&s->query[block + k], &s->part[(block + k) * s->chunks + chunk],
+			keep(s, &s->query[block + k], &s->part[(block + k) * s->chunks + chunk],
 				w->scores + k * some, NULL, from, some);
 	}
 }
@@ -112,7 +105,7 @@ static void search_chosen(void *ctx, size_t i, unsigned worker)
 		size_t some = MIN(query->nwhich - from, (size_t)TILE);
 
 		score(s, w, s->q + i, 1, query->which + from, 0, some);
-		keep(query, &query->best, w->scores, query->which + from, 0, some);
+		keep(s, query, &query->best, w->scores, query->which + from, 0, some);
 	}
 	topk_sort(&query->best);
 }
@@ -141,11 +134,12 @@ static void search_all(struct par *par, struct search *s)
 	s->chunk = MAX((count + want - 1) / want, (size_t)CHUNK_MIN);
 	s->chunks = MAX((count + s->chunk - 1) / s->chunk, (size_t)1);
 	for (size_t i = 0; i < s->n; i++)
-		room += s->query[i].best.k;
+		room += MIN(s->query[i].best.k, s->chunk);
 	hits = mem_alloc(room * s->chunks, sizeof(*hits));
 	s->part = mem_zalloc(s->n * s->chunks, sizeof(*s->part));
 	for (size_t i = 0; i < s->n * s->chunks; i++) {
-		s->part[i] = (struct topk){hits + at, s->query[i / s->chunks].best.k, 0};
+		s->part[i] =
+			(struct topk){hits + at, MIN(s->query[i / s->chunks].best.k, s->chunk), 0};
 		at += s->part[i].k;
 	}
 	par_for(par, blocks * s->chunks, search_chunk, s);
@@ -155,9 +149,10 @@ static void search_all(struct par *par, struct search *s)
 }
 
 void ann_search(struct par *par, const struct ann *queries, size_t q, size_t n,
-	const struct ann *items, struct ann_query *query)
+	const struct ann *items, const uint32_t *owner, struct ann_query *query)
 {
-	struct search s = {.queries = queries, .items = items, .q = q, .n = n, .query = query};
+	struct search s = {
+		.queries = queries, .items = items, .q = q, .n = n, .owner = owner, .query = query};
 	unsigned threads = par_threads(par);
 
 	for (size_t i = 0; i < n; i++)

@@ -29,21 +29,22 @@ size_t ann_count(const struct ann *a);
 void ann_reset(struct ann *a);
 void ann_free(struct ann *a);
 
+enum { ANN_NOBODY = UINT32_MAX };
+
 /* What one query is compared with and where its hits go. */
 struct ann_query {
 	const uint32_t *which; /* the nwhich items to compare with; NULL: all items */
 	size_t nwhich;
-	const uint32_t *skip; /* nskip items not to be compared with */
-	size_t nskip;
+	uint32_t self;    /* items with this owner are left out; ANN_NOBODY: none */
 	struct topk best; /* the caller gives memory for k hits; then the hits, best first */
 };
 
 /*
  * Finds the best items for queries q .. q+n-1, described by query[0 .. n-1]. Either all of them
- * have a `which` or none. The measures and, for vectors, the dimensions must agree; with no items
- * or no queries there is nothing to agree.
+ * have a `which` or none. owner[i] is a number of the caller's for item i. The measures and, for
+ * vectors, the dimensions must agree; with no items or no queries there is nothing to agree.
  */
 void ann_search(struct par *par, const struct ann *queries, size_t q, size_t n,
-	const struct ann *items, struct ann_query *query);
+	const struct ann *items, const uint32_t *owner, struct ann_query *query);
 
 #endif

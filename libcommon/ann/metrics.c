@@ -99,21 +99,21 @@ struct metrics_at metrics_ranking_get(const struct metrics_ranking *m, size_t i)
 /* ---- classifications ---- */
 
 /*
- * Bins for probabilities: below 0.5 by the float's exponent and its ten highest bits, from 2^-31
+ * Bins for probabilities: below 0.5 by the float's exponent and the eight bits after it, from 2^-32
  * on; above, the mirror image, as probabilities crowd at both ends.
  */
-enum { HALF = 31 << 10, BINS = 2 * HALF };
+enum { HALF = 31 << 8, BINS = 2 * HALF };
 
 static size_t bin_of(float s)
 {
 	float t = s < 0.5f ? s : 1 - s; /* exact */
-	uint32_t bits, base = (127 - 32) << 10;
+	uint32_t bits, base = (127 - 32) << 8;
 	size_t i;
 
 	if (!(t > 0x1p-32f))
 		t = 0x1p-32f; /* too small, or not a probability */
 	memcpy(&bits, &t, sizeof(bits));
-	i = MIN((bits >> 13) - base, (uint32_t)HALF - 1);
+	i = MIN((bits >> 15) - base, (uint32_t)HALF - 1);
 	return s < 0.5f ? i : BINS - 1 - i;
 }
 

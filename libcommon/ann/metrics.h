@@ -1,9 +1,9 @@
 /*
  * metrics.h: how good a ranking or a classification is, accumulated one query at a time.
  *
- * Rankings, after BinBert section 6.1.2 (in the plan's numbering formulas 5 and 6). For a query q
- * with answers r1 .. rk, sim(r) 1 if r is similar to q and else 0, and #sim(q) similar items among
- * all candidates:
+ * Rankings, after BinBert section 6.1.2 (formula 6 is the nDCG). For a query q with answers
+ * r1 .. rk, sim(r) 1 if r is similar to q and else 0, and #sim(q) similar items among all
+ * candidates:
  *
  *	precision@k = (sum over i <= k of sim(ri)) / k
  *	recall@k    = (sum over i <= k of sim(ri)) / #sim(q)
@@ -28,7 +28,7 @@ enum {
 	METRICS_K_MAX = 64,             /* values of k at a time */
 	METRICS_RELEVANT_MAX = 1 << 24, /* largest #sim(q) */
 	METRICS_CLASSES_MAX = 1024,     /* classes of a classification */
-	METRICS_AUC_CLASSES_MAX = 64,   /* more: no AUC (1 MiB each) */
+	METRICS_AUC_CLASSES_MAX = 64,   /* more: no AUC (256 KiB each) */
 };
 
 /* ---- rankings ---- */
@@ -109,7 +109,7 @@ struct metrics_f1 metrics_macro_f1(const struct metrics_classes *m);
  * Area under the ROC curve of a class against the rest: the probability that a record of the class
  * has a higher score for it than one of another, ties counting a half. NAN when undefined, when
  * not all records have a score for the class, or with too many classes. Scores that differ by less
- * than 0.1% of their distance to 0 or 1 count as tied.
+ * than 0.4% of their distance to 0 or 1 count as tied.
  */
 double metrics_class_auc(const struct metrics_classes *m, size_t class);
 /* The mean over the classes that have one: one versus rest. */

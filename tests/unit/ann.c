@@ -152,7 +152,7 @@ static void test_jaccard(void)
 	jaccard_free(&items);
 }
 
-/* One query by hand: all items scored, sorted, the skipped one left out. */
+/* One query by hand: all items scored, sorted, its own left out. */
 static void expect(const struct ann *q, size_t i, const struct ann *items,
 	const struct ann_query *found, size_t pool)
 {
@@ -162,7 +162,7 @@ static void expect(const struct ann *q, size_t i, const struct ann *items,
 	for (size_t j = 0; j < pool; j++) {
 		uint32_t item = found->which ? found->which[j] : (uint32_t)j;
 
-		if (found->nskip && item == found->skip[0])
+		if (item % 100 == found->self)
 			continue;
 		all[n++] = (struct topk_hit){plain(&q->cosine, i, &items->cosine, item), item};
 	}
@@ -183,7 +183,7 @@ static void test_search(size_t nq, size_t n, size_t k, bool chosen)
 	struct ann items = {.measure = ANN_COSINE}, queries = {.measure = ANN_COSINE};
 	struct ann_query *query = mem_zalloc(nq, sizeof(*query));
 	struct topk_hit *hit = mem_alloc(nq * k, sizeof(*hit)), *first = NULL;
-	uint32_t which[300], skip = 3;
+	uint32_t which[300], *owner = mem_alloc(n, sizeof(*owner));
 	float v[8] = {0};
 	struct err e;
 
@@ -193,6 +193,7 @@ static void test_search(size_t nq, size_t n, size_t k, bool chosen)
 		for (size_t d = 0; d < 8; d++)
 			v[d] = rng_normal(&r);
 		CHECK(cosine_add(&items.cosine, v, 8, &e) == 0);
+		owner[i] = (uint32_t)i % 100;
 	}
 	fill(&queries.cosine, nq + 2, 8, 9);
 	for (size_t j = 0; j < COUNT_OF(which); j++)
@@ -203,10 +204,9 @@ static void test_search(size_t nq, size_t n, size_t k, bool chosen)
 		for (size_t i = 0; i < nq; i++)
 			query[i] = (struct ann_query){.which = chosen ? which : NULL,
 				.nwhich = COUNT_OF(which),
-				.skip = &skip,
-				.nskip = i & 1,
+				.self = i & 1 ? 3 : ANN_NOBODY,
 				.best = {hit + i * k, k, 0}};
-		ann_search(par, &queries, 2, nq, &items, query);
+		ann_search(par, &queries, 2, nq, &items, owner, query);
 		for (size_t i = 0; threads == 1 && i < nq; i += 17)
 			expect(&queries, 2 + i, &items, &query[i], chosen ? COUNT_OF(which) : n);
 		if (!first) {
@@ -219,6 +219,7 @@ static void test_search(size_t nq, size_t n, size_t k, bool chosen)
 	mem_free(first);
 	mem_free(hit);
 	mem_free(query);
+	mem_free(owner);
 	ann_free(&items);
 	ann_free(&queries);
 }
@@ -227,15 +228,15 @@ static void test_empty(void)
 {
 	struct ann items = {.measure = ANN_JACCARD}, queries = {.measure = ANN_JACCARD};
 	struct topk_hit hit[2];
-	struct ann_query query = {.best = {hit, 2, 0}};
+	struct ann_query query = {.self = ANN_NOBODY, .best = {hit, 2, 0}};
 	struct par *par = par_new(2);
 
 	queries.set.like = &items.set;
 	jaccard_add(&queries.set, (uint32_t[]){1}, 1);
-	ann_search(par, &queries, 0, 1, &items, &query);
+	ann_search(par, &queries, 0, 1, &items, NULL, &query);
 	CHECK(query.best.n == 0);
 	jaccard_add(&items.set, NULL, 0); /* a set without members: no number at all */
-	ann_search(par, &queries, 0, 1, &items, &query);
+	ann_search(par, &queries, 0, 1, &items, NULL, &query);
 	CHECK(query.best.n == 1 && hit[0].score == 0);
 	CHECK(ann_count(&items) == 1);
 	ann_reset(&items);
