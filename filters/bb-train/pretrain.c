@@ -137,8 +137,11 @@ static int gather(struct task *t, struct place *at)
 	return tokens > 0;
 }
 
-/* Runs the gathered batch; if train, the gradient is left in the model. */
-static void compute(struct task *t, bool train, struct score *sum)
+/*
+ * Runs the gathered batch; if train, the gradient is left in the model. 0, or -1 if a signal asks
+ * to stop, which is not to wait for a long batch.
+ */
+static int compute(struct task *t, bool train, struct score *sum)
 {
 	uint64_t masked = 0, samples = 0;
 
@@ -154,6 +157,8 @@ static void compute(struct task *t, bool train, struct score *sum)
 			u->masked, u->row, u->want, t->code_only ? NULL : u->label, 0, 0};
 		struct model_losses l;
 
+		if (train && run_stopping())
+			return -1;
 		want.elm_scale = 1.0f / (float)MAX(masked, (uint64_t)1);
 		want.ssm_scale = 1.0f / (float)samples;
 		model_pretrain(t->r->m, pack_batch(&u->pack), &want, train, &l);
@@ -170,6 +175,7 @@ static void compute(struct task *t, bool train, struct score *sum)
 		sum->tokens += u->pack.tokens;
 	}
 	sum->samples += samples;
+	return 0;
 }
 
 static double ratio(double a, uint64_t b)
@@ -215,7 +221,7 @@ static void validate(struct task *t)
 			pairs_valid(t->s, i, &p);
 			add(t, u, &p, rng_new(SEED_VALID, i++));
 		}
-		compute(t, false, &sum);
+		(void)!compute(t, false, &sum);
 	}
 	if (!n)
 		return;
@@ -260,7 +266,8 @@ static enum run_next epoch(struct task *t)
 		if (!gather(t, &at))
 			break;
 		at.step++;
-		compute(t, true, &sum);
+		if (compute(t, true, &sum) < 0)
+			return RUN_STOP;
 		loss = print(&b, &sum, t->code_only, false);
 		next = run_step(r, &at, loss, buf_text(&b));
 		buf_free(&b);

@@ -286,6 +286,11 @@ enum run_next run_next(const struct run *r)
 	return r->at.step >= r->o->steps ? RUN_DONE : stop_asked ? RUN_STOP : RUN_GO;
 }
 
+bool run_stopping(void)
+{
+	return stop_asked;
+}
+
 enum run_next run_step(struct run *r, const struct place *at, double loss, const char *fields)
 {
 	double rate = (double)optim_rate(&r->optim), size = optim_step(&r->optim, r->m);

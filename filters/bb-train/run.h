@@ -66,6 +66,8 @@ void run_plan(struct run *r, uint64_t tokens, uint64_t longest);
 enum run_next run_step(struct run *r, const struct place *at, double loss, const char *fields);
 /* Whether a signal asks to stop, or --steps are done. */
 enum run_next run_next(const struct run *r);
+/* Whether a signal asks to stop: a batch may be given up, it will be drawn again. */
+bool run_stopping(void);
 /* Adds a line to the log. */
 void run_log(struct run *r, const char *fields);
 /* Saves the model for its users: config.json, model.safetensors. */

@@ -242,8 +242,8 @@ static void embed(struct task *t, bool keep)
 	}
 }
 
-/* The loss of the gathered batch, its gradient left in the model. */
-static double compute(struct task *t)
+/* The loss of the gathered batch, its gradient left in the model. 0, or -1: asked to stop. */
+static int compute(struct task *t, double *out)
 {
 	size_t h = t->r->m->config.hidden, at = 0, pairs = t->n / 2;
 	double loss = 0;
@@ -262,12 +262,15 @@ static double compute(struct task *t)
 	for (size_t i = 0; i < t->npacks; i++) {
 		const struct nn_batch *b = pack_batch(&t->pack[i]);
 
+		if (run_stopping())
+			return -1;
 		if (t->npacks > 1)
 			model_embed(t->r->m, b, t->layer, true, t->vec + at * h);
 		model_embed_back(t->r->m, b, t->layer, t->dvec + at * h);
 		at += t->pack[i].seqs;
 	}
-	return loss;
+	*out = loss;
+	return 0;
 }
 
 /* The AUC over one positive and one negative pair for each validation unit; -1 without any. */
@@ -338,7 +341,8 @@ static enum run_next epoch(struct task *t)
 		if (!gather(t, &at))
 			break;
 		at.step++;
-		loss = compute(t);
+		if (compute(t, &loss) < 0)
+			return RUN_STOP;
 		snprintf(fields, sizeof(fields), "\"loss\":%.6g,\"pairs\":%zu", loss, t->n / 2);
 		next = run_step(r, &at, loss, fields);
 		if (r->o->save_every && at.step % r->o->save_every == 0 && next != RUN_DONE)

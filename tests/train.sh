@@ -1,0 +1,159 @@
+#!/bin/sh
+# Training and embedding end to end on made-up tokens: learns, resumes exactly after signals and
+# kills, does not depend on threads or batches, refuses what does not fit.
+#
+#	tests/train.sh BIN-FOLDER
+set -eu
+bin=$(cd "$1" && pwd)
+dir=$(mktemp -d)
+trap "rm -rf $dir" EXIT
+cd "$dir"
+passed=0 failed=0
+
+check() { # check WHAT COMMAND...: the command succeeds
+	what=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "failed: $what" >&2
+	fi
+}
+
+status() { # status N COMMAND...: exits with N
+	want=$1 got=0
+	shift
+	"$@" >out 2>err || got=$?
+	[ "$got" = "$want" ]
+}
+
+same() {
+	cmp -s "$1/$3" "$2/$3"
+}
+
+# 400 words; the hash of this vocabulary is a constant of wordpiece_hash.
+{
+	printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n'
+	awk 'BEGIN { for (i = 0; i < 395; i++) print "t" i }'
+} >vocab.txt
+hash=0x3715931904045fee
+
+# records N GROUPED VOCAB-HASH: code of triples a, a+100, a+200; expressions that copy parts of it.
+records() {
+	awk -v n="$1" -v grouped="$2" -v hash="$3" 'BEGIN {
+		srand(1)
+		for (i = 0; i < n; i++) {
+			ids = ""; len = 3 * (1 + int(rand() * 12)); seed = int(i / 4)
+			for (k = 0; k < len; k += 3) {
+				a = grouped ? 10 + (seed * 37 + k * 11) % 90 : 10 + int(rand() * 90)
+				if (grouped && rand() < 0.2)
+					a = 10 + int(rand() * 90)
+				tok[k] = a; tok[k + 1] = a + 100; tok[k + 2] = a + 200
+			}
+			for (k = 0; k < len; k++)
+				ids = ids (k ? "," : "") tok[k]
+			printf "{\"unit\":\"strand\",\"origin\":{\"bin\":\"00000000000000000000000000000000\","
+			printf "\"file\":\"f\",\"fn\":\"0x%x\",\"name\":\"n%d\",\"addr\":\"0x%x\"},", i, i, i
+			printf "\"labels\":{},\"group\":\"%s\",\"vocab\":\"%s\",", grouped ? "g" seed : "", hash
+			printf "\"ids\":[%s],\"starts\":[0],\"eids\":[7,%d,%d,9],\"elens\":[4]}\n", ids,
+				tok[1], tok[0]
+		}
+	}' | "$bin/bb-cat" --from-json tokens
+}
+
+records 1500 0 $hash >pairs.tok
+records 400 1 $hash >groups.tok
+records 5 0 0x1 >foreign.tok
+records 0 0 $hash >empty.tok
+
+train() { # train FOLDER OPTION...
+	out=$1
+	shift
+	$exec "$bin/bb-train" -q --vocab vocab.txt --config tiny,hidden=64,intermediate=128 \
+		--batch-tokens 2000 --epochs 2 --lr 2e-3 --save-every 7 --seed 3 -o "$out" "$@"
+}
+exec=                # "exec" for the background, so that $! is bb-train itself
+
+# One run in one go, with 1 and 3 threads.
+train one -t 1 pairs.tok
+train three -t 3 pairs.tok
+for f in model.safetensors optimizer.safetensors metrics.jsonl; do
+	check "threads change $f" same one three $f
+done
+check "learns" awk -F'[:,]' '/valid/ { next } { for (i = 1; i < NF; i++) if ($i == "\"loss\"") l = $(i + 1)
+	if (!n++) first = l } END { exit !(l < first - 0.3) }' one/metrics.jsonl
+check "a finished training is left alone" status 0 train one pairs.tok
+check "other options are refused" status 1 train one --mask 0.2 pairs.tok
+
+# SIGTERM: 75, then the same command goes on.
+exec=exec train term pairs.tok &
+pid=$!
+while [ ! -s term/metrics.jsonl ]; do
+	kill -0 $pid || break
+	sleep 0.02
+done
+kill -TERM $pid
+got=0
+wait $pid || got=$?
+check "SIGTERM gives 75, not $got" [ $got = 75 ]
+check "resumes after SIGTERM" train term pairs.tok
+check "same weights after SIGTERM" same one term model.safetensors
+check "same log after SIGTERM" same one term metrics.jsonl
+
+# SIGKILL at several moments.
+for lines in 3 9 16; do
+	exec=exec train kill pairs.tok 2>err &
+	pid=$!
+	while [ "$(cat kill/metrics.jsonl 2>/dev/null | wc -l)" -lt $lines ]; do
+		kill -0 $pid 2>/dev/null || break
+		sleep 0.02
+	done
+	kill -KILL $pid 2>/dev/null || true
+	wait $pid 2>/dev/null || true
+done
+check "resumes after SIGKILL" train kill pairs.tok
+check "same weights after SIGKILL" same one kill model.safetensors
+check "same state after SIGKILL" same one kill optimizer.safetensors
+check "same log after SIGKILL" same one kill metrics.jsonl
+
+# Fine-tuning, from the model above.
+for loss in mse infonce; do
+	check "similarity by $loss" "$bin/bb-train" -q --task similarity --loss $loss --init one \
+		--epochs 6 --lr 2e-3 --batch-tokens 1500 --valid 0.3 -o tuned-$loss groups.tok
+	check "AUC of $loss" awk -F'"auc":' '/auc/ { a = $2 + 0; if (!n++) first = a
+		if (a > best) best = a } END { exit !(best > 0.8) }' tuned-$loss/metrics.jsonl
+done
+
+# A vector depends on its sequence alone.
+"$bin/bb-embed" -m one -t 1 groups.tok | "$bin/bb-cat" -j >a
+"$bin/bb-embed" -m one -t 3 --batch-tokens 100 groups.tok | "$bin/bb-cat" -j >b
+check "vectors depend on batches or threads" cmp a b
+"$bin/bb-cat" -n 1 groups.tok | "$bin/bb-embed" -m one | "$bin/bb-cat" -j >c
+head -n 1 a >d
+check "a vector depends on its neighbours" cmp c d
+"$bin/bb-embed" -m one --layer -2 groups.tok | "$bin/bb-cat" -j >e
+check "--layer has no effect" status 1 cmp a e
+check "an untrained model" "$bin/bb-train" --vocab vocab.txt --config tiny --steps 0 -o fresh
+check "embeds" sh -c "'$bin/bb-embed' -m fresh groups.tok | '$bin/bb-cat' -c >out"
+check "all of them" [ "$(cat out)" = 400 ]
+check "empty in, empty out" [ "$("$bin/bb-embed" -m one empty.tok | "$bin/bb-cat" -c)" = 0 ]
+
+# What does not fit.
+check "tokens of another vocabulary: train" status 1 train none foreign.tok
+check "says so" grep -q vocabulary err
+check "tokens of another vocabulary: embed" status 1 "$bin/bb-embed" -m one foreign.tok
+check "no such layer" status 2 "$bin/bb-embed" -m one --layer 9 groups.tok
+check "nothing to train on" status 1 train none2 empty.tok
+check "no folder" status 2 "$bin/bb-train" --vocab vocab.txt pairs.tok
+check "bad config" status 2 "$bin/bb-train" --vocab vocab.txt --config heads=3 -o none3 pairs.tok
+check "loss that is not finite" status 1 "$bin/bb-train" --vocab vocab.txt --config tiny --lr 1e30 \
+	--clip 0 --warmup 0 -o none4 pairs.tok
+check "names step and checkpoint" grep -q 'step.*none4' err
+cp -r one broken
+head -c 5000 one/model.safetensors >broken/model.safetensors
+check "truncated weights" status 1 "$bin/bb-embed" -m broken groups.tok
+check "named" grep -q model.safetensors err
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
