@@ -71,9 +71,12 @@ static const char *function_name(const struct image *im, uint64_t addr)
 	return u && u->addr == addr ? u->name : "";
 }
 
-static bool is_function(const struct elf_symbol *s)
+/* Object files do not say what symbols of other files are; loaded ones without a branch are taken
+ * for variables. */
+static bool is_function(const struct image *im, const struct elf_symbol *s)
 {
-	return s->type == ELF_FUNC || s->type == ELF_IFUNC || s->type == ELF_NOTYPE;
+	return s->type == ELF_FUNC || s->type == ELF_IFUNC ||
+	       (s->type == ELF_NOTYPE && !im->elf->object);
 }
 
 /* A symbol as what a branch, or a load from its GOT slot, reaches. */
@@ -83,7 +86,7 @@ static struct image_ref symbol_ref(
 	struct image_ref r = {.name = s->name};
 
 	if (!s->defined) {
-		r.kind = is_function(s) || branch ? REF_IMPORT : REF_DATA;
+		r.kind = branch || is_function(im, s) ? REF_IMPORT : REF_DATA;
 		return r;
 	}
 	r.target = s->addr + addend;
