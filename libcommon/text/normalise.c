@@ -426,14 +426,16 @@ static bool is_apart(
 	const struct word *a, const struct word *b, bool a_is_value, enum normalise_style style)
 {
 	char x = a->kind == WORD_MARK ? a->p[0] : 0, y = b->kind == WORD_MARK ? b->p[0] : 0;
+	bool x_opens = x == '(' || x == '*', y_opens = y == '(' || y == '*';
 
-	/* rsi [1:0]: the field is one word */
-	if (x == '[' || x == ':' || y == ':' || y == ']' || (x == '*' && y == '('))
+	/* rsi [1:0]: the field is one word, and so are brackets in a row */
+	if (x == '[' || x == ':' || y == ':' || y == ']' || (x_opens && y_opens) ||
+		(x == ')' && y == ')'))
 		return false;
 	if (style == NORMALISE_WORDS)
 		return true;
 	/* *(rbp add -168)[1:0], f(a, b), but: 0 Concat ( ... ) */
-	return !(x == '(' || x == '*' || y == ')' || y == ',' || y == '[' ||
+	return !(x_opens || y == ')' || y == ',' || y == '[' ||
 		 (y == '(' && a->kind == WORD_NAME && a_is_value));
 }
 

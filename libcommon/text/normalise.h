@@ -35,7 +35,9 @@ enum {
  * Words: an operand is one word, mov eax, dword[rbp-168]. Frequent operands become one token, rare
  * ones are cut by the vocabulary. On /usr/bin that is 2.7 tokens an instruction (vocabulary of
  * 4,096) where the paper's blanks give 3.6, and 4.8 if every bracket and comma is a word: 150
- * instructions fit into 512 tokens. Paper: mov eax, dword ptr [rbp - 168], for people.
+ * instructions fit into 512 tokens. In expressions registers and numbers are words of their own,
+ * *( rbp add 8 ), so that both languages share their tokens; brackets in a row are one.
+ * Paper: mov eax, dword ptr [rbp - 168] and *(rbp add 8), for people.
  */
 enum normalise_style { NORMALISE_WORDS, NORMALISE_PAPER };
 

@@ -213,9 +213,9 @@ static void test_expressions(void)
 	CHECK(expr_is("0 Concat * ( * ( rbp add -168 ) add 24 ) [1:1] ne 0 ", &paper,
 		"0 Concat *(*(rbp add -168) add 24)[1:1] ne 0"));
 	CHECK(expr_is("0 Concat *(*(rbp add -168) add 24)[1:1] ne 0", &words,
-		"0 Concat *( *( rbp add -168 ) add 24 ) [1:1] ne 0"));
+		"0 Concat *(*( rbp add -168 ) add 24 ) [1:1] ne 0"));
 	CHECK(expr_is("fprintf ( * ( rbp ) , 4202500 ) ", &paper, "fprintf(*(rbp), IMM)"));
-	CHECK(expr_is("fprintf(*(rbp),4202500)", &words, "fprintf ( *( rbp ) , IMM )"));
+	CHECK(expr_is("fprintf(*(rbp),4202500)", &words, "fprintf (*( rbp ) , IMM )"));
 	/* the threshold */
 	CHECK(expr_is("rax = 5000 add -5000", &words, "rax = 5000 add -5000"));
 	CHECK(expr_is("rax = 5001 add -5001", &words, "rax = IMM add IMM"));
@@ -225,9 +225,9 @@ static void test_expressions(void)
 		"1.23456 add -0.5 add 6000.5 add 7.1", &words, "1.23 add -0.5 add IMM add 7.1"));
 	/* registers have their whole name, functions and operators keep theirs */
 	CHECK(expr_is(
-		"al add ( ah add ( ax add eax ) )", &words, "rax add ( rax add ( rax add rax ) )"));
+		"al add ( ah add ( ax add eax ) )", &words, "rax add ( rax add ( rax add rax ))"));
 	CHECK(expr_is("sil = bpl add ( r8d add ( r15b add ( r10w add edi ) ) )", &words,
-		"rsi = rbp add ( r8 add ( r15 add ( r10 add rdi ) ) )"));
+		"rsi = rbp add ( r8 add ( r15 add ( r10 add rdi )))"));
 	CHECK(expr_is("rax = dx ( cl )", &words, "rax = dx ( rcx )"));
 	CHECK(expr_is("xmm0 = zf add r16d add ebl", &words, "xmm0 = zf add r16d add ebl"));
 	CHECK(expr_is("", &words, ""));
