@@ -130,7 +130,8 @@ static void settle(struct finder *f, struct functions *fs)
 
 	fs->n = 0;
 	fs->f = NULL;
-	qsort(f->c, f->n, sizeof(*f->c), by_address);
+	if (f->n)
+		qsort(f->c, f->n, sizeof(*f->c), by_address);
 	for (size_t i = 0, k; i < f->n; i = k) {
 		struct func *last = fs->n ? &fs->f[fs->n - 1] : NULL;
 		const struct candidate *best = &f->c[i];

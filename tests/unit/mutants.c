@@ -1,0 +1,347 @@
+/*
+ * mutants.c: damaged ELF files. Seeded mutations of headers, section tables, symbols, relocations,
+ * unwind tables and contents are read and taken apart in child processes with bounded memory and
+ * time: no signal, no hang. Then bb-disasm itself, if it has been built beside this test, gets
+ * mutants between two good files: one line for each bad file, the good ones unaffected.
+ *
+ * BB_MUTANTS=N makes N of them (default 400).
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "code/body.h"
+#include "formats/function.h"
+#include "formats/kinds.h"
+#include "stream/stream.h"
+#include "tests/unit.h"
+
+enum { BATCH = 50, SECONDS = 4, MEMORY = 512 << 20, CLI_FILES = 40 };
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
+static char folder[] = "/tmp/bb-mutants-XXXXXX";
+
+static const char source[] =
+	"#include <stdio.h>\n"
+	"#include <stdlib.h>\n"
+	"extern int other(int);\n"
+	"int table[3] = {1, 2, 3};\n"
+	"__attribute__((weak)) int other(int x) { return x ? other(x - 1) : table[x]; }\n"
+	"int choose(int x) { switch (x) { case 0: return other(1); case 1: puts(\"a\"); break;\n"
+	"case 2: return 7; case 3: return other(x); case 4: exit(2); case 5: return x * 3; }\n"
+	"return 0; }\n"
+	"int main(int c, char **v) { printf(\"%s\", v[0]); return choose(c); }\n";
+
+struct input {
+	uint8_t *p;
+	size_t n;
+};
+
+static struct input load(const char *path)
+{
+	struct input in = {0};
+	int fd = open(path, O_RDONLY);
+	size_t cap = 0;
+	ssize_t got;
+
+	do {
+		in.p = mem_grow(in.p, &cap, in.n + (1 << 16), 1);
+		got = read(fd, in.p + in.n, cap - in.n);
+		in.n += got > 0 ? (size_t)got : 0;
+	} while (got > 0);
+	close(fd);
+	return in;
+}
+
+static char *path_of(const char *name)
+{
+	static struct buf b[4];
+	static unsigned next;
+	struct buf *p = &b[next++ % 4];
+
+	buf_reset(p);
+	buf_printf(p, "%s/%s", folder, name);
+	return buf_text(p);
+}
+
+static void save(const char *path, struct input in)
+{
+	FILE *f = fopen(path, "w");
+
+	CHECK(f && fwrite(in.p, 1, in.n, f) == in.n && fclose(f) == 0);
+}
+
+static struct input compile(const char *options)
+{
+	struct buf command = {0};
+	const char *cc = getenv("CC");
+	struct input in;
+
+	save(path_of("x.c"), (struct input){(uint8_t *)source, sizeof(source) - 1});
+	buf_printf(
+		&command, "%s %s -o %s %s", cc ? cc : "cc", options, path_of("x"), path_of("x.c"));
+	CHECK(system(buf_text(&command)) == 0);
+	buf_free(&command);
+	in = load(path_of("x"));
+	CHECK(in.n > sizeof(Elf64_Ehdr));
+	return in;
+}
+
+/* ---- mutations ---- */
+
+static uint64_t nasty(struct rng *r, size_t n)
+{
+	switch (rng_below(r, 9)) {
+	case 0: return 0;
+	case 1: return 1;
+	case 2: return UINT64_MAX;
+	case 3: return UINT64_MAX - rng_below(r, 64);
+	case 4: return n;
+	case 5: return n - 1 - rng_below(r, 64);
+	case 6: return UINT64_C(1) << rng_below(r, 64);
+	case 7: return rng_below(r, n);
+	default: return rng_u64(r);
+	}
+}
+
+/* Writes a nasty number of 1, 2, 4 or 8 bytes somewhere in [from, to). */
+static void poke(struct input in, size_t from, size_t to, struct rng *r)
+{
+	size_t size = (size_t)1 << rng_below(r, 4), at;
+	uint64_t v = nasty(r, in.n);
+
+	if (to > in.n || from >= to || to - from < size)
+		return;
+	at = from + rng_below(r, to - from - size + 1);
+	if (rng_below(r, 2))
+		at -= (at - from) % size; /* where fields are */
+	memcpy(in.p + at, &v, size);
+}
+
+/* Pokes into a random section, or into the section table. */
+static void poke_section(
+	struct input in, const Elf64_Ehdr *good, const Elf64_Shdr *table, struct rng *r)
+{
+	size_t k = rng_below(r, good->e_shnum);
+
+	if (rng_below(r, 2))
+		poke(in, good->e_shoff + k * sizeof(*table),
+			good->e_shoff + (k + 1) * sizeof(*table), r);
+	else if (table[k].sh_type != SHT_NOBITS)
+		poke(in, table[k].sh_offset, table[k].sh_offset + table[k].sh_size, r);
+}
+
+/* A damaged copy. */
+static struct input mutate(struct input good, struct rng *r)
+{
+	const Elf64_Ehdr *h = (const Elf64_Ehdr *)good.p;
+	const Elf64_Shdr *table = (const Elf64_Shdr *)(good.p + h->e_shoff);
+	struct input in = {mem_alloc(good.n, 1), good.n};
+	unsigned changes = 1 + (unsigned)rng_below(r, 4);
+
+	memcpy(in.p, good.p, good.n);
+	while (changes--) {
+		switch (rng_below(r, 8)) {
+		case 0: poke(in, 4, sizeof(*h), r); break;
+		case 1: poke(in, 0, in.n, r); break;
+		case 2:
+			poke(in, h->e_phoff, h->e_phoff + h->e_phnum * sizeof(Elf64_Phdr), r);
+			break;
+		default: poke_section(in, h, table, r); break;
+		}
+	}
+	if (!rng_below(r, 12))
+		in.n = rng_below(r, in.n);
+	return in;
+}
+
+/* ---- in a child process ---- */
+
+static void take_apart(struct input in, unsigned flags, struct insn_decoder *d, struct body *b)
+{
+	struct err e;
+	struct image *im = image_new(in.p, in.n, flags, &e);
+
+	for (size_t i = 0; im && i < im->functions.n; i++) {
+		if (body_build(b, d, im, &im->functions.f[i]) < 0)
+			continue;
+	}
+	image_free(im);
+}
+
+static void limit(void)
+{
+	struct rlimit memory = {MEMORY, MEMORY}, core = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &core);
+	if (!SANITIZED)
+		setrlimit(RLIMIT_AS, &memory);
+}
+
+/* Mutants first to end-1; the child's exit status is 0 when all went well. */
+static int batch(const struct input *good, size_t ngood, unsigned first, unsigned end)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		struct insn_decoder *d = insn_open(ARCH_X86_64);
+		struct body b = {0};
+
+		limit();
+		for (unsigned i = first; i < end; i++) {
+			struct rng r = rng_new(7, i);
+			struct input in = mutate(good[i % ngood], &r);
+
+			alarm(SECONDS);
+			take_apart(in, i & 1 ? IMAGE_IGNORE_SYMBOLS : 0, d, &b);
+			mem_free(in.p);
+		}
+		body_free(&b);
+		insn_close(d);
+		_exit(0);
+	}
+	CHECK(child > 0 && waitpid(child, &status, 0) == child);
+	if (status)
+		fprintf(stderr, "mutants %u to %u: status 0x%x\n", first, end - 1, status);
+	return status;
+}
+
+/* ---- bb-disasm ---- */
+
+static char *program(void)
+{
+	static char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+
+	CHECK(n > 0);
+	path[n] = 0;
+	strcat(dirname(path), "/../bin/bb-disasm");
+	return access(path, X_OK) ? NULL : path;
+}
+
+/* Runs the program on good, mutants, good; its exit status. Lines on stderr in *lines. */
+static int run(char *bin, char **paths, size_t n, unsigned *lines)
+{
+	char *argv[CLI_FILES + 16], *errors = path_of("errors");
+	size_t a = 0;
+	int status;
+	pid_t child;
+	FILE *f;
+
+	argv[a++] = bin;
+	argv[a++] = "-t2";
+	argv[a++] = "-o";
+	argv[a++] = path_of("out");
+	for (size_t i = 0; i < n; i++)
+		argv[a++] = paths[i];
+	argv[a] = NULL;
+	child = fork();
+	if (child == 0) {
+		limit();
+		alarm(SECONDS * 10);
+		if (!freopen(errors, "w", stderr))
+			_exit(99);
+		execv(bin, argv);
+		_exit(98);
+	}
+	CHECK(child > 0 && waitpid(child, &status, 0) == child);
+	*lines = 0;
+	f = fopen(errors, "r");
+	CHECK(f != NULL);
+	for (int c; (c = getc(f)) != EOF;)
+		*lines += c == '\n';
+	fclose(f);
+	return status;
+}
+
+/* Records of the file of that name in the output. */
+static size_t records(const char *name)
+{
+	char *path = path_of("out");
+	struct stream_reader *s = stream_open(&path, 1, &function_kind, kinds_all);
+	struct function f;
+	size_t n = 0;
+	int got;
+
+	while ((got = stream_read(s, &f)) > 0)
+		n += !strcmp(f.file, name);
+	CHECK(got == 0);
+	stream_close(s);
+	return n;
+}
+
+static void command_line(const struct input *good, size_t ngood)
+{
+	char *bin = program(), *paths[CLI_FILES + 2];
+	unsigned lines, alone;
+	struct buf name = {0};
+
+	if (!bin) {
+		printf("bb-disasm is not built: the library alone was tested\n");
+		return;
+	}
+	for (unsigned i = 0; i < CLI_FILES; i++) {
+		struct rng r = rng_new(8, i);
+		struct input in = mutate(good[i % ngood], &r);
+
+		buf_reset(&name);
+		buf_printf(&name, "m%u", i);
+		paths[i + 1] = mem_strdup(path_of(buf_text(&name)));
+		save(paths[i + 1], in);
+		mem_free(in.p);
+	}
+	save(path_of("good"), good[0]);
+	paths[0] = mem_strdup(path_of("good"));
+	CHECK(run(bin, paths, 1, &lines) == 0 && lines == 0);
+	alone = (unsigned)records("good");
+	CHECK(alone >= 3);
+	paths[CLI_FILES + 1] = paths[0];
+	CHECK(run(bin, paths, CLI_FILES + 2, &lines) == 0);
+	CHECK(lines > 3 && lines <= CLI_FILES);
+	CHECK(records("good") == 2 * alone);
+	printf("bb-disasm: %u of %d mutants refused, good files unaffected\n", lines, CLI_FILES);
+	for (unsigned i = 0; i <= CLI_FILES; i++)
+		mem_free(paths[i]);
+	buf_free(&name);
+}
+
+int main(void)
+{
+	const char *env = getenv("BB_MUTANTS");
+	unsigned n = env ? (unsigned)strtoul(env, NULL, 10) : 400, bad = 0;
+	struct input good[5];
+	struct buf command = {0};
+
+	CHECK(mkdtemp(folder) != NULL);
+	good[0] = compile("-c -O1 -fPIC -g");
+	good[1] = compile("-O2 -fPIE -pie");
+	good[2] = compile("-O0 -fno-pie -no-pie");
+	good[3] = compile("-c -O2 -ffunction-sections");
+	good[4] = load("/bin/ls");
+	for (unsigned i = 0; i < n; i += BATCH)
+		bad += batch(good, COUNT_OF(good), i, MIN(i + BATCH, n)) != 0;
+	CHECK(bad == 0);
+	printf("%u mutants in batches of %d, %u batches failed\n", n, BATCH, bad);
+	command_line(good, COUNT_OF(good));
+	buf_printf(&command, "rm -r %s", folder);
+	CHECK(system(buf_text(&command)) == 0);
+	buf_free(&command);
+	for (size_t i = 0; i < COUNT_OF(good); i++)
+		mem_free(good[i].p);
+	return unit_done();
+}
