@@ -6,11 +6,18 @@
  */
 #include <string.h>
 
+#include "base/cache.h"
 #include "base/mem.h"
 #include "cli/filter.h"
+#include "code/codekey.h"
 #include "formats/function.h"
 #include "formats/sequence.h"
 #include "sem/slice.h"
+
+enum {
+	MEMO_BITS = 13, /* blocks a worker remembers: about what the processor's own cache holds */
+	MEMO_INSNS = 100, /* longer blocks hardly repeat */
+};
 
 enum unit { UNIT_STRAND, UNIT_BLOCK, UNIT_FUNCTION, UNIT_COUNT };
 static const char *const unit_name[UNIT_COUNT] = {"strand", "block", "function"};
@@ -27,7 +34,10 @@ struct worker {
 	const struct options *o;
 	struct insn_decoder *dec;
 	struct slice *slice;
-	struct insn *insn; /* of the function at hand */
+	struct cache *memo; /* strands by code of the block */
+	struct buf key;
+	struct buf plan; /* for each block: number of strands; for each: number of indices, these */
+	struct insn *insn; /* of the block at hand */
 	size_t capinsns;
 	uint32_t *at; /* where each instruction begins; one more for the end */
 	size_t capat;
@@ -48,6 +58,7 @@ static void *worker_new(void *ctx)
 	w->o = ctx;
 	w->dec = insn_open(ARCH_X86_64);
 	w->slice = slice_new();
+	w->memo = cache_new(MEMO_BITS);
 	return w;
 }
 
@@ -57,6 +68,9 @@ static void worker_free(void *worker)
 
 	insn_close(w->dec);
 	slice_free(w->slice);
+	cache_free(w->memo);
+	buf_free(&w->key);
+	buf_free(&w->plan);
 	buf_free(&w->code);
 	buf_free(&w->group);
 	mem_free(w->insn);
@@ -206,17 +220,120 @@ static void emit(struct worker *w, const struct function *f, const struct pick *
 	filter_emit(out, &s);
 }
 
-/* ---- a function ---- */
+/* ---- the strands of a block ---- */
 
-static bool is_tail_call(const struct function *f, const struct insn *last, size_t i, size_t ref)
+/* Does a reference say that the instruction reaches a function? `from`: the first to look at. */
+static bool reaches_function(const struct refs *r, size_t from, size_t insn)
 {
-	if (last->flow != INSN_JUMP)
-		return false;
-	for (; ref < f->refs.insn.n && f->refs.insn.p[ref] <= i; ref++)
-		if (f->refs.insn.p[ref] == i &&
-			(f->refs.kind.p[ref] == REF_CALL || f->refs.kind.p[ref] == REF_IMPORT))
+	for (size_t i = from; i < r->insn.n && r->insn.p[i] <= insn; i++)
+		if (r->insn.p[i] == insn &&
+			(r->kind.p[i] == REF_CALL || r->kind.p[i] == REF_IMPORT))
 			return true;
 	return false;
+}
+
+static void put_u32(struct buf *b, uint32_t v)
+{
+	buf_put(b, &v, sizeof(v));
+}
+
+/* Appends the block's strands to the plan. 0, or -1: skipped. */
+static int slice(struct worker *w, const struct function *f, size_t first, size_t n,
+	bool calls_last, struct filter_out *out)
+{
+	size_t strands;
+
+	w->insn = mem_grow(w->insn, &w->capinsns, n, sizeof(*w->insn));
+	for (size_t k = 0; k < n; k++) {
+		uint32_t at = w->at[first + k];
+		uint8_t len = f->len.p[first + k];
+
+		if (insn_decode(w->dec, f->code.p + at, len, &w->insn[k]) && w->insn[k].len == len)
+			continue;
+		filter_skip(out, "%s: 0x%llx: no instruction of %u bytes", f->file,
+			(unsigned long long)f->addr + at, len);
+		return -1;
+	}
+	strands = slice_block(w->slice, w->insn, n, calls_last && w->insn[n - 1].flow == INSN_JUMP);
+	put_u32(&w->plan, (uint32_t)strands);
+	for (size_t k = 0; k < strands; k++) {
+		size_t count;
+		const uint32_t *index = slice_strand(w->slice, k, &count);
+
+		put_u32(&w->plan, (uint32_t)count);
+		buf_put(&w->plan, index, count * sizeof(*index));
+	}
+	return 0;
+}
+
+/* The same by memory, or by work and kept: strands depend on nothing but the block's code. */
+static int plan_block(struct worker *w, const struct function *f, size_t first, size_t n,
+	size_t ref, struct filter_out *out)
+{
+	bool calls_last = reaches_function(&f->refs, ref, first + n - 1);
+	bool use_memo = n <= MEMO_INSNS;
+	size_t start = w->plan.n, size;
+
+	if (use_memo) {
+		const void *known;
+
+		buf_reset(&w->key);
+		buf_putc(&w->key, calls_last);
+		codekey_put(&w->key, f->code.p + w->at[first], f->len.p + first, n);
+		known = cache_get(w->memo, w->key.p, w->key.n, &size);
+		if (known) {
+			buf_put(&w->plan, known, size);
+			return 0;
+		}
+	}
+	if (slice(w, f, first, n, calls_last, out) < 0)
+		return -1;
+	if (use_memo)
+		cache_put(w->memo, w->key.p, w->key.n, w->plan.p + start, w->plan.n - start);
+	return 0;
+}
+
+/* ---- a function ---- */
+
+static size_t block_end(const struct function *f, size_t b)
+{
+	return b + 1 < f->blocks.n ? f->blocks.p[b + 1] : f->len.n;
+}
+
+static size_t skip_refs(const struct function *f, size_t ref, size_t first)
+{
+	while (ref < f->refs.insn.n && f->refs.insn.p[ref] < first)
+		ref++;
+	return ref;
+}
+
+/* All strands are found before the first one is written: a bad function is skipped as a whole. */
+static void cut_strands(struct worker *w, const struct function *f, struct filter_out *out)
+{
+	const uint32_t *plan;
+	size_t ref = 0;
+
+	buf_reset(&w->plan);
+	for (size_t b = 0; b < f->blocks.n; b++) {
+		size_t first = f->blocks.p[b];
+
+		ref = skip_refs(f, ref, first);
+		if (plan_block(w, f, first, block_end(f, b) - first, ref, out) < 0)
+			return;
+	}
+	plan = (const uint32_t *)w->plan.p;
+	ref = 0;
+	for (size_t b = 0; b < f->blocks.n; b++) {
+		struct pick p = {.first = f->blocks.p[b]};
+
+		ref = skip_refs(f, ref, p.first);
+		for (uint32_t left = *plan++; left; left--) {
+			p.n = *plan++;
+			p.index = plan;
+			plan += p.n;
+			emit(w, f, &p, ref, out);
+		}
+	}
 }
 
 static void cut_blocks(struct worker *w, const struct function *f, struct filter_out *out)
@@ -225,27 +342,13 @@ static void cut_blocks(struct worker *w, const struct function *f, struct filter
 
 	for (size_t b = 0; b < f->blocks.n; b++) {
 		size_t first = f->blocks.p[b];
-		size_t end = b + 1 < f->blocks.n ? f->blocks.p[b + 1] : f->len.n;
-		struct pick p = {NULL, first, end - first};
-		size_t strands;
 
-		while (ref < f->refs.insn.n && f->refs.insn.p[ref] < first)
-			ref++;
-		if (w->o->unit == UNIT_BLOCK) {
-			emit(w, f, &p, ref, out);
-			continue;
-		}
-		strands = slice_block(w->slice, w->insn + first, end - first,
-			is_tail_call(f, &w->insn[end - 1], end - 1, ref));
-		for (size_t k = 0; k < strands; k++) {
-			p.index = slice_strand(w->slice, k, &p.n);
-			emit(w, f, &p, ref, out);
-		}
+		ref = skip_refs(f, ref, first);
+		emit(w, f, &(struct pick){NULL, first, block_end(f, b) - first}, ref, out);
 	}
 }
 
-/* Finds where the instructions begin and, for strands, decodes them. False: skipped. */
-static bool prepare(struct worker *w, const struct function *f, struct filter_out *out)
+static void find_starts(struct worker *w, const struct function *f)
 {
 	uint32_t at = 0;
 
@@ -255,40 +358,30 @@ static bool prepare(struct worker *w, const struct function *f, struct filter_ou
 		at += f->len.p[i];
 	}
 	w->at[f->len.n] = at;
-	if (w->o->unit != UNIT_STRAND)
-		return true;
-	if (insn_arch_find(f->arch) != ARCH_X86_64) {
-		filter_skip(
-			out, "%s: %s: no semantics for architecture %s", f->file, f->name, f->arch);
-		return false;
-	}
-	w->insn = mem_grow(w->insn, &w->capinsns, f->len.n, sizeof(*w->insn));
-	for (size_t i = 0; i < f->len.n; i++)
-		if (!insn_decode(w->dec, f->code.p + w->at[i], f->len.p[i], &w->insn[i]) ||
-			w->insn[i].len != f->len.p[i]) {
-			filter_skip(out, "%s: 0x%llx: no instruction of %u bytes", f->file,
-				(unsigned long long)f->addr + w->at[i], f->len.p[i]);
-			return false;
-		}
-	return true;
 }
 
 static void work(void *worker, const struct kind *kind, void *rec, struct filter_out *out)
 {
 	struct worker *w = worker;
 	const struct function *f = rec;
+	struct pick all = {NULL, 0, f->len.n};
 
 	(void)kind;
-	if ((*f->thunk && !w->o->thunks) || !prepare(w, f, out))
+	if (*f->thunk && !w->o->thunks)
 		return;
-	if (w->o->unit == UNIT_FUNCTION) {
-		struct pick p = {NULL, 0, f->len.n};
-
+	find_starts(w, f);
+	switch (w->o->unit) {
+	case UNIT_STRAND:
+		if (insn_arch_find(f->arch) == ARCH_X86_64)
+			cut_strands(w, f, out);
+		else
+			filter_skip(out, "%s: no semantics for architecture %s", f->file, f->arch);
+		break;
+	case UNIT_BLOCK: cut_blocks(w, f, out); break;
+	default:
 		if (w->o->max_insns)
-			p.n = MIN(p.n, w->o->max_insns);
-		emit(w, f, &p, 0, out);
-	} else {
-		cut_blocks(w, f, out);
+			all.n = MIN(all.n, w->o->max_insns);
+		emit(w, f, &all, 0, out);
 	}
 }
 

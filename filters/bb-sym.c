@@ -12,16 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cache.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "cli/filter.h"
+#include "code/codekey.h"
 #include "formats/sequence.h"
 #include "sem/symex.h"
 #include "sem/x86.h"
 
 enum {
-	MEMO_BYTES = 32 << 20, /* of keys and results in one worker; then it starts anew */
-	MEMO_CODE = 512,       /* longer code is not worth remembering */
+	MEMO_BITS = 13, /* results a worker remembers: about what the processor's own cache holds */
+	MEMO_CODE = 512, /* bytes; longer code hardly repeats */
 };
 
 struct options {
@@ -30,7 +32,6 @@ struct options {
 	atomic_uint_fast64_t dropped; /* expressions too large, of all workers */
 };
 
-/* A remembered result. */
 struct result {
 	const char **text;
 	uint64_t *hash;
@@ -43,10 +44,8 @@ struct worker {
 	struct symex *symex;
 	struct insn *insn; /* of the sequence at hand */
 	size_t capinsns;
-	struct map memo; /* code and references to a struct result in `kept` */
-	struct arena kept;
-	size_t bytes; /* in memo and kept */
-	struct buf key;
+	struct cache *memo; /* results by code and references */
+	struct buf key, value;
 	const char **text; /* the result at hand as columns */
 	uint64_t *hash;
 	size_t captext, caphash;
@@ -59,6 +58,7 @@ static void *worker_new(void *ctx)
 	w->o = ctx;
 	w->dec = insn_open(ARCH_X86_64);
 	w->symex = symex_new();
+	w->memo = cache_new(MEMO_BITS);
 	return w;
 }
 
@@ -68,9 +68,9 @@ static void worker_free(void *worker)
 
 	insn_close(w->dec);
 	symex_free(w->symex);
-	map_free(&w->memo);
-	arena_free(&w->kept);
+	cache_free(w->memo);
 	buf_free(&w->key);
+	buf_free(&w->value);
 	mem_free(w->insn);
 	mem_free(w->text);
 	mem_free(w->hash);
@@ -96,14 +96,19 @@ static int decode(struct worker *w, const struct sequence *s, size_t *bad)
 	return 0;
 }
 
+static void make_room(struct worker *w, size_t n)
+{
+	w->text = mem_grow(w->text, &w->captext, n, sizeof(*w->text));
+	w->hash = mem_grow(w->hash, &w->caphash, n, sizeof(*w->hash));
+}
+
 static struct result run(struct worker *w, const struct sequence *s)
 {
 	const struct symex_output *out;
 	struct result r;
 
 	r.n = symex_run(w->symex, w->insn, s->len.n, &s->refs, &out, &r.dropped);
-	w->text = mem_grow(w->text, &w->captext, r.n, sizeof(*w->text));
-	w->hash = mem_grow(w->hash, &w->caphash, r.n, sizeof(*w->hash));
+	make_room(w, r.n);
 	for (size_t i = 0; i < r.n; i++) {
 		w->text[i] = out[i].text;
 		w->hash[i] = out[i].hash;
@@ -115,34 +120,14 @@ static struct result run(struct worker *w, const struct sequence *s)
 
 /* ---- the memo ---- */
 
-/*
- * Bytes of the displacement of a direct branch without prefix: where it goes is in no expression,
- * and would make almost every call different.
- */
-static size_t branch_bytes(const uint8_t *p, size_t n)
-{
-	if (n == 5 && (*p == 0xe8 || *p == 0xe9))
-		return 4;
-	if (n == 2 && (*p == 0xeb || (*p & 0xf0) == 0x70))
-		return 1;
-	return n == 6 && *p == 0x0f && (p[1] & 0xf0) == 0x80 ? 4 : 0;
-}
-
 /* All that the result depends on, as bytes. */
 static void make_key(struct worker *w, const struct sequence *s)
 {
 	const struct refs *r = &s->refs;
-	const uint8_t *p = s->code.p;
 	struct buf *b = &w->key;
-	uint16_t n = (uint16_t)s->len.n; /* at most MEMO_CODE */
 
 	buf_reset(b);
-	buf_put(b, &n, sizeof(n));
-	buf_put(b, s->len.p, s->len.n);
-	for (size_t i = 0; i < s->len.n; i++) {
-		buf_put(b, p, s->len.p[i] - branch_bytes(p, s->len.p[i]));
-		p += s->len.p[i];
-	}
+	codekey_put(b, s->code.p, s->len.p, s->len.n);
 	for (size_t i = 0; i < r->insn.n; i++) {
 		const char *name = refs_name(r, i);
 
@@ -151,7 +136,7 @@ static void make_key(struct worker *w, const struct sequence *s)
 		buf_put(b, &r->insn.p[i], sizeof(r->insn.p[i]));
 		buf_putc(b, r->kind.p[i]);
 		if (r->kind.p[i] == REF_CALL)
-			continue; /* is func */
+			continue; /* is func, whatever the address */
 		buf_put(b, &r->target.p[i], sizeof(r->target.p[i]));
 		if (name)
 			buf_puts(b, name);
@@ -159,50 +144,57 @@ static void make_key(struct worker *w, const struct sequence *s)
 	}
 }
 
-static void keep(struct worker *w, struct map_entry *e, const struct result *r)
+/* As bytes: number, dropped, hashes, texts with their ends. */
+static void keep(struct worker *w, const struct result *r)
 {
-	struct result *k = arena_get(&w->kept, 1, sizeof(*k));
+	uint64_t head[2] = {r->n, r->dropped};
 
-	*k = *r;
-	k->text = arena_get(&w->kept, r->n, sizeof(*k->text));
-	k->hash = arena_get(&w->kept, r->n, sizeof(*k->hash));
-	for (size_t i = 0; i < r->n; i++) {
-		size_t n = strlen(r->text[i]);
+	buf_reset(&w->value);
+	buf_put(&w->value, head, sizeof(head));
+	buf_put(&w->value, r->hash, r->n * sizeof(*r->hash));
+	for (size_t i = 0; i < r->n && w->value.n <= CACHE_ENTRY; i++)
+		buf_put(&w->value, r->text[i], strlen(r->text[i]) + 1);
+	cache_put(w->memo, w->key.p, w->key.n, w->value.p, w->value.n);
+}
 
-		k->text[i] = arena_str(&w->kept, r->text[i], n);
-		k->hash[i] = r->hash[i];
-		w->bytes += n + 32;
+static struct result recall(struct worker *w, const uint64_t *value)
+{
+	struct result r = {.n = value[0], .dropped = value[1]};
+	const char *text;
+
+	make_room(w, r.n);
+	memcpy(w->hash, value + 2, r.n * sizeof(*w->hash));
+	text = (const char *)(value + 2 + r.n);
+	for (size_t i = 0; i < r.n; i++) {
+		w->text[i] = text;
+		text += strlen(text) + 1;
 	}
-	w->bytes += sizeof(*k) + w->key.n + 96;
-	e->value = (uintptr_t)k;
+	r.text = w->text;
+	r.hash = w->hash;
+	return r;
 }
 
 /* The result by memory or by work: 0, or -1 as decode. */
 static int find(struct worker *w, const struct sequence *s, struct result *out, size_t *bad)
 {
-	struct map_entry *e;
+	bool use_memo = !w->o->no_memo && s->code.n <= MEMO_CODE;
 
-	if (w->o->no_memo || s->code.n > MEMO_CODE) {
-		if (decode(w, s, bad) < 0)
-			return -1;
-		*out = run(w, s);
-		return 0;
-	}
-	make_key(w, s);
-	e = map_get(&w->memo, w->key.p, w->key.n);
-	if (e) {
-		*out = *(const struct result *)(uintptr_t)e->value;
-		return 0;
+	if (use_memo) {
+		const void *value;
+		size_t n;
+
+		make_key(w, s);
+		value = cache_get(w->memo, w->key.p, w->key.n, &n);
+		if (value) {
+			*out = recall(w, value);
+			return 0;
+		}
 	}
 	if (decode(w, s, bad) < 0)
 		return -1;
 	*out = run(w, s);
-	if (w->bytes > MEMO_BYTES) {
-		map_reset(&w->memo);
-		arena_reset(&w->kept);
-		w->bytes = 0;
-	}
-	keep(w, map_put(&w->memo, w->key.p, w->key.n, NULL), out);
+	if (use_memo)
+		keep(w, out);
 	return 0;
 }
 

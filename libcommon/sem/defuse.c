@@ -44,7 +44,10 @@ struct defuse {
 	uint64_t touched[2]; /* bit set of the registers that `reg` knows */
 	struct reg reg[X86_REG_COUNT];
 	uint16_t flag[X86_FLAG_COUNT]; /* who wrote each flag last */
-	struct place *place;           /* in the order of the writes */
+	/* That instruction may have left the flag alone (a shift by 0): who wrote it before, or
+	 * NONE */
+	uint16_t flag_before[X86_FLAG_COUNT][DEFUSE_MAX];
+	struct place *place; /* in the order of the writes */
 	size_t nplaces, capplaces;
 	uint16_t barrier; /* the last instruction that may have touched everything */
 	/* Edges: instruction i depends on dep[start[i]] up to dep[start[i + 1]], all before i. */
@@ -220,6 +223,18 @@ static bool names(const struct insn *i, unsigned reg)
 	return false;
 }
 
+static void read_flag(struct defuse *d, unsigned f)
+{
+	for (uint16_t i = d->flag[f]; i != NONE; i = d->flag_before[f][i])
+		depend(d, i);
+}
+
+static void write_flag(struct defuse *d, unsigned f, bool maybe)
+{
+	d->flag_before[f][d->n] = maybe ? d->flag[f] : NONE;
+	d->flag[f] = (uint16_t)d->n;
+}
+
 static void step_effects(struct defuse *d, const struct insn *insn)
 {
 	const struct x86_effects *fx = &d->fx;
@@ -228,7 +243,7 @@ static void step_effects(struct defuse *d, const struct insn *insn)
 		read_reg(d, fx->read[i]);
 	for (unsigned f = 0; f < X86_FLAG_COUNT; f++)
 		if (fx->flags_read >> f & 1)
-			depend(d, d->flag[f]);
+			read_flag(d, f);
 	for (unsigned i = 0; i < fx->nmem; i++)
 		if (!fx->mem[i].write)
 			read_mem(d, fx->mem[i].base, fx->mem[i].offset, fx->mem[i].size);
@@ -240,7 +255,7 @@ static void step_effects(struct defuse *d, const struct insn *insn)
 		write_reg(d, fx->write[i], names(insn, fx->write[i].id) ? LAST_NAMED : LAST_WRITE);
 	for (unsigned f = 0; f < X86_FLAG_COUNT; f++)
 		if (fx->flags_written >> f & 1)
-			d->flag[f] = (uint16_t)d->n;
+			write_flag(d, f, fx->flags_kept >> f & 1);
 }
 
 static void end_with(struct defuse *d, enum defuse_kind kind, const struct expr *value)
@@ -411,7 +426,8 @@ static bool is_output(struct defuse *d, unsigned reg, const struct expr *value)
 		return false;
 	if (reg == X86_RSP) {
 		expr_split(d->pool, value, &base, &offset);
-		return !base || base->op != EXPR_INPUT || base->lo != X86_RSP;
+		return !base || base->op != EXPR_INPUT ||
+		       (base->lo != X86_RSP && base->lo != X86_RBP);
 	}
 	return value->op != EXPR_INPUT || value->lo != reg;
 }

@@ -15,8 +15,9 @@
  * variable is a register as a whole or a memory location; one operation on any part of it is an
  * operation on it. Besides, the condition of the branch that ends the stretch, the target of an
  * indirect jump, and the call. No outputs are: flags, rip, the FPU and SSE control registers; rsp
- * when it has moved by a constant (push, pop, sub rsp: bookkeeping of the frame); a register
- * that holds what it held on entry; and with a call, the registers a callee may overwrite.
+ * when it is a constant away from what rsp or rbp was (push, pop, sub rsp, leave: bookkeeping of
+ * the frame); a register that holds what it held on entry; and with a call, the registers a callee
+ * may overwrite.
  *
  * Inputs of a call (System V ABI): rdi, rsi, rdx, rcx, r8, r9 and xmm0 to xmm7 as far as the last
  * operation on them was a write by an instruction that names them (div and rep stos leave values

@@ -130,18 +130,20 @@ static bool output_fits(const struct symex *x, const struct defuse_output *o)
 }
 
 /* Bits of a register that are shown: of a vector register those that are not cleared for sure. */
-static unsigned shown_bits(const struct expr *value)
+static unsigned shown_bits(unsigned reg, const struct expr *value)
 {
-	const struct expr *top = value->arg[0];
 	unsigned used = value->width;
 
 	if (value->op == EXPR_CONST) {
 		while (used > 64 && !expr_words(value)[used / 64 - 1])
 			used -= 64;
 	} else if (value->op == EXPR_CONCAT) {
+		const struct expr *top = value->arg[0];
+
 		/* Cleared above, or as it was: `movaps` leaves the bits above 127 alone. */
 		if (expr_is_const(top, 0) ||
-			(top->op == EXPR_EXTRACT && top->arg[0]->op == EXPR_INPUT))
+			(top->op == EXPR_EXTRACT && top->arg[0]->op == EXPR_INPUT &&
+				top->arg[0]->lo == reg && top->lo + top->width == value->width))
 			used -= top->width;
 	}
 	return used <= 128 ? 128 : used <= 256 ? 256 : 512;
@@ -153,7 +155,7 @@ static uint64_t put_register(struct symex *x, const struct defuse_output *o)
 	const struct expr *value = o->value;
 
 	if (value->width == 512)
-		value = expr_extract(p, value, 0, shown_bits(value));
+		value = expr_extract(p, value, 0, shown_bits(o->reg, value));
 	print_register(&x->text, o->reg, value->width);
 	buf_puts(&x->text, "= ");
 	print_value(&x->text, p, value);

@@ -92,6 +92,7 @@ static void random_code(struct symex *x, struct insn_decoder *d)
 	enum { RUNS = 3000, LONGEST = 60 };
 	struct symex *y = symex_new();
 	struct rng r = rng_new(1, 2);
+	unsigned long bad = 0;
 
 	for (unsigned run = 0; run < RUNS; run++) {
 		struct insn insn[LONGEST];
@@ -108,13 +109,13 @@ static void random_code(struct symex *x, struct insn_decoder *d)
 		}
 		na = symex_run(x, insn, n, &none, &a, &da);
 		if (na != symex_run(y, insn, n, &none, &b, &db) || da != db)
-			na = 0, unit_failed++;
+			na = 0, bad++;
 		for (size_t i = 0; i < na; i++)
 			if (a[i].hash != b[i].hash || strcmp(a[i].text, b[i].text) ||
 				strlen(a[i].text) > 64 * SYMEX_NODES)
-				unit_failed++;
+				bad++;
 	}
-	CHECK(!unit_failed);
+	CHECK(!bad);
 	symex_free(y);
 }
 
