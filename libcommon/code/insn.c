@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "code/insn_capstone.h"
+#include "code/insn_opaque.h"
 #include "code/x86_fields.h"
 
 enum {
@@ -38,6 +39,7 @@ struct memo {
 
 struct insn_decoder {
 	struct insn_capstone *cs;
+	struct map opaque; /* names of instructions that capstone does not know */
 	struct memo *memo; /* open addressing */
 	size_t slots, count;
 };
@@ -71,16 +73,25 @@ void insn_close(struct insn_decoder *d)
 	if (!d)
 		return;
 	insn_capstone_close(d->cs);
+	map_free(&d->opaque);
 	mem_free(d->memo);
 	mem_free(d);
+}
+
+/* Without the memo. f is the layout, NULL if it could not be found. */
+static int decode(struct insn_decoder *d, const uint8_t *p, size_t n, const struct x86_fields *f,
+	struct insn *out)
+{
+	if (insn_capstone_decode(d->cs, p, n, f, out))
+		return 1;
+	return f ? insn_opaque_decode(&d->opaque, p, f, out) : 0;
 }
 
 int insn_decode_plain(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out)
 {
 	struct x86_fields f;
-	bool known = !x86_fields_get(&f, p, n);
 
-	return insn_capstone_decode(d->cs, p, n, known ? &f : NULL, out);
+	return decode(d, p, n, x86_fields_get(&f, p, n) ? NULL : &f, out);
 }
 
 static uint64_t get_le(const uint8_t *p, unsigned n)
@@ -182,7 +193,7 @@ static int find_patches(
 		return -1;
 	memcpy(probe, p, f->len);
 	memset(probe + at, 0xff, f->disp_len + f->imm_len);
-	if (!insn_capstone_decode(d->cs, probe, f->len, f, &i) || i.nops != m->insn.nops)
+	if (!decode(d, probe, f->len, f, &i) || i.nops != m->insn.nops)
 		return -1;
 	for (unsigned k = 0; k < i.nops; k++) {
 		uint8_t kind = i.op[k].kind;
@@ -229,7 +240,7 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 	struct memo *m;
 
 	if (x86_fields_get(&f, p, n))
-		return insn_capstone_decode(d->cs, p, n, NULL, out);
+		return decode(d, p, n, NULL, out);
 	maskable = is_maskable(&f);
 	make_key(key, p, &f, maskable);
 	m = &d->memo[slot_of(d, key)];
@@ -237,7 +248,7 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 		struct memo fresh = {
 			.key = {key[0], key[1]}, .used = 1, .disp_op = NO_OP, .imm_op = NO_OP};
 
-		fresh.valid = (uint8_t)insn_capstone_decode(d->cs, p, n, &f, &fresh.insn);
+		fresh.valid = (uint8_t)decode(d, p, n, &f, &fresh.insn);
 		if (maskable ? find_patches(d, &fresh, p, &f)
 			     : fresh.valid && fresh.insn.len != f.len) {
 			*out = fresh.insn;

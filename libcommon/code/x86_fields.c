@@ -84,7 +84,7 @@ static int prefixes(struct x86_fields *f, struct reader *r)
 static int vector_prefix(struct x86_fields *f, struct reader *r, int c)
 {
 	size_t n = c == 0xc5 ? 1 : c == 0x62 ? 3 : 2;
-	unsigned map = 1;
+	unsigned map = 1, low;
 	int op;
 
 	if (r->n - r->at < n + 1)
@@ -103,10 +103,14 @@ static int vector_prefix(struct x86_fields *f, struct reader *r, int c)
 		map = f->vex[0] & (c == 0x62 ? 7 : 31);
 		f->coding = c == 0x62 ? X86_EVEX : c == 0x8f ? X86_XOP : X86_VEX;
 	}
+	low = f->vex[c == 0xc5 ? 0 : 1]; /* vvvv L pp, in both kinds of VEX */
+	f->pp = low & 3;
+	f->vvvv = ~low >> 3 & 15;
+	f->vlen = c == 0x62 ? f->vex[2] >> 5 & 3 : low >> 2 & 1;
 	f->map = c == 0x8f ? X86_MAP_XOP : (uint8_t)map;
 	if (c == 0x8f)
 		f->imm_len = map == 8 ? 1 : map == 10 ? 4 : 0;
-	else if (map < 1 || map > 3)
+	else if (map < 1 || (map > 3 && (c != 0x62 || map == 4 || map > 6)))
 		return -1;
 	return 0;
 }
@@ -193,6 +197,11 @@ int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n)
 	what = opcode(f, &r);
 	if (!what)
 		return -1;
+	if (f->coding == X86_LEGACY)
+		f->pp = f->prefix & X86_PF2   ? 3
+			: f->prefix & X86_PF3 ? 2
+			: f->prefix & X86_P66 ? 1
+					      : 0;
 	z = (f->prefix & X86_P66) && !(f->rex & 8) ? 2 : 4;
 	if (what >= '3' && what <= 'Z' && modrm(f, &r, what == 'R'))
 		return -1;

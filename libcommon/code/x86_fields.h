@@ -15,6 +15,8 @@ enum x86_map {     /* opcode map, by the escape bytes that select it */
 	X86_MAP_0F,
 	X86_MAP_0F38,
 	X86_MAP_0F3A,
+	X86_MAP_5 = 5, /* EVEX only: half-precision floating point */
+	X86_MAP_6,
 	X86_MAP_3DNOW, /* 0F 0F: the opcode is the last byte */
 	X86_MAP_XOP,   /* 8F with map 8 or more */
 };
@@ -42,6 +44,9 @@ struct x86_fields {
 	uint8_t seg;    /* the last segment prefix byte, or 0 */
 	uint8_t rex;    /* W, R, X, B in bits 3 to 0, also from VEX and EVEX */
 	uint8_t vex[3]; /* payload bytes of VEX (1 or 2) and EVEX (3) */
+	uint8_t pp;     /* mandatory prefix: 0 none, 1 66, 2 F3, 3 F2 */
+	uint8_t vvvv;   /* second source of VEX and EVEX, as it is (not inverted), 4 bits */
+	uint8_t vlen;   /* vector length of VEX and EVEX: 16 << vlen bytes */
 	uint8_t has_modrm;
 	uint8_t modrm;
 };
