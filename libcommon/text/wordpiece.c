@@ -370,28 +370,77 @@ static size_t white(const char *text, const char *end)
 	return 0;
 }
 
-static void encode_word(const struct wordpiece *w, struct wordpiece_memo *m, const char *word,
-	size_t n, struct wordpiece_ids *out)
+/* The tokens of a word from the map, where they are put the first time. */
+static const uint32_t *look_up(const struct wordpiece *w, struct wordpiece_memo *m,
+	const char *word, size_t n, size_t *nids)
 {
 	struct map_entry *e;
-	size_t at;
 	bool made;
 
-	if (n > WORDPIECE_TOKEN_MAX) { /* more than 100 characters: not worth remembering */
-		wordpiece_word(w, word, n, out);
-		return;
-	}
 	if (m->words.count >= MEMO_WORDS) {
 		map_reset(&m->words);
 		m->ids.n = 0;
 	}
 	e = map_put(&m->words, word, n, &made);
 	if (made) {
-		at = m->ids.n;
+		size_t at = m->ids.n;
+
 		wordpiece_word(w, word, n, &m->ids);
 		e->value = (uint64_t)at << 16 | (m->ids.n - at);
 	}
-	ids_put(out, m->ids.p + (e->value >> 16), e->value & 0xffff);
+	*nids = e->value & 0xffff;
+	return m->ids.p + (e->value >> 16);
+}
+
+static uint64_t load(const char *p, size_t n)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, n);
+	return v;
+}
+
+/* Numbers that, with its size, tell a word of 1 to 16 bytes from all others. */
+static struct wordpiece_slot word_key(const char *p, size_t n)
+{
+	struct wordpiece_slot key = {.size = (uint8_t)n};
+
+	if (n >= 8) {
+		key.first = load(p, 8);
+		key.last = load(p + n - 8, 8);
+	} else if (n >= 4) {
+		key.first = load(p, 4);
+		key.last = load(p + n - 4, 4);
+	} else {
+		key.first = (uint64_t)(uint8_t)p[0] << 16 | (uint64_t)(uint8_t)p[n / 2] << 8 |
+			    (uint8_t)p[n - 1];
+	}
+	return key;
+}
+
+/* Puts the tokens of a word of at most 16 bytes at `to`, where there is room; their number. */
+static size_t encode_short(const struct wordpiece *w, struct wordpiece_memo *m, const char *word,
+	size_t n, uint32_t *to)
+{
+	struct wordpiece_slot key = word_key(word, n), *s;
+	uint64_t hash = (key.first ^ key.last * 31 ^ n) * 0x9e3779b97f4a7c15u;
+	const uint32_t *ids;
+	size_t nids;
+
+	s = &m->slot[hash >> (64 - WORDPIECE_SLOT_BITS)];
+	if (s->first == key.first && s->last == key.last && s->size == n) {
+		for (size_t i = 0; i < WORDPIECE_SLOT_IDS; i++) /* all: no branch */
+			to[i] = s->ids[i];
+		return s->nids;
+	}
+	ids = look_up(w, m, word, n, &nids);
+	memcpy(to, ids, nids * sizeof(*to));
+	if (nids <= WORDPIECE_SLOT_IDS) {
+		*s = key;
+		s->nids = (uint8_t)nids;
+		memcpy(s->ids, ids, nids * sizeof(*ids));
+	}
+	return nids;
 }
 
 void wordpiece_encode(const struct wordpiece *w, struct wordpiece_memo *m, const char *text,
@@ -400,19 +449,32 @@ void wordpiece_encode(const struct wordpiece *w, struct wordpiece_memo *m, const
 	const char *p = text, *end = text + n, *word;
 	size_t skip;
 
+	if (!m->slot)
+		m->slot = mem_zalloc((size_t)1 << WORDPIECE_SLOT_BITS, sizeof(*m->slot));
+	/* No token is of less than a byte, and a cached word may write over its end. */
+	out->p = mem_grow(out->p, &out->cap, out->n + n + WORDPIECE_SLOT_IDS, sizeof(*out->p));
 	while (p < end) {
 		if ((skip = white(p, end))) {
 			p += skip;
 			continue;
 		}
-		for (word = p; p < end && !white(p, end);)
+		for (word = p; p < end && ((*p > ' ' && *p <= '~') || !white(p, end));)
 			p++;
-		encode_word(w, m, word, (size_t)(p - word), out);
+		if (p - word <= 16) {
+			out->n += encode_short(w, m, word, (size_t)(p - word), out->p + out->n);
+		} else if (p - word <= WORDPIECE_TOKEN_MAX) {
+			const uint32_t *ids = look_up(w, m, word, (size_t)(p - word), &skip);
+
+			ids_put(out, ids, skip);
+		} else { /* more than 100 characters: not worth remembering */
+			wordpiece_word(w, word, (size_t)(p - word), out);
+		}
 	}
 }
 
 void wordpiece_memo_free(struct wordpiece_memo *m)
 {
+	mem_free(m->slot);
 	map_free(&m->words);
 	mem_free(m->ids.p);
 	*m = (struct wordpiece_memo){0};

@@ -60,8 +60,19 @@ struct wordpiece_ids {
 void wordpiece_word(
 	const struct wordpiece *w, const char *word, size_t n, struct wordpiece_ids *out);
 
-/* Words seen before and their tokens. Zero-initialise; for one vocabulary and one thread. */
+enum { WORDPIECE_SLOT_BITS = 13, WORDPIECE_SLOT_IDS = 3 };
+
+/*
+ * Words seen before and their tokens, in two layers: a small cache of short words, where a newer
+ * word takes the place of an older one, and a map. Zero-initialise; for one vocabulary and one
+ * thread.
+ */
 struct wordpiece_memo {
+	struct wordpiece_slot {
+		uint64_t first, last; /* the word's bytes: word_key */
+		uint8_t size, nids;   /* bytes of the word, 0: free; tokens */
+		uint32_t ids[WORDPIECE_SLOT_IDS];
+	} * slot;                 /* 2^WORDPIECE_SLOT_BITS of them, or NULL */
 	struct map words;         /* word -> place in ids << 16 | number of tokens */
 	struct wordpiece_ids ids; /* tokens of all words of the map */
 };
