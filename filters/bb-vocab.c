@@ -81,26 +81,6 @@ static void make_folder(struct prog *p, const char *path)
 	prog_fail(p, "%s: cannot create: %s", path, strerror(errno));
 }
 
-/* Writes a .txt file beside its name, then renames it. */
-static void save_text(struct prog *p, const char *path, const struct buf *txt)
-{
-	struct buf beside = {0};
-	FILE *f;
-
-	buf_printf(&beside, "%s.part", path);
-	f = fopen(buf_text(&beside), "w");
-	if (!f)
-		prog_fail(p, "%s: cannot create: %s", (char *)beside.p, strerror(errno));
-	if ((fwrite(txt->p, 1, txt->n, f) != txt->n) | (fclose(f) != 0) ||
-		rename((char *)beside.p, path) < 0) {
-		int why = errno;
-
-		remove((char *)beside.p);
-		prog_fail(p, "%s: cannot write: %s", path, strerror(why));
-	}
-	buf_free(&beside);
-}
-
 static void save(struct prog *p, const char *to, const struct buf *txt)
 {
 	struct wordpiece *w;
@@ -110,12 +90,8 @@ static void save(struct prog *p, const char *to, const struct buf *txt)
 		fwrite(txt->p, 1, txt->n, stdout); /* prog_end says whether it worked */
 		return;
 	}
-	if (is_text_file(to)) {
-		save_text(p, to, txt);
-		return;
-	}
 	w = wordpiece_parse((char *)txt->p, txt->n, &e);
-	if (!w || wordpiece_save(w, to, &e) < 0)
+	if (!w || (is_text_file(to) ? wordpiece_save_txt : wordpiece_save)(w, to, &e) < 0)
 		prog_fail(p, "%s", e.text);
 	wordpiece_free(w);
 }

@@ -86,7 +86,9 @@ void wordpiece_memo_free(struct wordpiece_memo *m);
 void wordpiece_txt(struct buf *b, const struct wordpiece *w);
 void wordpiece_json(struct buf *b, const struct wordpiece *w);
 void wordpiece_config(struct buf *b);
-/* Writes these three files into the folder, which must exist; each beside, then renamed. */
+/* Writes vocab.txt under that name; beside, then renamed. */
+int wordpiece_save_txt(const struct wordpiece *w, const char *path, struct err *e) MUST_CHECK;
+/* Writes all three files into the folder, which must exist; each beside, then renamed. */
 int wordpiece_save(const struct wordpiece *w, const char *dir, struct err *e) MUST_CHECK;
 
 #endif

@@ -118,37 +118,51 @@ static int write_file(const char *path, const struct buf *b)
 	return close(fd);
 }
 
-/* Writes dir/name beside and renames it, so that it is there whole or not at all. */
-static int save_file(const char *dir, const char *name, const struct buf *b, struct err *e)
+/* Writes the file beside its name and renames it, so that it is there whole or not at all. */
+static int save_file(const char *path, const struct buf *b, struct err *e)
 {
-	struct buf path = {0}, beside = {0};
+	struct buf beside = {0};
 	int r = 0;
 
-	buf_printf(&path, "%s/%s", dir, name);
-	buf_printf(&beside, "%s/%s.%ld.part", dir, name, (long)getpid());
-	if (write_file(buf_text(&beside), b) < 0 || rename((char *)beside.p, buf_text(&path)) < 0) {
-		r = err_set(e, "%s: cannot write: %s", buf_text(&path), strerror(errno));
+	buf_printf(&beside, "%s.%ld.part", path, (long)getpid());
+	if (write_file(buf_text(&beside), b) < 0 || rename((char *)beside.p, path) < 0) {
+		r = err_set(e, "%s: cannot write: %s", path, strerror(errno));
 		unlink((char *)beside.p);
 	}
-	buf_free(&path);
 	buf_free(&beside);
+	return r;
+}
+
+int wordpiece_save_txt(const struct wordpiece *w, const char *path, struct err *e)
+{
+	struct buf b = {0};
+	int r;
+
+	wordpiece_txt(&b, w);
+	r = save_file(path, &b, e);
+	buf_free(&b);
 	return r;
 }
 
 int wordpiece_save(const struct wordpiece *w, const char *dir, struct err *e)
 {
-	struct buf txt = {0}, json = {0}, config = {0};
+	static const char *const names[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json"};
+	struct buf b = {0}, path = {0};
 	int r = 0;
 
-	wordpiece_txt(&txt, w);
-	wordpiece_json(&json, w);
-	wordpiece_config(&config);
-	if (save_file(dir, "vocab.txt", &txt, e) < 0 ||
-		save_file(dir, "tokenizer.json", &json, e) < 0 ||
-		save_file(dir, "tokenizer_config.json", &config, e) < 0)
-		r = -1;
-	buf_free(&txt);
-	buf_free(&json);
-	buf_free(&config);
+	for (size_t i = 0; i < COUNT_OF(names) && r == 0; i++) {
+		buf_reset(&b);
+		buf_reset(&path);
+		buf_printf(&path, "%s/%s", dir, names[i]);
+		if (i == 0)
+			wordpiece_txt(&b, w);
+		else if (i == 1)
+			wordpiece_json(&b, w);
+		else
+			wordpiece_config(&b);
+		r = save_file(buf_text(&path), &b, e);
+	}
+	buf_free(&b);
+	buf_free(&path);
 	return r;
 }
