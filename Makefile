@@ -16,7 +16,7 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 ALL      := -std=c11 -D_GNU_SOURCE -Ilibcommon -I. $(WARN) -fno-math-errno -pthread \
             $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all)
 comma    := ,
-LIBS     := -lcapstone -ldw -lelf -lz3 -lzstd -ljansson -ldnnl -lxxhash -lbsd -lm -ldl
+LIBS     := -lcapstone -ldw -lelf -lz3 -lzstd -ljansson -ldnnl -lgomp -lxxhash -lbsd -lm -ldl
 
 # One archive of everything in libcommon and formats; a program takes from it what it uses.
 LIB_SRC  := $(wildcard libcommon/*/*.c formats/*.c)
