@@ -138,7 +138,7 @@ static int print_records(struct prog *p, const struct options *o)
 	void *rec = mem_alloc(1, kinds_largest());
 	struct buf b = {0};
 	uint64_t count = 0;
-	int got;
+	int got = 0;
 
 	while ((!o->head || count < o->head) && (got = stream_read(in, rec)) > 0) {
 		count++;

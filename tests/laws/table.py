@@ -1,0 +1,91 @@
+"""table.py: how each filter is used, for the laws. A filter without an entry fails the tests.
+
+USES[filter] is a list of uses. {fix} in arguments is the folder of tests/fixture.py.
+
+    args     options of the use
+    reads    record kind on stdin, "any", or "elf" for ELF files as operands
+    input    a valid input, a file of the fixture
+    parts    two more of them, for f(a);f(b) = f(a b)
+    writes   record kind, "same" as the input, "text", or "folder" (named by -o)
+    each     every record, or ELF file, is worked on by itself: L9 holds
+    whole    the input is read to its end, so that a cut is seen
+    empty    what a valid empty stream becomes: "empty" stream, "text", or "error"
+    needs    options that are files or must be given, for the messages of L6
+"""
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Use:
+    name: str
+    args: list
+    reads: str
+    input: str
+    parts: tuple = ()
+    writes: str = "text"
+    each: bool = False
+    whole: bool = True
+    empty: str = "empty"
+
+
+def stream(name, args, reads, stem, writes, each=True, empty="empty"):
+    return Use(name, args, reads, stem + ".bb", (stem + ".a.bb", stem + ".b.bb"), writes, each, True, empty)
+
+
+ELF = dict(reads="elf", input="elf/O0/lists.so", parts=("elf/O3/bits.so", "elf/O0/words.so"))
+
+USES = {
+    "bb-cat": [
+        stream("copy", [], "any", "functions", "same"),
+        stream("tokens", [], "any", "tokens", "same"),
+        Use("head", ["-n", "3"], "any", "functions.bb", writes="same", whole=False),
+        Use("count", ["-c"], "any", "functions.bb", empty="text"),
+        Use("json", ["-j"], "any", "sym.bb", empty="text"),
+        Use("text", ["-t"], "any", "functions.bb", empty="text"),
+        Use("header", ["-H"], "any", "functions.bb", empty="text"),
+    ],
+    "bb-disasm": [
+        Use("plain", [], writes="function", each=True, **ELF),
+        Use("labels", ["-l", "a=b", "--label-path", "{opt}/{file}"], writes="function", each=True, **ELF),
+        Use("stripped", ["--ignore-symbols"], writes="function", each=True, **ELF),
+    ],
+    "bb-strands": [
+        stream("strand", [], "function", "functions", "sequence"),
+        stream("block", ["-u", "block"], "function", "functions", "sequence"),
+        stream("function", ["-u", "function", "--group", "{file}:{name}"], "function", "functions", "sequence"),
+    ],
+    "bb-sym": [
+        stream("strand", [], "sequence", "strands", "sequence"),
+    ],
+    "bb-uniq": [
+        stream("strand", [], "any", "sym", "same", each=False),
+        stream("function", [], "any", "functions", "same", each=False),
+    ],
+    "bb-vocab": [
+        Use("vocab", ["-n", "300"], "sequence", "sym.bb", empty="text"),
+    ],
+    "bb-tok": [
+        stream("strand", ["-m", "{fix}/vocab"], "sequence", "sym", "tokens"),
+        stream("function", ["-m", "{fix}/vocab", "-L", "64"], "sequence", "fseq", "tokens"),
+        Use("words", ["--text", "words"], "sequence", "sym.bb", empty="text"),
+    ],
+    "bb-train": [
+        Use("elm", ["--vocab", "{fix}/vocab", "--config", "layers=1,hidden=16,heads=2,intermediate=32,max_len=128",
+                    "--steps", "3", "--batch-tokens", "512"], "tokens", "tokens.bb", writes="folder", empty="error"),
+        Use("similarity", ["--task", "similarity", "--init", "{fix}/model", "--steps", "2", "--batch-tokens", "512"],
+            "tokens", "ftok.bb", writes="folder", empty="error"),
+    ],
+    "bb-embed": [
+        stream("embed", ["-m", "{fix}/model"], "tokens", "ftok", "embedding"),
+        stream("layer", ["-m", "{fix}/model", "-l", "-2"], "tokens", "ftok", "embedding"),
+    ],
+    "bb-knn": [
+        stream("search", ["-c", "{fix}/emb.bb", "-k", "3"], "embedding", "emb", "match"),
+        stream("pool", ["-c", "{fix}/emb.bb", "--pool", "5", "-s", "7"], "embedding", "emb", "match"),
+        stream("jaccard", ["-c", "{fix}/ftok.bb", "-m", "jaccard"], "tokens", "ftok", "match"),
+    ],
+    "bb-eval": [
+        Use("table", [], "match", "match.bb", empty="text"),
+        Use("json", ["-j", "-k", "1,3"], "match", "match.bb", empty="text"),
+    ],
+}
