@@ -141,7 +141,8 @@ int main(int argc, char **argv)
 		(o.json ? ranking_json : ranking_text)(s.ranking, &b);
 	else if (r == 0)
 		(o.json ? classes_json : classes_text)(s.classes, &b);
-	fwrite(b.p, 1, b.n, stdout);
+	if (b.n)
+		fwrite(b.p, 1, b.n, stdout); /* prog_end says whether it worked */
 	buf_free(&b);
 	ranking_free(s.ranking);
 	classes_free(s.classes);
