@@ -281,12 +281,13 @@ static enum last last_of(const struct defuse *d, unsigned reg)
 	return d->touched[reg / 64] >> reg % 64 & 1 ? d->reg[reg].last : LAST_NOTHING;
 }
 
-/* Slots that were written, from where rsp points to upwards. */
+/* Slots that were written, from where rsp points to upwards: here rsp itself is an input. */
 static void stack_args(struct defuse *d)
 {
 	const struct expr *base;
 	int64_t offset;
 
+	read_reg(d, (struct insn_reg){X86_RSP, 0, 8});
 	expr_split(d->pool, state_peek(&d->state, X86_RSP), &base, &offset);
 	for (int64_t k = 0; k < DEFUSE_STACK_ARGS; k++) {
 		const struct place *p = NULL;

@@ -12,7 +12,8 @@
  *   So no strand appears twice, and pop rbx; pop rbp; pop r12 is one strand, not three.
  * - Instructions on which no output depends are in no strand: nop, endbr64, padding, ret, direct
  *   jumps, a compare that nobody asks, a temporary that a call destroys.
- * - A strand does not reach for what only moves rsp on behalf of a call (its return address).
+ * - A call's strand does not reach for what moves rsp, though a call pushes its return address,
+ *   unless the call may have stack arguments.
  *
  * Instruction addresses do not matter: equal bytes give equal strands.
  */

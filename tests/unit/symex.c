@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "sem/print.h"
 #include "tests/golden.h"
 
 static void golden_case(void *ctx, const struct golden *g)
@@ -21,6 +22,45 @@ static void golden_case(void *ctx, const struct golden *g)
 			fprintf(stderr, "symex.txt:%u: %s\n\twanted %s\n", g->line, got, want);
 		CHECK(!strcmp(got, want));
 	}
+}
+
+/* Constants of every width as decimal numbers, signed but for fields of bytes. */
+static void numbers(void)
+{
+	static const struct {
+		unsigned width;
+		uint64_t words[EXPR_WORDS];
+		const char *text;
+	} wanted[] = {
+		{1, {1}, "1 "},
+		{3, {5}, "5 "},
+		{8, {128}, "-128 "},
+		{32, {0xffffffff}, "-1 "},
+		{32, {4202500}, "4202500 "},
+		{64, {0x8000000000000000u}, "-9223372036854775808 "},
+		{64, {0x7fffffffffffffffu}, "9223372036854775807 "},
+		{65, {0xfffffffffffffffbu, 0x1u}, "-5 "},
+		{100, {0, 0x800000000u}, "-633825300114114700748351602688 "},
+		{128, {0xffffffffffffffffu, 0xffffffffffffffffu}, "-1 "},
+		{128, {0, 0x1000000000u}, "1267650600228229401496703205376 "},
+		{128, {0, 0x8000000000000000u}, "-170141183460469231731687303715884105728 "},
+		{128, {10000000000000000000u}, "10000000000000000000 "},
+		{512, {0xffffffffu}, "4294967295 "},
+		{192, {0xb9f5610000000000u, 0x6329f1c35ca4bfabu, 0x1du},
+			"10000000000000000000000000000000000000000 "},
+	};
+	struct expr_pool *p = expr_pool_new(0);
+	struct buf b = {0};
+
+	for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+		buf_reset(&b);
+		print_value(&b, p, expr_wide(p, wanted[i].width, wanted[i].words));
+		if (strcmp(buf_text(&b), wanted[i].text))
+			fprintf(stderr, "%s, wanted %s\n", buf_text(&b), wanted[i].text);
+		CHECK(!strcmp(buf_text(&b), wanted[i].text));
+	}
+	buf_free(&b);
+	expr_pool_free(p);
 }
 
 /* The hash of the only output of code given in hexadecimal. */
@@ -125,6 +165,7 @@ int main(void)
 	struct symex *x = symex_new();
 
 	golden_run("tests/golden/symex.txt", '=', d, golden_case, x);
+	numbers();
 	hashes(x, d);
 	explosion(x, d);
 	random_code(x, d);
