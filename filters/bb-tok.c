@@ -24,13 +24,14 @@ struct options {
 	const char *text;
 	struct normalise_opts normal;
 	struct wordpiece *vocab; /* NULL when text is wanted */
+	uint64_t bad;            /* instructions left out, of all threads */
 };
 
 /* Special tokens beside the code, [CLS] and [SEP], and one more [SEP] behind an expression. */
 enum { AROUND_CODE = 2, AROUND_PAIR = 3 };
 
 struct worker {
-	const struct options *o;
+	struct options *o;
 	struct insn_decoder *dec;
 	struct normalise_text code;
 	struct buf expr;
@@ -38,6 +39,7 @@ struct worker {
 	struct wordpiece_ids ids, eids;
 	uint32_t *starts, *elens;
 	size_t starts_cap, elens_cap;
+	uint64_t bad; /* instructions left out because they do not decode */
 };
 
 static void *worker_new(void *ctx)
@@ -53,6 +55,7 @@ static void worker_free(void *worker)
 {
 	struct worker *w = worker;
 
+	w->o->bad += w->bad; /* the threads are at rest again */
 	insn_close(w->dec);
 	normalise_text_free(&w->code);
 	buf_free(&w->expr);
@@ -65,17 +68,23 @@ static void worker_free(void *worker)
 }
 
 /*
- * Normalises the code of the sequence into w->code: NULL, or why not. A sequence without any text,
- * a block of padding, is no bad input: it just has no tokens, and there is no record for it.
+ * Normalises the code of the sequence into w->code: 1, 0 when there is no text, or -1 and why when
+ * the record is bad. A block of padding is not bad, it just has no tokens and so no record.
  */
-static const char *normalise(struct worker *w, const struct sequence *s)
+static int normalise(struct worker *w, const struct sequence *s, const char **why)
 {
-	if (insn_arch_find(s->arch) != ARCH_X86_64)
-		return "code of an architecture it does not know";
-	if (normalise_code(&w->code, w->dec, &s->code, &s->len, &s->refs, w->o->max_insns,
-		    &w->o->normal) < 0)
-		return "holds bytes that are no instruction";
-	return NULL;
+	if (insn_arch_find(s->arch) != ARCH_X86_64) {
+		*why = "an unknown architecture";
+		return -1;
+	}
+	normalise_code(
+		&w->code, w->dec, &s->code, &s->len, &s->refs, w->o->max_insns, &w->o->normal);
+	w->bad += w->code.bad;
+	if (!w->code.n && w->code.bad) {
+		*why = "none of the bytes are instructions";
+		return -1;
+	}
+	return w->code.n > 0;
 }
 
 /* Tokenises w->code into t; what is over the limit is cut and counted. */
@@ -121,19 +130,18 @@ static void tokenise(void *worker, UNUSED const struct kind *k, void *rec, struc
 {
 	struct worker *w = worker;
 	const struct sequence *s = rec;
-	const char *bad = normalise(w, s);
+	const char *why;
+	int r = normalise(w, s, &why);
 	struct tokens t = {.unit = s->unit,
 		.origin = s->origin,
 		.labels = s->labels,
 		.group = s->group,
 		.vocab = wordpiece_hash(w->o->vocab)};
 
-	if (bad) {
+	if (r < 0)
 		filter_skip(out, "%s: %s at %#llx: %s", s->origin.file, s->unit,
-			(unsigned long long)s->origin.addr, bad);
-		return;
-	}
-	if (!w->code.n)
+			(unsigned long long)s->origin.addr, why);
+	if (r <= 0)
 		return;
 	tokenise_code(w, &t);
 	tokenise_exprs(w, &s->exprs, &t);
@@ -163,9 +171,9 @@ static void put_line(struct worker *w, const struct sequence *s, struct buf *lin
 	buf_putc(line, '\n');
 }
 
-static int print_text(struct prog *p, const struct options *o)
+static int print_text(struct prog *p, struct options *o)
 {
-	struct worker *w = worker_new((void *)o);
+	struct worker *w = worker_new(o);
 	struct stream_reader *in;
 	struct buf line = {0};
 	struct sequence s;
@@ -176,30 +184,27 @@ static int print_text(struct prog *p, const struct options *o)
 	in = filter_open(p, &sequence_kind);
 	sandbox_enter(p);
 	while ((got = stream_read(in, &s)) > 0) {
-		const char *bad = normalise(w, &s);
+		const char *why;
+		int r = normalise(w, &s, &why);
 
-		if (bad) {
+		if (r < 0)
 			prog_warn(p, "%s: %s at %#llx: %s", s.origin.file, s.unit,
-				(unsigned long long)s.origin.addr, bad);
-			if (p->strict) {
-				got = -2;
-				break;
-			}
-			continue;
-		}
-		if (!w->code.n)
+				(unsigned long long)s.origin.addr, why);
+		if (r < 0 && p->strict)
+			break;
+		if (r <= 0)
 			continue;
 		buf_reset(&line);
 		put_line(w, &s, &line);
 		if (fwrite(line.p, 1, line.n, stdout) != line.n)
 			break; /* prog_end says why */
 	}
-	if (got == -1)
+	if (got < 0)
 		prog_error(p, "%s", stream_error(in));
 	buf_free(&line);
 	stream_close(in);
 	worker_free(w);
-	return prog_end(p, got < 0 ? EXIT_FAILED : EXIT_OK);
+	return prog_end(p, got ? EXIT_FAILED : EXIT_OK);
 }
 
 /* The vocabulary is known by its hash in the provenance, not by where it lay. */
@@ -268,6 +273,9 @@ int main(int argc, char **argv)
 			.worker_free = worker_free,
 			.work = tokenise},
 		&o);
+	if (o.bad)
+		prog_note(&p, "%llu bytes or instructions that do not decode were left out",
+			(unsigned long long)o.bad);
 	wordpiece_free(o.vocab);
 	return status;
 }

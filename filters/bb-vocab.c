@@ -38,15 +38,15 @@ static int64_t count(struct prog *p, struct stream_reader *in, struct vocab *v)
 
 		stream_position(in, &done, &total);
 		progress_tick(progress, ++records, done, total);
-		if (insn_arch_find(s.arch) != ARCH_X86_64 ||
-			normalise_code(&code, dec, &s.code, &s.len, &s.refs, 0, &opts) < 0) {
-			prog_warn(p, "%s: %s at %#llx: not x86-64 code", s.origin.file, s.unit,
-				(unsigned long long)s.origin.addr);
+		if (insn_arch_find(s.arch) != ARCH_X86_64) {
+			prog_warn(p, "%s: %s at %#llx: an unknown architecture", s.origin.file,
+				s.unit, (unsigned long long)s.origin.addr);
 			skipped++;
 			if (p->strict)
 				break;
 			continue;
 		}
+		normalise_code(&code, dec, &s.code, &s.len, &s.refs, 0, &opts);
 		for (size_t i = 0; i < code.n; from = code.end[i++])
 			vocab_add(v, (char *)code.text.p + from, code.end[i] - from);
 		for (size_t i = 0; i < s.exprs.n; i++) {

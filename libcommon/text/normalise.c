@@ -300,7 +300,7 @@ void normalise_insn(struct buf *b, const struct insn *i, const struct normalise_
 	b->n += (size_t)(p - start);
 }
 
-int normalise_code(struct normalise_text *t, struct insn_decoder *d, const struct u8s *code,
+void normalise_code(struct normalise_text *t, struct insn_decoder *d, const struct u8s *code,
 	const struct u8s *len, const struct refs *refs, size_t max_insns,
 	const struct normalise_opts *o)
 {
@@ -308,24 +308,26 @@ int normalise_code(struct normalise_text *t, struct insn_decoder *d, const struc
 	size_t left = code->n, ref_at = 0;
 
 	buf_reset(&t->text);
-	t->n = 0;
-	for (size_t i = 0; i < len->n && (!max_insns || t->n < max_insns); i++) {
-		struct normalise_ref ref = normalise_ref(refs, &ref_at, i);
-		size_t before = t->text.n;
+	t->n = t->bad = 0;
+	for (size_t i = 0; i < len->n && len->p[i] <= left && (!max_insns || t->n < max_insns);
+		i++) {
+		size_t before = t->text.n, n = len->p[i];
 		struct insn insn;
 
-		if (len->p[i] > left || insn_decode(d, p, len->p[i], &insn) != 1 ||
-			insn.len != len->p[i])
-			return -1;
-		normalise_insn(&t->text, &insn, &ref, o);
+		if (insn_decode(d, p, n, &insn) == 1 && insn.len == n) {
+			struct normalise_ref ref = normalise_ref(refs, &ref_at, i);
+
+			normalise_insn(&t->text, &insn, &ref, o);
+		} else {
+			t->bad++;
+		}
 		if (t->text.n > before) {
 			t->end = mem_grow(t->end, &t->cap, t->n + 1, sizeof(*t->end));
 			t->end[t->n++] = t->text.n;
 		}
-		p += len->p[i];
-		left -= len->p[i];
+		p += n;
+		left -= n;
 	}
-	return 0;
 }
 
 void normalise_text_free(struct normalise_text *t)

@@ -33,8 +33,8 @@ enum {
 /*
  * Where the blanks are. Tokens never cross a blank, so this decides how long a sequence gets.
  * Words: an operand is one word, mov eax, dword[rbp-168]. Frequent operands become one token, rare
- * ones are cut by the vocabulary. On /usr/bin that is 2.7 tokens an instruction (vocabulary of
- * 4,096) where the paper's blanks give 3.6, and 4.8 if every bracket and comma is a word: 150
+ * ones are cut by the vocabulary. On /usr/bin that is 2.8 tokens an instruction (vocabulary of
+ * 4,096) where the paper's blanks give 3.7, and 5.1 if every bracket and comma is a word: 150
  * instructions fit into 512 tokens. In expressions registers and numbers are words of their own,
  * *( rbp add 8 ), so that both languages share their tokens; brackets in a row are one.
  * Paper: mov eax, dword ptr [rbp - 168] and *(rbp add 8), for people.
@@ -72,15 +72,16 @@ struct normalise_text {
 	struct buf text; /* of all instructions, one after another, nothing between them */
 	size_t *end;     /* end of each instruction's text; n of them */
 	size_t n, cap;
+	size_t bad; /* instructions that do not decode, or not to as many bytes as len says */
 };
 
 /*
  * Puts the text of the first max_insns instructions (0: of all) that have some into t, which is
- * emptied first. 0, or -1 when an instruction cannot be decoded or is not as long as len says.
+ * emptied first. What does not decode has no text: data between code is part of real functions.
  */
-int normalise_code(struct normalise_text *t, struct insn_decoder *d, const struct u8s *code,
+void normalise_code(struct normalise_text *t, struct insn_decoder *d, const struct u8s *code,
 	const struct u8s *len, const struct refs *refs, size_t max_insns,
-	const struct normalise_opts *o) MUST_CHECK;
+	const struct normalise_opts *o);
 void normalise_text_free(struct normalise_text *t);
 
 #endif

@@ -179,6 +179,12 @@ static int add_token(struct wordpiece *w, const char *s, size_t n, size_t line, 
 
 	if (n > 0 && s[n - 1] == '\r')
 		n--;
+	if (line <= WORDPIECE_SPECIALS) {
+		const char *special = wordpiece_special[line - 1];
+
+		if (n != strlen(special) || memcmp(s, special, n))
+			return err_set(e, "line %zu: not %s", line, special);
+	}
 	if (n == 0)
 		return err_set(e, "line %zu: empty", line);
 	if (n > WORDPIECE_TOKEN_MAX)
@@ -211,9 +217,8 @@ static int parse(struct wordpiece *w, const char *text, size_t n, struct err *e)
 			return -1;
 		p = nl ? nl + 1 : end;
 	}
-	for (size_t i = 0; i < WORDPIECE_SPECIALS; i++)
-		if (wordpiece_find(w, wordpiece_special[i]) != (int64_t)i)
-			return err_set(e, "line %zu: not %s", i + 1, wordpiece_special[i]);
+	if (line < WORDPIECE_SPECIALS)
+		return err_set(e, "line %zu: not %s", line + 1, wordpiece_special[line]);
 	wordpiece_txt(&plain, w);
 	w->hash = hash_64(plain.p, plain.n);
 	buf_free(&plain);
