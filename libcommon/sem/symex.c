@@ -78,10 +78,10 @@ static struct reach reach_of(const struct refs *refs, size_t *r, size_t i)
 			reach.is_call = true;
 			reach.name = name;
 		}
-		reach.has_addr = refs->target.p[*r] || name;
-		reach.addr = refs->target.p[*r] ? refs->target.p[*r]
-			     : name             ? address_of_name(name)
-						: 0;
+		if (reach.has_addr || (!refs->target.p[*r] && !name))
+			continue; /* of two, the memory operand's comes before the immediate's */
+		reach.has_addr = true;
+		reach.addr = refs->target.p[*r] ? refs->target.p[*r] : address_of_name(name);
 	}
 	return reach;
 }

@@ -12,7 +12,7 @@
  * man 5 bb-sequence. Code is cut behind each call, so that a block with calls has the outputs of
  * its stretches one after another, each over what held at the stretch's start. Calls print the
  * name of an imported function, `func` for code of the same file, or the target's expression.
- * Rip-relative operands get their address from the references; a reference without an address (in
+ * Rip-relative operands get their address from the references; a reference with a name only (in
  * an object file) gets a number above 2^46 made from its name.
  *
  * The hash of an output is made from its kind, its register or address, and the canonical hash of
