@@ -164,6 +164,19 @@ static bool relocations(struct builder *w, const struct insn *i, uint64_t at, ui
 	return any;
 }
 
+/* Jumps that may go through a table: to a register, or to memory with an index. */
+static void note_jump(struct body *b, const struct insn *i, size_t at)
+{
+	const struct insn_op *o = &i->op[0];
+
+	if (i->flow != INSN_JUMP || i->nops != 1)
+		return;
+	if (o->kind != INSN_OP_REG && (o->kind != INSN_OP_MEM || o->mem.index == X86_NOREG))
+		return;
+	b->jumps = mem_grow(b->jumps, &b->cap_jumps, b->njumps + 1, sizeof(*b->jumps));
+	b->jumps[b->njumps++] = (struct tables_jump){(uint32_t)b->ninsns, (uint32_t)at};
+}
+
 static void decode(struct builder *w, struct insn_decoder *d)
 {
 	struct body *b = w->b;
@@ -184,6 +197,8 @@ static void decode(struct builder *w, struct insn_decoder *d)
 		b->len[b->ninsns] = ok ? i.len : 1;
 		if (ok && !(w->im->elf->object && relocations(w, &i, addr, addr + i.len)))
 			operands(w, &i, addr + i.len);
+		if (ok)
+			note_jump(b, &i, at);
 		at += b->len[b->ninsns++];
 	}
 }
@@ -195,6 +210,14 @@ static void number_targets(struct body *b)
 		if (b->flow[i].target != CFG_NOWHERE)
 			b->flow[i].target = b->index_at[b->flow[i].target];
 	}
+}
+
+static void find_tables(struct body *b, struct insn_decoder *d, const struct builder *w)
+{
+	const struct tables_code c = {
+		w->im, w->f->addr, b->code, b->ncode, b->len, b->flow, b->ninsns, b->index_at};
+
+	tables_find(&b->tables, d, &c, b->jumps, b->njumps, b->ref_target, b->nrefs);
 }
 
 /* A function that is one jump to somewhere else, after an endbr64 perhaps. */
@@ -228,7 +251,7 @@ int body_build(struct body *b, struct insn_decoder *d, const struct image *im, c
 
 	arena_reset(&b->arena);
 	map_reset(&b->name_index);
-	b->ninsns = b->nrefs = b->nnames = 0;
+	b->ninsns = b->nrefs = b->nnames = b->njumps = 0;
 	b->code = elf_bytes(im->elf, f->addr, &n);
 	b->ncode = (size_t)(f->end - f->addr);
 	if (!b->code || b->ncode > n || b->ncode > BODY_MAX || !b->ncode)
@@ -239,7 +262,8 @@ int body_build(struct body *b, struct insn_decoder *d, const struct image *im, c
 	decode(&w, d);
 	number_targets(b);
 	find_thunk(b);
-	cfg_build(&b->cfg, b->flow, b->ninsns, NULL, 0);
+	find_tables(b, d, &w);
+	cfg_build(&b->cfg, b->flow, b->ninsns, b->tables.t, b->tables.n);
 	return 0;
 }
 
@@ -254,6 +278,8 @@ void body_free(struct body *b)
 	mem_free(b->names);
 	mem_free(b->flow);
 	mem_free(b->index_at);
+	mem_free(b->jumps);
+	tables_free(&b->tables);
 	map_free(&b->name_index);
 	arena_free(&b->arena);
 	*b = (struct body){0};

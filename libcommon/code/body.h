@@ -7,6 +7,7 @@
 
 #include "code/cfg.h"
 #include "code/image.h"
+#include "code/tables.h"
 
 enum { BODY_MAX = 16 << 20 }; /* bytes of code; what is longer is no function */
 
@@ -26,10 +27,13 @@ struct body {
 	const char *thunk; /* what it only jumps to, or "" */
 	/* working memory */
 	struct cfg_insn *flow;
-	uint32_t *index_at; /* instruction that starts at each byte, or CFG_NOWHERE */
+	uint32_t *index_at;        /* instruction that starts at each byte, or CFG_NOWHERE */
+	struct tables_jump *jumps; /* indirect ones */
+	size_t njumps;
+	struct tables tables;
 	struct map name_index;
 	struct arena arena;
-	size_t cap_len, cap_flow, cap_index, cap_refs, cap_names;
+	size_t cap_len, cap_flow, cap_index, cap_refs, cap_names, cap_jumps;
 };
 
 /* Takes the function apart. 0, or -1 when it is longer than BODY_MAX. */

@@ -22,7 +22,7 @@ struct cfg_insn {
 struct cfg_table {
 	uint32_t insn; /* the jump; tables are ascending by it */
 	uint32_t n;
-	const uint32_t *targets; /* instructions, as in the table, without repetition */
+	const uint32_t *targets; /* instructions, ascending */
 };
 
 /* Zero-initialise, use again and again, free with cfg_free. */

@@ -1,0 +1,564 @@
+/*
+ * tables.c: see tables.h.
+ *
+ * The instructions before an indirect jump are run on abstract values: a constant, an index, an
+ * index scaled, a table's entry, an entry added to a base. What the jump goes to is then a table
+ * whose base, kind of entry and, by a compare with the index, length are known. Where the length
+ * is not, the table goes as far as its entries are instructions of the function.
+ */
+#include "code/tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum {
+	WINDOW = 48,         /* instructions looked at before a jump */
+	ENTRIES_MAX = 65536, /* of one table */
+};
+
+enum value_kind { UNKNOWN, CONSTANT, SCALED, ENTRY, TARGET };
+
+struct value {
+	uint8_t kind;    /* enum value_kind */
+	uint8_t scale;   /* SCALED: factor; ENTRY, TARGET: bytes of an entry */
+	uint8_t holder;  /* ENTRY, TARGET: register that holds the table's address, if base is 0 */
+	uint64_t base;   /* CONSTANT: itself; ENTRY, TARGET: the table's address, or 0 */
+	uint64_t add;    /* TARGET: what entries are relative to; 0: the table itself */
+	uint64_t origin; /* where the index comes from: equal numbers are equal values */
+};
+
+struct state {
+	struct value reg[16];
+	uint64_t next;            /* unused origin */
+	uint64_t compared, limit; /* the last compare: origin and constant */
+	bool comparing;           /* a compare of an index with a constant was the last one */
+	uint64_t bounded, bound;  /* origin known to be less than bound */
+};
+
+struct search {
+	struct tables *t;
+	struct insn_decoder *d;
+	const struct tables_code *c;
+	size_t entries; /* that may still be read, */
+	size_t steps;   /* and instructions looked at: hostile code has no end of jumps */
+};
+
+static bool is_gpr(const struct insn_op *o)
+{
+	return o->kind == INSN_OP_REG && o->reg.id < 16 && o->reg.lo == 0;
+}
+
+static void forget(struct state *s, unsigned r)
+{
+	if (r < 16)
+		s->reg[r] = (struct value){.kind = UNKNOWN, .origin = s->next++};
+}
+
+static void forget_all(struct state *s)
+{
+	for (unsigned r = 0; r < 16; r++)
+		forget(s, r);
+	s->comparing = false;
+}
+
+/* What the relocation in an instruction of an object file stands for; 0 if there is none. */
+static uint64_t relocated(const struct search *f, const struct insn *i, uint64_t addr)
+{
+	const struct elf *elf = f->c->im->elf;
+	uint64_t end = addr + i->len;
+	size_t k = elf->object ? elf_reloc_from(elf, addr) : elf->nrelocs;
+
+	if (k == elf->nrelocs || elf->relocs[k].addr >= end)
+		return 0;
+	return image_reloc(f->c->im, &elf->relocs[k], (unsigned)(end - elf->relocs[k].addr), false)
+		.target;
+}
+
+/* The address of a memory operand that is one by itself, or 0. */
+static uint64_t fixed_address(
+	const struct search *f, const struct insn *i, const struct insn_op *o, uint64_t addr)
+{
+	uint64_t r = relocated(f, i, addr);
+
+	if (r)
+		return r;
+	if (o->mem.base == X86_RIP)
+		return addr + i->len + (uint64_t)o->mem.disp;
+	return f->c->im->elf->movable ? 0 : (uint64_t)o->mem.disp;
+}
+
+/* What is loaded from memory. */
+static struct value load(struct state *s, const struct search *f, const struct insn *i,
+	const struct insn_op *o, uint64_t addr)
+{
+	const struct value none = {.kind = UNKNOWN, .origin = s->next++};
+	const struct value *base = o->mem.base < 16 ? &s->reg[o->mem.base] : NULL;
+	const struct value *index = o->mem.index < 16 ? &s->reg[o->mem.index] : NULL;
+	struct value v = {.kind = ENTRY, .scale = o->size, .holder = X86_NOREG};
+
+	if (o->mem.seg == X86_FS || o->mem.seg == X86_GS)
+		return none;
+	if (!index && (o->mem.base == X86_RSP || o->mem.base == X86_RBP))
+		return (struct value){.kind = UNKNOWN,
+			.origin = UINT64_C(1) << 63 | (uint64_t)o->mem.base << 40 |
+				  (uint32_t)o->mem.disp};
+	if (o->size != 4 && o->size != 8)
+		return none;
+	if (index && o->mem.scale == 1 && base) {
+		/* [address + scaled], in either order */
+		if (index->kind == CONSTANT) {
+			const struct value *t = base;
+
+			base = index;
+			index = t;
+		}
+		if (base->kind != CONSTANT || index->kind != SCALED || index->scale != o->size)
+			return none;
+		v.base = base->base + (uint64_t)o->mem.disp;
+	} else if (index && o->mem.scale == o->size) {
+		if (!base)
+			v.base = fixed_address(f, i, o, addr);
+		else if (base->kind == CONSTANT)
+			v.base = base->base + (uint64_t)o->mem.disp;
+		else if (o->mem.disp == 0)
+			v.holder = o->mem.base;
+		if (!v.base && v.holder == X86_NOREG)
+			return none;
+	} else {
+		return none;
+	}
+	v.origin = index->origin;
+	return v;
+}
+
+static struct value sum(struct state *s, const struct insn_op *a, const struct insn_op *b)
+{
+	const struct value *x = &s->reg[a->reg.id], *y = &s->reg[b->reg.id];
+	unsigned holder = b->reg.id;
+	struct value v;
+
+	if (x->kind != ENTRY) {
+		const struct value *t = x;
+
+		x = y;
+		y = t;
+		holder = a->reg.id;
+	}
+	v = *x;
+	v.kind = TARGET;
+	if (x->kind == ENTRY && x->scale == 4) {
+		if (y->kind == CONSTANT) {
+			v.add = y->base;
+			return v;
+		}
+		if (!x->base && x->holder == holder)
+			return v;
+	}
+	return (struct value){.kind = UNKNOWN, .origin = s->next++};
+}
+
+static struct value address(
+	struct state *s, const struct search *f, const struct insn *i, uint64_t addr)
+{
+	const struct insn_op *o = &i->op[1];
+	struct value v = {.kind = UNKNOWN, .origin = s->next++};
+
+	if (o->mem.index == X86_NOREG && (o->mem.base == X86_RIP || o->mem.base == X86_NOREG)) {
+		v.base = fixed_address(f, i, o, addr);
+		v.kind = v.base ? CONSTANT : UNKNOWN;
+	} else if (o->mem.index < 16 && o->mem.base == X86_NOREG && o->mem.disp == 0 &&
+		   s->reg[o->mem.index].kind == UNKNOWN) {
+		v.kind = SCALED;
+		v.scale = o->mem.scale;
+		v.origin = s->reg[o->mem.index].origin;
+	}
+	return v;
+}
+
+/* mov, movsxd, movzx into a general register. */
+static struct value moved(
+	struct state *s, const struct search *f, const struct insn *i, uint64_t addr)
+{
+	const struct insn_op *o = &i->op[1];
+	struct value v = {.kind = UNKNOWN, .origin = s->next++};
+
+	if (o->kind == INSN_OP_MEM)
+		return load(s, f, i, o, addr);
+	if (o->kind == INSN_OP_IMM) {
+		v.kind = CONSTANT;
+		v.base = relocated(f, i, addr);
+		if (!v.base)
+			v.base = (uint64_t)o->imm;
+		return v;
+	}
+	if (!is_gpr(o))
+		return v;
+	if (o->size < 4) /* movzx: bounded by its size, and the same index */
+		v.origin = s->reg[o->reg.id].origin;
+	else
+		v = s->reg[o->reg.id];
+	return v;
+}
+
+/* Compares with constants, and masks, bound an index. */
+static void note_compare(
+	struct state *s, const struct insn *i, const struct search *f, uint64_t addr)
+{
+	const struct insn_op *a = &i->op[0], *b = &i->op[1];
+	uint64_t mask = a->size < 8 ? (UINT64_C(1) << 8 * a->size) - 1 : UINT64_MAX;
+
+	s->comparing = false;
+	if (i->nops != 2 || b->kind != INSN_OP_IMM)
+		return;
+	if (is_gpr(a))
+		s->compared = s->reg[a->reg.id].origin;
+	else if (a->kind == INSN_OP_MEM)
+		s->compared = load(s, f, i, a, addr).origin;
+	else
+		return;
+	s->limit = (uint64_t)b->imm & mask;
+	s->comparing = true;
+}
+
+static void note_branch(struct state *s, const struct insn *i, bool taken)
+{
+	uint8_t cc = taken ? i->cc ^ 1 : i->cc; /* the condition under which we would not be here */
+
+	if (!s->comparing || i->cc == X86_CC_NONE || (cc != X86_CC_A && cc != X86_CC_AE))
+		return;
+	s->bounded = s->compared;
+	s->bound = s->limit + (cc == X86_CC_A);
+}
+
+static void clobber(struct state *s, const struct insn *i)
+{
+	static const uint8_t by_calls[] = {
+		X86_RAX, X86_RCX, X86_RDX, X86_RSI, X86_RDI, X86_R8, X86_R9, X86_R10, X86_R11};
+
+	for (unsigned k = 0; k < i->nops; k++) {
+		if (i->op[k].kind == INSN_OP_REG && (i->op[k].access & INSN_WRITE))
+			forget(s, i->op[k].reg.id);
+	}
+	for (unsigned k = 0; k < i->nwrites; k++)
+		forget(s, i->writes[k].id);
+	for (unsigned k = 0; i->flow == INSN_CALL && k < sizeof(by_calls); k++)
+		forget(s, by_calls[k]);
+}
+
+/* Runs one instruction on the abstract state. */
+static void step(
+	struct state *s, const struct search *f, const struct insn *i, uint64_t addr, bool taken)
+{
+	const struct insn_op *a = &i->op[0];
+	struct value v;
+
+	switch (i->mn) {
+	case X86_MOV:
+	case X86_MOVABS:
+	case X86_MOVSXD:
+	case X86_MOVZX:
+		if (!is_gpr(a) || a->size < 4)
+			break;
+		v = moved(s, f, i, addr);
+		s->reg[a->reg.id] = v;
+		return;
+	case X86_CDQE: return; /* an entry stays one */
+	case X86_LEA:
+		if (!is_gpr(a) || a->size != 8)
+			break;
+		v = address(s, f, i, addr);
+		s->reg[a->reg.id] = v;
+		return;
+	case X86_ADD:
+		if (!is_gpr(a) || a->size != 8 || !is_gpr(&i->op[1]))
+			break;
+		v = sum(s, a, &i->op[1]);
+		s->reg[a->reg.id] = v;
+		return;
+	case X86_AND:
+		clobber(s, i);
+		if (is_gpr(a) && i->op[1].kind == INSN_OP_IMM && i->op[1].imm > 0 &&
+			i->op[1].imm < 256) {
+			s->bounded = s->reg[a->reg.id].origin;
+			s->bound = (uint64_t)i->op[1].imm + 1;
+		}
+		return;
+	case X86_CMP: note_compare(s, i, f, addr); return;
+	case X86_NOP: return;
+	default: break;
+	}
+	if (i->flow == INSN_COND)
+		note_branch(s, i, taken);
+	clobber(s, i);
+}
+
+/* ---- reading tables ---- */
+
+struct table {
+	uint64_t base, add; /* entries are relative to add; absolute if size is 8 */
+	unsigned size;
+	uint64_t bound; /* entries, if known, else 0 */
+};
+
+/* Where entry k leads. 0 or -1. */
+static int entry(const struct search *f, const struct table *w, uint64_t k, uint64_t *target)
+{
+	const struct elf *elf = f->c->im->elf;
+	uint64_t at = w->base + k * w->size;
+	const struct elf_section *s = elf_section_at(elf, at);
+	const struct elf_reloc *r;
+	const uint8_t *p;
+	size_t n;
+
+	if (!s || !s->data || (s->write && strncmp(s->name, ".data.rel.ro", 12)))
+		return -1;
+	if (w->size == 8)
+		return elf_pointer(elf, at, target);
+	r = elf->object ? elf_reloc_at(elf, at) : NULL;
+	if (r) { /* relative to the entry, not to the table */
+		*target = elf_reloc_value(elf, r) - (at - w->add);
+		return r->kind == ELF_R_REL ? 0 : -1;
+	}
+	p = elf_bytes(elf, at, &n);
+	if (n < 4)
+		return -1;
+	*target = w->add + (uint64_t)(int64_t)(int32_t)(p[0] | p[1] << 8 | p[2] << 16 |
+							(uint32_t)p[3] << 24);
+	return 0;
+}
+
+/* The instruction of the function at the address, or CFG_NOWHERE. */
+static uint32_t instruction(const struct tables_code *c, uint64_t addr)
+{
+	return addr - c->addr < c->ncode ? c->index_at[addr - c->addr] : CFG_NOWHERE;
+}
+
+/* Entries may also lead to a part of the function that lies elsewhere. */
+static bool leads_to_part(const struct search *f, uint64_t addr)
+{
+	const struct func *u = functions_at(&f->c->im->functions, addr);
+
+	return u && (u->from & FUNC_PART);
+}
+
+/* The first cut after addr, or UINT64_MAX. */
+static uint64_t next_cut(const struct tables *t, uint64_t addr)
+{
+	size_t lo = 0, hi = t->ncuts;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->cuts[mid] <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < t->ncuts ? t->cuts[lo] : UINT64_MAX;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Reads the table of the jump. Whether it is one. */
+static bool read_table(struct search *f, uint32_t jump, const struct table *w)
+{
+	struct tables *t = f->t;
+	uint64_t limit = w->bound ? w->bound : (next_cut(t, w->base) - w->base) / w->size, k;
+	size_t first = t->ntargets, n = first;
+
+	limit = MIN(limit, (uint64_t)MIN(f->entries, (size_t)ENTRIES_MAX));
+	for (k = 0; k < limit; k++) {
+		uint64_t target;
+		uint32_t i;
+
+		if (entry(f, w, k, &target) < 0)
+			break;
+		i = instruction(f->c, target);
+		if (i == CFG_NOWHERE && !leads_to_part(f, target))
+			break;
+		if (i == CFG_NOWHERE)
+			continue;
+		t->targets = mem_grow(t->targets, &t->cap_targets, n + 1, sizeof(*t->targets));
+		t->targets[n++] = i;
+	}
+	f->entries -= (size_t)k;
+	if (n == first || (k < 2 && w->bound != 1))
+		return false;
+	qsort(t->targets + first, n - first, sizeof(*t->targets), by_number);
+	t->ntargets = first + 1;
+	for (size_t i = first + 1; i < n; i++) {
+		if (t->targets[i] != t->targets[t->ntargets - 1])
+			t->targets[t->ntargets++] = t->targets[i];
+	}
+	t->t = mem_grow(t->t, &t->cap_t, t->n + 1, sizeof(*t->t));
+	t->t[t->n++] = (struct cfg_table){jump, (uint32_t)(t->ntargets - first), NULL};
+	return true;
+}
+
+/* ---- finding them ---- */
+
+/* Instruction i of the function, at the offset. Whether it decodes. */
+static bool decode(const struct search *f, size_t offset, struct insn *i)
+{
+	return insn_decode(f->d, f->c->code + offset, f->c->ncode - offset, i) == 1;
+}
+
+/* Steps back n instructions at most, not over the end of a path; the index reached. */
+static uint32_t window_start(const struct tables_code *c, uint32_t insn, uint32_t *offset)
+{
+	uint32_t first = insn;
+
+	while (first && insn - first < WINDOW) {
+		uint8_t flow = c->flow[first - 1].flow;
+
+		if (flow == INSN_JUMP || flow == INSN_RET || flow == INSN_STOP)
+			break;
+		*offset -= c->len[--first];
+	}
+	return first;
+}
+
+/* Runs instructions first to end-1; `taken`: the last one is a branch that is taken. */
+static void run(struct state *s, const struct search *f, uint32_t first, uint32_t end,
+	uint32_t offset, bool taken)
+{
+	for (uint32_t k = first; k < end; k++) {
+		struct insn i;
+
+		if (decode(f, offset, &i))
+			step(s, f, &i, f->c->addr + offset, taken && k + 1 == end);
+		else
+			forget_all(s);
+		offset += f->c->len[k];
+	}
+}
+
+/* A conditional branch to the instruction: its index and offset. */
+static bool branch_to(struct search *f, uint32_t insn, uint32_t *from, uint32_t *offset)
+{
+	const struct tables_code *c = f->c;
+	uint32_t at = 0;
+
+	if (f->steps < c->ninsns)
+		return false;
+	f->steps -= c->ninsns;
+	for (uint32_t k = 0; k < c->ninsns; at += c->len[k], k++) {
+		if (c->flow[k].flow == INSN_COND && c->flow[k].target == insn) {
+			*from = k;
+			*offset = at;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The table's address is in a register that was set far away: tries every address the function
+ * loads into that register.
+ */
+static bool try_holders(struct search *f, const struct tables_jump *j, struct table *w, uint8_t r)
+{
+	size_t at = 0;
+
+	if (f->steps < f->c->ninsns)
+		return false;
+	f->steps -= f->c->ninsns;
+	for (uint32_t k = 0; k < f->c->ninsns; at += f->c->len[k], k++) {
+		struct insn i;
+
+		if (f->c->len[k] < 5 || !decode(f, at, &i))
+			continue;
+		if ((i.mn != X86_LEA && i.mn != X86_MOV) || !is_gpr(&i.op[0]) ||
+			i.op[0].reg.id != r)
+			continue;
+		if (i.mn == X86_LEA && i.op[1].mem.index == X86_NOREG)
+			w->base = fixed_address(f, &i, &i.op[1], f->c->addr + at);
+		else if (i.mn == X86_MOV && i.op[1].kind == INSN_OP_IMM && !f->c->im->elf->movable)
+			w->base = (uint64_t)i.op[1].imm;
+		else
+			continue;
+		w->add = w->base;
+		if (w->base && read_table(f, j->insn, w))
+			return true;
+	}
+	return false;
+}
+
+static void find_one(struct search *f, const struct tables_jump *j)
+{
+	struct state s = {.next = 1};
+	uint32_t offset = j->offset, first = window_start(f->c, j->insn, &offset), from, at;
+	const struct insn_op *o;
+	struct table w;
+	struct value v;
+	struct insn i;
+
+	forget_all(&s);
+	if (first && branch_to(f, first, &from, &at)) {
+		uint32_t back = at, start = window_start(f->c, from, &back);
+
+		run(&s, f, start, from + 1, back, true);
+	}
+	run(&s, f, first, j->insn, offset, false);
+	if (!decode(f, j->offset, &i))
+		return;
+	o = &i.op[0];
+	if (o->kind == INSN_OP_MEM)
+		v = load(&s, f, &i, o, f->c->addr + j->offset);
+	else if (is_gpr(o))
+		v = s.reg[o->reg.id];
+	else
+		return;
+	if (!(v.kind == ENTRY && v.scale == 8) && !(v.kind == TARGET && v.scale == 4))
+		return;
+	w = (struct table){v.base, v.add ? v.add : v.base, v.scale, 0};
+	if (s.bound && s.bounded == v.origin)
+		w.bound = s.bound;
+	if (w.base)
+		read_table(f, j->insn, &w);
+	else
+		try_holders(f, j, &w, v.holder);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void tables_find(struct tables *t, struct insn_decoder *d, const struct tables_code *c,
+	const struct tables_jump *jumps, size_t njumps, const uint64_t *cuts, size_t ncuts)
+{
+	struct search f = {t, d, c, 4 * c->ninsns + 4 * ENTRIES_MAX, 500 * c->ninsns};
+	size_t at = 0;
+
+	t->n = t->ntargets = t->ncuts = 0;
+	if (!njumps)
+		return;
+	t->cuts = mem_grow(t->cuts, &t->cap_cuts, ncuts, sizeof(*t->cuts));
+	if (ncuts) {
+		memcpy(t->cuts, cuts, ncuts * sizeof(*cuts));
+		qsort(t->cuts, ncuts, sizeof(*cuts), by_address);
+	}
+	t->ncuts = ncuts;
+	for (size_t k = 0; k < njumps; k++)
+		find_one(&f, &jumps[k]);
+	for (size_t k = 0; k < t->n; at += t->t[k].n, k++)
+		t->t[k].targets = t->targets + at;
+}
+
+void tables_free(struct tables *t)
+{
+	mem_free(t->t);
+	mem_free(t->targets);
+	mem_free(t->cuts);
+	*t = (struct tables){0};
+}
