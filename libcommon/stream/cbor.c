@@ -193,7 +193,7 @@ bool cbor_is_text(const uint8_t *p, size_t n)
 					  : c < 0xf5 ? 3
 						     : 9;
 
-		if (c == 0 || more > (size_t)(end - p))
+		if (c == 0 || more == 9 || more > (size_t)(end - p))
 			return false;
 		if (!more)
 			continue;
