@@ -48,7 +48,7 @@ void kinds_cddl(struct buf *b)
 	field_cddl(b, &stream_trailer_fields);
 	field_cddl(b, &origin_fields);
 	field_cddl(b, &refs_fields);
-	field_cddl(b, &hit_fields);
+	field_cddl(b, &match_hit_fields);
 	for (size_t i = 0; kinds_all[i]; i++)
 		field_cddl(b, kinds_all[i]->fields);
 }

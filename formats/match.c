@@ -9,7 +9,7 @@ static const struct field hit_table[] = {
 	F(struct hit, group, FIELD_TEXT, OPT, "its group"),
 	F(struct hit, score, FIELD_F32, REQ, "similarity, higher is closer"),
 };
-const struct fields hit_fields = FIELDS("hit", struct hit, hit_table);
+const struct fields match_hit_fields = FIELDS("hit", struct hit, hit_table);
 
 static const struct field table[] = {
 	F(struct match, unit, FIELD_TEXT, REQ, "strand, block or function"),
@@ -19,7 +19,7 @@ static const struct field table[] = {
 	F(struct match, group, FIELD_TEXT, OPT, "group of the query"),
 	F(struct match, pool, FIELD_U64, REQ, "candidates the query was compared with"),
 	F(struct match, relevant, FIELD_U64, REQ, "candidates of the query's group"),
-	F_SUB(struct match, hits, FIELD_RECORDS, REQ, &hit_fields, "nearest first"),
+	F_SUB(struct match, hits, FIELD_RECORDS, REQ, &match_hit_fields, "nearest first"),
 };
 static const struct fields fields = FIELDS("match", struct match, table);
 

@@ -23,7 +23,7 @@ struct match {
 	struct records hits; /* struct hit, score descending */
 };
 
-extern const struct fields hit_fields;
+extern const struct fields match_hit_fields;
 extern const struct kind match_kind;
 
 #endif

@@ -90,7 +90,7 @@ def main():
     O, patterns = os.path.abspath(args[0]), args[1:]
     # One locale and time zone, no settings of the user: a failure here is one everywhere.
     env = {k: os.environ[k] for k in ("PATH", "HOME", "TMPDIR", "USER") if k in os.environ}
-    env.update(O=O, LC_ALL="C.UTF-8", TZ="UTC")
+    env.update(O=O, LC_ALL="C.UTF-8", TZ="UTC", PYTHONDONTWRITEBYTECODE="1")
     if long:
         env["BB_LONG"] = "1"
 
@@ -99,7 +99,9 @@ def main():
     scripts = sorted(glob.glob(os.path.join(TOP, "tests/check/*.py")))
     if long:
         scripts += sorted(glob.glob(os.path.join(TOP, "tests/long/*.py")))
-    work = []
+    filters = {os.path.splitext(os.path.basename(p))[0] for p in glob.glob(os.path.join(TOP, "filters/bb-*"))}
+    laws = os.path.join(TOP, "tests/laws/laws.py")
+    work = [(run_script, "laws/" + f, [sys.executable, laws, f]) for f in sorted(filters)]
     for path in scripts:
         name = os.path.splitext(os.path.basename(path))[0]
         work.append((run_script, name, [sys.executable, path]))

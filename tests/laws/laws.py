@@ -1,5 +1,4 @@
 """laws.py: the laws L1 to L10 of bb(7) on one filter: laws.py FILTER."""
-import io
 import os
 import random
 import re
@@ -13,7 +12,7 @@ import zstandard
 
 import readstream
 from bbtest import FIX, HANG, LONG, TOP, crashed, done, mkstream, ok, prog, read, run, tmpdir, write
-from laws.table import USES
+from table import USES
 
 KINDS = ["function", "sequence", "tokens", "embedding", "match", "prediction"]
 SIGPIPE = -13
@@ -94,7 +93,7 @@ class Filter:
                 if self.use.writes == "same" else self.use.writes
             good = kind == want and (self.use.name == "empty" or records(r.out))
         self.result = r.out
-        return self.test("L0 works", good and r.err == "", r)
+        return self.test("L0 works", good, r)
 
     def law1(self):
         """A truncated input fails and leaves no trailer."""
@@ -128,8 +127,8 @@ class Filter:
         with open("/dev/full", "wb") as full:
             r = self.given(stdout=full)
             self.test("L2 full disk", r.rc == 1 and "No space left" in r.err and r.err.startswith(self.name), r)
-        r = self.given(args=["-o", "/dev/full"])
-        if "-o" in self.help():
+        if "--output FILE" in self.help():
+            r = self.given(args=["-o", "/dev/full"])
             self.test("L2 full disk -o", r.rc == 1 and "No space left" in r.err, r)
 
     def law3(self):
@@ -172,7 +171,8 @@ class Filter:
                 continue
             for n in (0, 2):
                 r = self.run(mkstream(kind, n))
-                good = r.rc == 1 and kind in r.err and any(k in r.err for k in reads) and r.out == b""
+                good = r.rc == 1 and kind in r.err and any(k in r.err for k in reads) and \
+                    (b"model.safetensors" not in r.out if self.use.writes == "folder" else r.out == b"")
                 if not good:
                     return self.test("L5 wrong kind", False, f"{kind}: {r}")
         self.test("L5 wrong kind", True)
@@ -218,11 +218,10 @@ class Filter:
         page = os.path.join(TOP, "man", self.name + ".1")
         if not self.test("L7 man page is there", os.path.exists(page), page):
             return
+        text = run(["sh", "-c", 'mandoc -T ascii "$1" | col -b', "sh", page]).out.decode()
         told = set()
-        for line in open(page):
-            if line.startswith(".It Fl"):
-                for m in re.finditer(r"Fl (\\-|-)?([A-Za-z0-9?-]+)", line):
-                    told.add(("--" if m[1] else "-") + m[2].replace("\\-", "-"))
+        for m in re.finditer(r"^ +(-\S, )?(--[a-z0-9-]+)", text, re.M):
+            told.update(o.strip(", ") for o in m.groups() if o)
         helped = set()
         for short, long, _ in self.options():
             helped.add("--" + long)
@@ -254,7 +253,7 @@ class Filter:
                 r = self.run(data, operands=operands)
                 if r.rc or r.out != want:
                     return self.test("L8 same bytes", False, f"operands {operands}: {r}")
-        if self.use.writes != "folder" and "-o" in self.help():
+        if self.use.writes != "folder" and "--output" in self.help():
             path = os.path.join(self.tmp(), "out.txt")  # bb-vocab goes by the ending
             r = self.given(args=["-o", path])
             if r.rc or r.out or not os.path.exists(path) or read(path) != want:
@@ -279,7 +278,7 @@ class Filter:
             both = [self.run(operands=self.parts), self.run(b"".join(map(read, self.parts)))]
         apart = records(one[0].out + one[1].out)
         good = apart and all(r.rc == 0 for r in one + both) and all(records(r.out) == apart for r in both)
-        if not self.elf:
+        if self.use.members and not self.elf:
             good = good and both[0].out == both[1].out == one[0].out + one[1].out
         self.test("L9 f(a);f(b) = f(a b)", good, both[0])
 
@@ -322,7 +321,7 @@ class Filter:
                 raw[bit // 8] ^= 1 << bit % 8
             r = self.run(operands=[path], san=True, timeout=60)
             why = crashed(r) or (r.rc not in (0, 1) and f"status {r.rc}")
-            if not why and r.rc == 0 and self.stream and not is_complete(r.out):
+            if not why and r.rc == 0 and self.stream and run([prog("bb-cat"), "-c"], r.out).rc != 0:
                 why = "status 0 and no whole stream"
             if why:
                 return self.test("L10 hostile records", False, f"bits {flips}: {why}: {r}")

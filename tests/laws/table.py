@@ -10,9 +10,9 @@ USES[filter] is a list of uses. {fix} in arguments is the folder of tests/fixtur
     each     every record, or ELF file, is worked on by itself: L9 holds
     whole    the input is read to its end, so that a cut is seen
     empty    what a valid empty stream becomes: "empty" stream, "text", or "error"
-    needs    options that are files or must be given, for the messages of L6
+    members  a member of the input becomes one of the output, so L9 holds byte for byte
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass
@@ -26,10 +26,11 @@ class Use:
     each: bool = False
     whole: bool = True
     empty: str = "empty"
+    members: bool = True
 
 
-def stream(name, args, reads, stem, writes, each=True, empty="empty"):
-    return Use(name, args, reads, stem + ".bb", (stem + ".a.bb", stem + ".b.bb"), writes, each, True, empty)
+def stream(name, args, reads, stem, writes, each=True, **more):
+    return Use(name, args, reads, stem + ".bb", (stem + ".a.bb", stem + ".b.bb"), writes, each, **more)
 
 
 ELF = dict(reads="elf", input="elf/O0/lists.so", parts=("elf/O3/bits.so", "elf/O0/words.so"))
@@ -76,8 +77,8 @@ USES = {
             "tokens", "ftok.bb", writes="folder", empty="error"),
     ],
     "bb-embed": [
-        stream("embed", ["-m", "{fix}/model"], "tokens", "ftok", "embedding"),
-        stream("layer", ["-m", "{fix}/model", "-l", "-2"], "tokens", "ftok", "embedding"),
+        stream("embed", ["-m", "{fix}/model"], "tokens", "ftok", "embedding", members=False),
+        stream("layer", ["-m", "{fix}/model", "-l", "-2"], "tokens", "ftok", "embedding", members=False),
     ],
     "bb-knn": [
         stream("search", ["-c", "{fix}/emb.bb", "-k", "3"], "embedding", "emb", "match"),
