@@ -42,7 +42,10 @@ void x86_int_movbe(struct step *x)
 
 void x86_int_bswap(struct step *x)
 {
-	x86_ops_put(x, 0, bytes_swapped(x, x86_ops_get(x, 0)));
+	if (x86_ops_width(x, 0) == 16) /* undefined */
+		x86_ops_unknown(x);
+	else
+		x86_ops_put(x, 0, bytes_swapped(x, x86_ops_get(x, 0)));
 }
 
 void x86_int_movsx(struct step *x)
@@ -118,7 +121,11 @@ void x86_int_push(struct step *x)
 		x->known = false;
 		return;
 	}
-	x86_ops_push(x, x86_ops_low(x, 0, stack_width(x)));
+	if (x86_ops_is_imm(x, 0)) /* 32 bits at most, sign-extended */
+		x86_ops_push(x, x86_ops_const(x, stack_width(x),
+					(uint64_t)(int64_t)(int32_t)x->i->op[0].imm));
+	else
+		x86_ops_push(x, x86_ops_low(x, 0, stack_width(x)));
 }
 
 void x86_int_pop(struct step *x)
@@ -278,10 +285,19 @@ void x86_int_cmpxchg(struct step *x)
 	loaded = w == 32   ? expr_zext(x->p, a, 64)
 		 : w == 64 ? a
 			   : expr_concat(x->p, expr_extract(x->p, rax, w, 64 - w), a);
-	flags_set(x->s, FLAG_ALL6, FLAGS_SUB, acc, a, expr_sub(x->p, acc, a));
-	x86_ops_put(x, 0, expr_ite(x->p, equal, b, a));
-	if (x->i->op[0].kind == INSN_OP_REG && x->i->op[0].reg.id == X86_RAX)
-		return; /* the accumulator itself: always equal */
+	flags_set(x->s, FLAG_ALL6, FLAGS_SUB, acc, a, NULL);
+	if (x86_ops_is_mem(x, 0)) {
+		x86_ops_put(x, 0, expr_ite(x->p, equal, b, a));
+	} else { /* a register is not extended either where they differ */
+		enum x86_reg r = x->i->op[0].reg.id;
+		const struct expr *old = x86_ops_reg(x, r, 8);
+
+		x86_ops_put(x, 0, b);
+		x86_ops_set_reg(x, r, expr_ite(x->p, equal, x86_ops_reg(x, r, 8), old));
+		if (r == X86_RAX && x->i->op[0].reg.lo == 0)
+			return;                   /* the accumulator itself: always equal */
+		rax = x86_ops_reg(x, X86_RAX, 8); /* it may have been ah */
+	}
 	x86_ops_set_reg(x, X86_RAX, expr_ite(x->p, equal, rax, loaded));
 }
 

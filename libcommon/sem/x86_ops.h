@@ -128,4 +128,62 @@ void x86_string_scas(struct step *x);
 void x86_string_cmps(struct step *x);
 void x86_string_xlat(struct step *x);
 
+/*
+ * Vectors. VEX forms have their sources in operands 1 and 2 and clear the rest of the register;
+ * others have them in 0 and 1 and leave it. x86_vec.c: access, moves, logic, lane-wise operations.
+ */
+bool x86_vec_is_vex(const struct step *x);
+/* Is some operand an MMX register? These forms have no meaning here. */
+bool x86_vec_is_mmx(const struct step *x);
+/* The number of the operand that is source k (0 or 1) of a two-source operation. */
+unsigned x86_vec_src(const struct step *x, unsigned k);
+/* Writes vector register or memory operand 0. */
+void x86_vec_put(struct step *x, const struct expr *v);
+/* Writes the low bits of vector register 0; the rest of 128 bits comes from source 0. */
+void x86_vec_put_low(struct step *x, const struct expr *v);
+/* The immediate, the last operand. */
+uint64_t x86_vec_imm(const struct step *x);
+void x86_vec_mov(struct step *x);
+void x86_vec_mov_low(struct step *x);    /* movss, movsd: arg: bits; movsd of strings too */
+void x86_vec_movd(struct step *x);       /* movd, movq */
+void x86_vec_mov_half(struct step *x);   /* arg: 0 low, 64 high */
+void x86_vec_mov_across(struct step *x); /* arg: 0 movhlps, 1 movlhps */
+void x86_vec_movmsk(struct step *x);     /* arg: bits of a lane */
+void x86_vec_logic(struct step *x);      /* arg: EXPR_AND, OR, XOR, NOT for and-not */
+void x86_vec_lanes(struct step *x);      /* arg: enum simd_op of two sources */
+void x86_vec_unary(struct step *x);      /* arg: enum simd_op of one source */
+void x86_vec_shift(struct step *x);      /* arg: enum simd_op; by one count */
+void x86_vec_blendv(struct step *x);     /* arg: enum simd_op */
+void x86_vec_ptest(struct step *x);
+void x86_vec_zero(struct step *x);  /* vzeroupper; arg: 1: vzeroall */
+void x86_vec_mxcsr(struct step *x); /* arg: 0 stmxcsr, 1 ldmxcsr */
+/* x86_shuffle.c: what only moves lanes about; arg: bits of a lane where there is one. */
+void x86_shuffle_dwords(struct step *x); /* pshufd, permilps */
+void x86_shuffle_words(struct step *x);  /* arg: 0 pshuflw, 64 pshufhw */
+void x86_shuffle_two(struct step *x);    /* shufps, shufpd */
+void x86_shuffle_permilpd(struct step *x);
+void x86_shuffle_unpack(struct step *x); /* arg: bits, + 1 for the high halves */
+void x86_shuffle_align(struct step *x);
+void x86_shuffle_bytes(struct step *x); /* pslldq, psrldq: arg: 0 left, 1 right */
+void x86_shuffle_insert(struct step *x);
+void x86_shuffle_extract(struct step *x);
+void x86_shuffle_insertps(struct step *x);
+void x86_shuffle_half(struct step *x);  /* vextractf128: arg: 0; vinsertf128: 1 */
+void x86_shuffle_perm2(struct step *x); /* vperm2f128 */
+void x86_shuffle_permq(struct step *x);
+void x86_shuffle_blend(struct step *x);
+void x86_shuffle_broadcast(struct step *x);
+void x86_shuffle_dup(struct step *x);    /* arg: 0 movddup, 1 movsldup, 2 movshdup */
+void x86_shuffle_extend(struct step *x); /* pmovzx, pmovsx: arg: from * 128 + to, + 1 signed */
+/* x86_float.c: floating point. */
+void x86_float_scalar(struct step *x);   /* arg: enum simd_op of two sources */
+void x86_float_scalar1(struct step *x);  /* of one */
+void x86_float_cmp(struct step *x);      /* arg: enum simd_op; scalar or packed */
+void x86_float_comis(struct step *x);    /* arg: bits */
+void x86_float_round(struct step *x);    /* arg: enum simd_op */
+void x86_float_from_int(struct step *x); /* cvtsi2sd: arg: enum simd_op */
+void x86_float_to_int(struct step *x);
+void x86_float_resize(struct step *x);
+void x86_float_convert(struct step *x); /* packed, widths differ: arg: enum simd_op for a lane */
+
 #endif

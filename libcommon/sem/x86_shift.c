@@ -95,10 +95,13 @@ void x86_shift_rotate_carry(struct step *x)
 	/* O: rcl by one compares the top bit with the new carry, rcr the two top bits. */
 	o = x->arg == EXPR_ROL ? c : expr_extract(x->p, r, w - 2, 1);
 	flags_put(x->s, X86_CF, c);
-	if (expr_is_const(n, 1))
-		flags_put(x->s, X86_OF, expr_xor(x->p, expr_extract(x->p, r, w - 1, 1), o));
-	else
+	o = expr_xor(x->p, expr_extract(x->p, r, w - 1, 1), o);
+	if (!expr_is_const(n, 1)) {
 		flags_undefined(x->s, FLAG_O, x->i->mnemonic, a, n);
+		o = expr_ite(x->p, expr_eq(x->p, n, x86_ops_const(x, w, 1)), o,
+			state_peek_flag(x->s, X86_OF));
+	}
+	flags_put(x->s, X86_OF, o);
 	if (n->op != EXPR_CONST)
 		flags_keep(x->s, FLAG_C | FLAG_O, expr_eq(x->p, n, x86_ops_const(x, w, 0)), before);
 	x86_ops_put(x, 0, r);

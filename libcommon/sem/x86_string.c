@@ -7,10 +7,19 @@
  */
 #include "sem/x86_ops.h"
 
+/* Bytes of rsi and rdi that are the address. */
+static unsigned pointer_size(const struct step *x)
+{
+	for (unsigned k = 0; k < x->i->nops; k++)
+		if (x86_ops_is_mem(x, k) && x->i->op[k].mem.addr_size == 4)
+			return 4;
+	return 8;
+}
+
 /* Moves pointer r by one element. */
 static void advance(struct step *x, enum x86_reg r)
 {
-	unsigned size = x->i->op[0].kind == INSN_OP_MEM && x->i->op[0].mem.addr_size == 4 ? 4 : 8;
+	unsigned size = pointer_size(x);
 	const struct expr *a = x86_ops_reg(x, r, size);
 	const struct expr *up = x86_ops_const(x, size * 8, x->arg);
 
@@ -25,8 +34,8 @@ static void count(struct step *x)
 
 	if (!(x->i->prefix & (INSN_REP | INSN_REPNE)))
 		return;
-	n = x86_ops_reg(x, X86_RCX, 8);
-	x86_ops_set_reg(x, X86_RCX, expr_sub(x->p, n, x86_ops_const(x, 64, 1)));
+	n = x86_ops_reg(x, X86_RCX, pointer_size(x));
+	x86_ops_set_reg(x, X86_RCX, expr_sub(x->p, n, x86_ops_const(x, n->width, 1)));
 }
 
 /* The address of the element at rsi, with the segment the instruction may name, or at rdi. */

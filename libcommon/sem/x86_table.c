@@ -2,6 +2,7 @@
  * x86_table.c: which handler gives each mnemonic its meaning, and what of the family it is.
  * A mnemonic without a row is unknown.
  */
+#include "sem/simd.h"
 #include "sem/x86_ops.h"
 
 /* clang-format off */
@@ -102,6 +103,109 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	[X86_PREFETCHT2] = {x86_flow_nop, 0}, [X86_CLFLUSH] = {x86_flow_nop, 0},
 	[X86_HLT] = {x86_flow_nop, 0}, [X86_UD2] = {x86_flow_nop, 0}, [X86_INT3] = {x86_flow_nop, 0},
 	[X86_WAIT] = {x86_flow_nop, 0},
+	/* vectors: SSE and, with a V before it, AVX */
+#define SSE(mn, fn, arg) [X86_##mn] = {fn, arg}, [X86_V##mn] = {fn, arg},
+	SSE(MOVAPS, x86_vec_mov, 0) SSE(MOVAPD, x86_vec_mov, 0) SSE(MOVUPS, x86_vec_mov, 0)
+	SSE(MOVUPD, x86_vec_mov, 0) SSE(MOVDQA, x86_vec_mov, 0) SSE(MOVDQU, x86_vec_mov, 0)
+	SSE(MOVNTPS, x86_vec_mov, 0) SSE(MOVNTPD, x86_vec_mov, 0) SSE(MOVNTDQ, x86_vec_mov, 0)
+	SSE(MOVNTDQA, x86_vec_mov, 0) SSE(LDDQU, x86_vec_mov, 0)
+	SSE(MOVSS, x86_vec_mov_low, 32) SSE(MOVSD, x86_vec_mov_low, 64)
+	SSE(MOVD, x86_vec_movd, 32) SSE(MOVQ, x86_vec_movd, 64)
+	SSE(MOVLPS, x86_vec_mov_half, 0) SSE(MOVLPD, x86_vec_mov_half, 0)
+	SSE(MOVHPS, x86_vec_mov_half, 64) SSE(MOVHPD, x86_vec_mov_half, 64)
+	SSE(MOVHLPS, x86_vec_mov_across, 0) SSE(MOVLHPS, x86_vec_mov_across, 1)
+	SSE(MOVMSKPS, x86_vec_movmsk, 32) SSE(MOVMSKPD, x86_vec_movmsk, 64)
+	SSE(PMOVMSKB, x86_vec_movmsk, 8)
+	SSE(PAND, x86_vec_logic, EXPR_AND) SSE(ANDPS, x86_vec_logic, EXPR_AND)
+	SSE(ANDPD, x86_vec_logic, EXPR_AND) SSE(POR, x86_vec_logic, EXPR_OR)
+	SSE(ORPS, x86_vec_logic, EXPR_OR) SSE(ORPD, x86_vec_logic, EXPR_OR)
+	SSE(PXOR, x86_vec_logic, EXPR_XOR) SSE(XORPS, x86_vec_logic, EXPR_XOR)
+	SSE(XORPD, x86_vec_logic, EXPR_XOR) SSE(PANDN, x86_vec_logic, EXPR_NOT)
+	SSE(ANDNPS, x86_vec_logic, EXPR_NOT) SSE(ANDNPD, x86_vec_logic, EXPR_NOT)
+#define LANES(mn) SSE(mn, x86_vec_lanes, SIMD_##mn)
+	LANES(PADDB) LANES(PADDW) LANES(PADDD) LANES(PADDQ) LANES(PSUBB) LANES(PSUBW) LANES(PSUBD)
+	LANES(PSUBQ) LANES(PADDSB) LANES(PADDSW) LANES(PADDUSB) LANES(PADDUSW) LANES(PSUBSB)
+	LANES(PSUBSW) LANES(PSUBUSB) LANES(PSUBUSW) LANES(PMULLW) LANES(PMULLD) LANES(PMULHW)
+	LANES(PMULHUW) LANES(PMULHRSW) LANES(PMULUDQ) LANES(PMULDQ) LANES(PMADDWD)
+	LANES(PMADDUBSW) LANES(PAVGB) LANES(PAVGW) LANES(PMINUB) LANES(PMINUW) LANES(PMINUD)
+	LANES(PMAXUB) LANES(PMAXUW) LANES(PMAXUD) LANES(PMINSB) LANES(PMINSW) LANES(PMINSD)
+	LANES(PMAXSB) LANES(PMAXSW) LANES(PMAXSD) LANES(PCMPEQB) LANES(PCMPEQW) LANES(PCMPEQD)
+	LANES(PCMPEQQ) LANES(PCMPGTB) LANES(PCMPGTW) LANES(PCMPGTD) LANES(PCMPGTQ) LANES(PSIGNB)
+	LANES(PSIGNW) LANES(PSIGND) LANES(PSADBW) LANES(PACKSSWB) LANES(PACKSSDW) LANES(PACKUSWB)
+	LANES(PACKUSDW) LANES(PHADDW) LANES(PHADDD) LANES(PHADDSW) LANES(PHSUBW) LANES(PHSUBD)
+	LANES(PHSUBSW) LANES(PSHUFB)
+	LANES(ADDPS) LANES(ADDPD) LANES(SUBPS) LANES(SUBPD) LANES(MULPS) LANES(MULPD) LANES(DIVPS)
+	LANES(DIVPD) LANES(MINPS) LANES(MINPD) LANES(MAXPS) LANES(MAXPD) LANES(HADDPS)
+	LANES(HADDPD) LANES(HSUBPS) LANES(HSUBPD) LANES(ADDSUBPS) LANES(ADDSUBPD)
+	[X86_VPSLLVD] = {x86_vec_lanes, SIMD_PSLLVD}, [X86_VPSLLVQ] = {x86_vec_lanes, SIMD_PSLLVQ},
+	[X86_VPSRLVD] = {x86_vec_lanes, SIMD_PSRLVD}, [X86_VPSRLVQ] = {x86_vec_lanes, SIMD_PSRLVQ},
+	[X86_VPSRAVD] = {x86_vec_lanes, SIMD_PSRAVD},
+#define UNARY(mn) SSE(mn, x86_vec_unary, SIMD_##mn)
+	UNARY(PABSB) UNARY(PABSW) UNARY(PABSD) UNARY(SQRTPS) UNARY(SQRTPD) UNARY(CVTDQ2PS)
+	UNARY(CVTPS2DQ) UNARY(CVTTPS2DQ)
+#define SHIFT(mn) SSE(mn, x86_vec_shift, SIMD_##mn)
+	SHIFT(PSLLW) SHIFT(PSLLD) SHIFT(PSLLQ) SHIFT(PSRLW) SHIFT(PSRLD) SHIFT(PSRLQ) SHIFT(PSRAW)
+	SHIFT(PSRAD)
+	SSE(PBLENDVB, x86_vec_blendv, SIMD_PBLENDVB) SSE(BLENDVPS, x86_vec_blendv, SIMD_BLENDVPS)
+	SSE(BLENDVPD, x86_vec_blendv, SIMD_BLENDVPD) SSE(PTEST, x86_vec_ptest, 0)
+	[X86_VZEROUPPER] = {x86_vec_zero, 0}, [X86_VZEROALL] = {x86_vec_zero, 1},
+	SSE(STMXCSR, x86_vec_mxcsr, 0) SSE(LDMXCSR, x86_vec_mxcsr, 1)
+	SSE(PSHUFD, x86_shuffle_dwords, 0) [X86_VPERMILPS] = {x86_shuffle_dwords, 0},
+	[X86_VPERMILPD] = {x86_shuffle_permilpd, 0},
+	SSE(PSHUFLW, x86_shuffle_words, 0) SSE(PSHUFHW, x86_shuffle_words, 64)
+	SSE(SHUFPS, x86_shuffle_two, 32) SSE(SHUFPD, x86_shuffle_two, 64)
+	SSE(PUNPCKLBW, x86_shuffle_unpack, 8) SSE(PUNPCKLWD, x86_shuffle_unpack, 16)
+	SSE(PUNPCKLDQ, x86_shuffle_unpack, 32) SSE(PUNPCKLQDQ, x86_shuffle_unpack, 64)
+	SSE(PUNPCKHBW, x86_shuffle_unpack, 8 + 1) SSE(PUNPCKHWD, x86_shuffle_unpack, 16 + 1)
+	SSE(PUNPCKHDQ, x86_shuffle_unpack, 32 + 1) SSE(PUNPCKHQDQ, x86_shuffle_unpack, 64 + 1)
+	SSE(UNPCKLPS, x86_shuffle_unpack, 32) SSE(UNPCKLPD, x86_shuffle_unpack, 64)
+	SSE(UNPCKHPS, x86_shuffle_unpack, 32 + 1) SSE(UNPCKHPD, x86_shuffle_unpack, 64 + 1)
+	SSE(PALIGNR, x86_shuffle_align, 0)
+	SSE(PSLLDQ, x86_shuffle_bytes, 0) SSE(PSRLDQ, x86_shuffle_bytes, 1)
+	SSE(PINSRB, x86_shuffle_insert, 8) SSE(PINSRW, x86_shuffle_insert, 16)
+	SSE(PINSRD, x86_shuffle_insert, 32) SSE(PINSRQ, x86_shuffle_insert, 64)
+	SSE(PEXTRB, x86_shuffle_extract, 8) SSE(PEXTRW, x86_shuffle_extract, 16)
+	SSE(PEXTRD, x86_shuffle_extract, 32) SSE(PEXTRQ, x86_shuffle_extract, 64)
+	SSE(EXTRACTPS, x86_shuffle_extract, 32) SSE(INSERTPS, x86_shuffle_insertps, 0)
+	SSE(PBLENDW, x86_shuffle_blend, 16) SSE(BLENDPS, x86_shuffle_blend, 32)
+	SSE(BLENDPD, x86_shuffle_blend, 64) [X86_VPBLENDD] = {x86_shuffle_blend, 32},
+	[X86_VEXTRACTF128] = {x86_shuffle_half, 0}, [X86_VEXTRACTI128] = {x86_shuffle_half, 0},
+	[X86_VINSERTF128] = {x86_shuffle_half, 1}, [X86_VINSERTI128] = {x86_shuffle_half, 1},
+	[X86_VPERM2F128] = {x86_shuffle_perm2, 0}, [X86_VPERM2I128] = {x86_shuffle_perm2, 0},
+	[X86_VPERMQ] = {x86_shuffle_permq, 0}, [X86_VPERMPD] = {x86_shuffle_permq, 0},
+	[X86_VPBROADCASTB] = {x86_shuffle_broadcast, 8},
+	[X86_VPBROADCASTW] = {x86_shuffle_broadcast, 16},
+	[X86_VPBROADCASTD] = {x86_shuffle_broadcast, 32},
+	[X86_VPBROADCASTQ] = {x86_shuffle_broadcast, 64},
+	[X86_VBROADCASTSS] = {x86_shuffle_broadcast, 32},
+	[X86_VBROADCASTSD] = {x86_shuffle_broadcast, 64},
+	[X86_VBROADCASTF128] = {x86_shuffle_broadcast, 128},
+	SSE(MOVDDUP, x86_shuffle_dup, 0) SSE(MOVSLDUP, x86_shuffle_dup, 1)
+	SSE(MOVSHDUP, x86_shuffle_dup, 2)
+#define EXTEND(mn, from, to) SSE(PMOVZX##mn, x86_shuffle_extend, (from) * 128 + (to)) \
+	SSE(PMOVSX##mn, x86_shuffle_extend, (from) * 128 + (to) + 1)
+	EXTEND(BW, 8, 16) EXTEND(BD, 8, 32) EXTEND(BQ, 8, 64) EXTEND(WD, 16, 32) EXTEND(WQ, 16, 64)
+	EXTEND(DQ, 32, 64)
+	/* floating point */
+#define SCALAR(mn) SSE(mn, x86_float_scalar, SIMD_##mn)
+	SCALAR(ADDSS) SCALAR(ADDSD) SCALAR(SUBSS) SCALAR(SUBSD) SCALAR(MULSS) SCALAR(MULSD)
+	SCALAR(DIVSS) SCALAR(DIVSD) SCALAR(MINSS) SCALAR(MINSD) SCALAR(MAXSS) SCALAR(MAXSD)
+	SSE(SQRTSS, x86_float_scalar1, SIMD_SQRTSS) SSE(SQRTSD, x86_float_scalar1, SIMD_SQRTSD)
+	SSE(CMPSS, x86_float_cmp, SIMD_CMPSS) SSE(CMPSD, x86_float_cmp, SIMD_CMPSD)
+	SSE(CMPPS, x86_float_cmp, SIMD_CMPPS) SSE(CMPPD, x86_float_cmp, SIMD_CMPPD)
+	SSE(UCOMISS, x86_float_comis, 32) SSE(UCOMISD, x86_float_comis, 64)
+	SSE(COMISS, x86_float_comis, 32) SSE(COMISD, x86_float_comis, 64)
+	SSE(ROUNDSS, x86_float_round, SIMD_ROUNDSS) SSE(ROUNDSD, x86_float_round, SIMD_ROUNDSD)
+	SSE(ROUNDPS, x86_float_round, SIMD_ROUNDPS) SSE(ROUNDPD, x86_float_round, SIMD_ROUNDPD)
+	SSE(CVTSI2SS, x86_float_from_int, SIMD_CVTSI2SS)
+	SSE(CVTSI2SD, x86_float_from_int, SIMD_CVTSI2SD)
+	SSE(CVTSS2SI, x86_float_to_int, SIMD_CVTSS2SI) SSE(CVTSD2SI, x86_float_to_int, SIMD_CVTSD2SI)
+	SSE(CVTTSS2SI, x86_float_to_int, SIMD_CVTTSS2SI)
+	SSE(CVTTSD2SI, x86_float_to_int, SIMD_CVTTSD2SI)
+	SSE(CVTSS2SD, x86_float_resize, SIMD_CVTSS2SD) SSE(CVTSD2SS, x86_float_resize, SIMD_CVTSD2SS)
+	SSE(CVTDQ2PD, x86_float_convert, SIMD_CVTSI2SD) SSE(CVTPS2PD, x86_float_convert, SIMD_CVTSS2SD)
+	SSE(CVTPD2PS, x86_float_convert, SIMD_CVTSD2SS) SSE(CVTPD2DQ, x86_float_convert, SIMD_CVTSD2SI)
+	SSE(CVTTPD2DQ, x86_float_convert, SIMD_CVTTSD2SI)
 };
 /* clang-format on */
 

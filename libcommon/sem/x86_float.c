@@ -1,0 +1,128 @@
+/*
+ * x86_float.c: SSE and AVX floating point. What is computed is a named operation (sem/simd.h) on
+ * the bits of its arguments; rounding and exceptions are the default ones.
+ */
+#include "sem/simd.h"
+#include "sem/x86_ops.h"
+
+/* Bits of a scalar operation's numbers: the even operations are single, the odd double. */
+static unsigned scalar_bits(const struct step *x)
+{
+	const char *name = simd_name(x->arg);
+	unsigned n = 0;
+
+	while (name[n])
+		n++;
+	return name[n - 1] == 's' ? 32 : 64; /* addss, addsd */
+}
+
+void x86_float_scalar(struct step *x)
+{
+	unsigned bits = scalar_bits(x);
+	const struct expr *args[2];
+
+	args[0] = x86_ops_low(x, x86_vec_src(x, 0), bits);
+	args[1] = x86_ops_low(x, x86_vec_src(x, 1), bits);
+	x86_vec_put_low(x, expr_simd(x->p, x->arg, bits, args, 2));
+}
+
+void x86_float_scalar1(struct step *x)
+{
+	unsigned bits = scalar_bits(x);
+	const struct expr *a = x86_ops_low(x, x86_vec_src(x, 1), bits);
+
+	x86_vec_put_low(x, expr_simd(x->p, x->arg, bits, &a, 1));
+}
+
+/* The predicate is part of the mnemonic (cmpltsd) or the immediate. */
+void x86_float_cmp(struct step *x)
+{
+	bool scalar = x->arg == SIMD_CMPSS || x->arg == SIMD_CMPSD;
+	unsigned bits = scalar ? scalar_bits(x) : x86_ops_width(x, 0);
+	unsigned pred = x->i->pred != 255 ? x->i->pred : (unsigned)x86_vec_imm(x);
+	const struct expr *args[3], *r;
+
+	if (x86_ops_is_mem(x, 0) && x86_ops_is_mem(x, 1)) { /* cmpsd, the string instruction */
+		x->arg = 4;
+		x86_string_cmps(x);
+		return;
+	}
+	args[0] = x86_ops_low(x, x86_vec_src(x, 0), bits);
+	args[1] = x86_ops_low(x, x86_vec_src(x, 1), bits);
+	args[2] = x86_ops_const(x, 8, pred & (x86_vec_is_vex(x) ? 31 : 7));
+	r = expr_simd(x->p, x->arg, bits, args, 3);
+	if (scalar)
+		x86_vec_put_low(x, r);
+	else
+		x86_vec_put(x, r);
+}
+
+void x86_float_comis(struct step *x)
+{
+	const struct expr *a = x86_ops_low(x, 0, x->arg), *b = x86_ops_low(x, 1, x->arg);
+
+	flags_set(x->s, FLAG_ALL6, FLAGS_FLOAT, a, b, NULL);
+}
+
+void x86_float_round(struct step *x)
+{
+	bool scalar = x->arg == SIMD_ROUNDSS || x->arg == SIMD_ROUNDSD;
+	unsigned bits = scalar ? scalar_bits(x) : x86_ops_width(x, 0);
+	const struct expr *args[2];
+
+	args[0] = x86_ops_low(x, scalar ? x86_vec_src(x, 1) : 1, bits);
+	args[1] = x86_ops_const(x, 8, x86_vec_imm(x) & 7);
+	if (scalar)
+		x86_vec_put_low(x, expr_simd(x->p, x->arg, bits, args, 2));
+	else
+		x86_vec_put(x, expr_simd(x->p, x->arg, bits, args, 2));
+}
+
+/* ---- conversions ---- */
+
+void x86_float_from_int(struct step *x)
+{
+	unsigned src = x->i->nops - 1u;
+	const struct expr *a;
+
+	a = x86_ops_low(x, src, x->i->op[src].size == 8 ? 64 : 32);
+	x86_vec_put_low(x, expr_simd(x->p, x->arg, x->arg == SIMD_CVTSI2SD ? 64 : 32, &a, 1));
+}
+
+void x86_float_to_int(struct step *x)
+{
+	bool is_double = x->arg == SIMD_CVTSD2SI || x->arg == SIMD_CVTTSD2SI;
+	const struct expr *a = x86_ops_low(x, 1, is_double ? 64 : 32);
+
+	x86_ops_put(x, 0, expr_simd(x->p, x->arg, x86_ops_width(x, 0), &a, 1));
+}
+
+void x86_float_resize(struct step *x)
+{
+	unsigned to = x->arg == SIMD_CVTSS2SD ? 64 : 32;
+	const struct expr *a = x86_ops_low(x, x86_vec_src(x, 1), 96 - to);
+
+	x86_vec_put_low(x, expr_simd(x->p, x->arg, to, &a, 1));
+}
+
+/* cvtdq2pd, cvtps2pd: lanes get twice as wide; cvtpd2ps, cvttpd2dq: half, the rest is cleared. */
+void x86_float_convert(struct step *x)
+{
+	bool widens = x->arg == SIMD_CVTSI2SD || x->arg == SIMD_CVTSS2SD;
+	unsigned from = widens ? 32 : 64, to = 96 - from, n;
+	const struct expr *a, *e, *lane[8];
+
+	if (x86_vec_is_mmx(x)) {
+		x86_ops_unknown(x);
+		return;
+	}
+	/* The wider of the two sides says how many lanes there are. */
+	n = (widens ? x86_ops_width(x, 0) : x86_ops_width(x, 1)) / 64;
+	a = x86_ops_low(x, 1, n * from);
+	for (unsigned i = 0; i < n; i++) {
+		e = expr_extract(x->p, a, (n - 1 - i) * from, from);
+		lane[i] = expr_simd(x->p, x->arg, to, &e, 1);
+	}
+	e = expr_concatn(x->p, lane, n);
+	x86_vec_put(x, e->width < 128 ? expr_zext(x->p, e, 128) : e);
+}
