@@ -125,6 +125,7 @@ static void test_refused(void)
 		{SPECIALS "\x7f\n", "line 6: blank or control character"},
 		{SPECIALS "\xff\n", "line 6: not UTF-8"},
 		{SPECIALS "\xc0\x80\n", "line 6: not UTF-8"},
+		{SPECIALS "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\n", "line 6: not UTF-8"},
 		{SPECIALS "\xed\xa0\x80\n", "line 6: not UTF-8"},
 	};
 	struct buf b = {0};
