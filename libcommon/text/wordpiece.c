@@ -27,6 +27,7 @@ enum { START = 0, CONT = 1 }; /* the roots: at the start of a word, behind a tok
 enum { POPS_MAX = 1 << 24 };  /* entries of all pops; only a vocabulary made to hurt gets there */
 enum { MEMO_WORDS = 1 << 16 };
 static const uint32_t NONE = UINT32_MAX;
+_Static_assert(2 * WORDPIECE_FILE_MAX < 1 << 24, "an edge has 24 bits for the number of a node");
 
 struct node {
 	uint32_t token; /* the token that ends here, or NONE */
@@ -116,8 +117,7 @@ static void link_node(struct wordpiece *w, uint32_t v, const struct birth *birth
 		node->fail = CONT;
 		return;
 	}
-	/* What becomes of the parent's bytes becomes of ours, if the rest can go on with our byte.
-	 */
+	/* As with the parent's bytes, if what is left of them can go on with our byte. */
 	for (z = w->node[u].fail; z != NONE && child(w, z, birth->byte) == NONE;)
 		z = w->node[z].fail;
 	if (z == NONE)
