@@ -9,7 +9,7 @@
 #include "base/cache.h"
 #include "base/mem.h"
 #include "cli/filter.h"
-#include "code/codekey.h"
+#include "code/codeseq.h"
 #include "formats/function.h"
 #include "formats/sequence.h"
 #include "sem/slice.h"
@@ -36,7 +36,7 @@ struct worker {
 	struct slice *slice;
 	struct cache *memo; /* strands by code of the block */
 	struct buf key;
-	struct buf plan; /* for each block: number of strands; for each: number of indices, these */
+	struct buf plan;   /* number of strands; for each the number of its indices, and these */
 	struct insn *insn; /* of the block at hand */
 	size_t capinsns;
 	uint32_t *at; /* where each instruction begins; one more for the end */
@@ -237,23 +237,14 @@ static void put_u32(struct buf *b, uint32_t v)
 	buf_put(b, &v, sizeof(v));
 }
 
-/* Appends the block's strands to the plan. 0, or -1: skipped. */
-static int slice(struct worker *w, const struct function *f, size_t first, size_t n,
-	bool calls_last, struct filter_out *out)
+/* Appends the block's strands to the plan. */
+static void slice(
+	struct worker *w, const struct function *f, size_t first, size_t n, bool calls_last)
 {
 	size_t strands;
 
 	w->insn = mem_grow(w->insn, &w->capinsns, n, sizeof(*w->insn));
-	for (size_t k = 0; k < n; k++) {
-		uint32_t at = w->at[first + k];
-		uint8_t len = f->len.p[first + k];
-
-		if (insn_decode(w->dec, f->code.p + at, len, &w->insn[k]) && w->insn[k].len == len)
-			continue;
-		filter_skip(out, "%s: 0x%llx: no instruction of %u bytes", f->file,
-			(unsigned long long)f->addr + at, len);
-		return -1;
-	}
+	codeseq_decode(w->dec, f->code.p + w->at[first], f->len.p + first, n, w->insn);
 	strands = slice_block(w->slice, w->insn, n, calls_last && w->insn[n - 1].flow == INSN_JUMP);
 	put_u32(&w->plan, (uint32_t)strands);
 	for (size_t k = 0; k < strands; k++) {
@@ -263,34 +254,31 @@ static int slice(struct worker *w, const struct function *f, size_t first, size_
 		put_u32(&w->plan, (uint32_t)count);
 		buf_put(&w->plan, index, count * sizeof(*index));
 	}
-	return 0;
 }
 
 /* The same by memory, or by work and kept: strands depend on nothing but the block's code. */
-static int plan_block(struct worker *w, const struct function *f, size_t first, size_t n,
-	size_t ref, struct filter_out *out)
+static void plan_block(
+	struct worker *w, const struct function *f, size_t first, size_t n, size_t ref)
 {
 	bool calls_last = reaches_function(&f->refs, ref, first + n - 1);
-	bool use_memo = n <= MEMO_INSNS;
-	size_t start = w->plan.n, size;
+	const void *known;
+	size_t size;
 
-	if (use_memo) {
-		const void *known;
-
-		buf_reset(&w->key);
-		buf_putc(&w->key, calls_last);
-		codekey_put(&w->key, f->code.p + w->at[first], f->len.p + first, n);
-		known = cache_get(w->memo, w->key.p, w->key.n, &size);
-		if (known) {
-			buf_put(&w->plan, known, size);
-			return 0;
-		}
+	buf_reset(&w->plan);
+	if (n > MEMO_INSNS) {
+		slice(w, f, first, n, calls_last);
+		return;
 	}
-	if (slice(w, f, first, n, calls_last, out) < 0)
-		return -1;
-	if (use_memo)
-		cache_put(w->memo, w->key.p, w->key.n, w->plan.p + start, w->plan.n - start);
-	return 0;
+	buf_reset(&w->key);
+	buf_putc(&w->key, calls_last);
+	codeseq_key(&w->key, f->code.p + w->at[first], f->len.p + first, n);
+	known = cache_get(w->memo, w->key.p, w->key.n, &size);
+	if (known) {
+		buf_put(&w->plan, known, size);
+	} else {
+		slice(w, f, first, n, calls_last);
+		cache_put(w->memo, w->key.p, w->key.n, w->plan.p, w->plan.n);
+	}
 }
 
 /* ---- a function ---- */
@@ -300,39 +288,19 @@ static size_t block_end(const struct function *f, size_t b)
 	return b + 1 < f->blocks.n ? f->blocks.p[b + 1] : f->len.n;
 }
 
-static size_t skip_refs(const struct function *f, size_t ref, size_t first)
+static void emit_strands(struct worker *w, const struct function *f, size_t first, size_t n,
+	size_t ref, struct filter_out *out)
 {
-	while (ref < f->refs.insn.n && f->refs.insn.p[ref] < first)
-		ref++;
-	return ref;
-}
-
-/* All strands are found before the first one is written: a bad function is skipped as a whole. */
-static void cut_strands(struct worker *w, const struct function *f, struct filter_out *out)
-{
+	struct pick p = {.first = first};
 	const uint32_t *plan;
-	size_t ref = 0;
 
-	buf_reset(&w->plan);
-	for (size_t b = 0; b < f->blocks.n; b++) {
-		size_t first = f->blocks.p[b];
-
-		ref = skip_refs(f, ref, first);
-		if (plan_block(w, f, first, block_end(f, b) - first, ref, out) < 0)
-			return;
-	}
+	plan_block(w, f, first, n, ref);
 	plan = (const uint32_t *)w->plan.p;
-	ref = 0;
-	for (size_t b = 0; b < f->blocks.n; b++) {
-		struct pick p = {.first = f->blocks.p[b]};
-
-		ref = skip_refs(f, ref, p.first);
-		for (uint32_t left = *plan++; left; left--) {
-			p.n = *plan++;
-			p.index = plan;
-			plan += p.n;
-			emit(w, f, &p, ref, out);
-		}
+	for (uint32_t left = *plan++; left; left--) {
+		p.n = *plan++;
+		p.index = plan;
+		plan += p.n;
+		emit(w, f, &p, ref, out);
 	}
 }
 
@@ -341,10 +309,14 @@ static void cut_blocks(struct worker *w, const struct function *f, struct filter
 	size_t ref = 0;
 
 	for (size_t b = 0; b < f->blocks.n; b++) {
-		size_t first = f->blocks.p[b];
+		size_t first = f->blocks.p[b], n = block_end(f, b) - first;
 
-		ref = skip_refs(f, ref, first);
-		emit(w, f, &(struct pick){NULL, first, block_end(f, b) - first}, ref, out);
+		while (ref < f->refs.insn.n && f->refs.insn.p[ref] < first)
+			ref++;
+		if (w->o->unit == UNIT_STRAND)
+			emit_strands(w, f, first, n, ref, out);
+		else
+			emit(w, f, &(struct pick){NULL, first, n}, ref, out);
 	}
 }
 
@@ -370,18 +342,14 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 	if (*f->thunk && !w->o->thunks)
 		return;
 	find_starts(w, f);
-	switch (w->o->unit) {
-	case UNIT_STRAND:
-		if (insn_arch_find(f->arch) == ARCH_X86_64)
-			cut_strands(w, f, out);
-		else
-			filter_skip(out, "%s: no semantics for architecture %s", f->file, f->arch);
-		break;
-	case UNIT_BLOCK: cut_blocks(w, f, out); break;
-	default:
+	if (w->o->unit == UNIT_FUNCTION) {
 		if (w->o->max_insns)
 			all.n = MIN(all.n, w->o->max_insns);
 		emit(w, f, &all, 0, out);
+	} else if (w->o->unit == UNIT_STRAND && insn_arch_find(f->arch) != ARCH_X86_64) {
+		filter_skip(out, "%s: no semantics for architecture %s", f->file, f->arch);
+	} else {
+		cut_blocks(w, f, out);
 	}
 }
 

@@ -16,7 +16,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "cli/filter.h"
-#include "code/codekey.h"
+#include "code/codeseq.h"
 #include "formats/sequence.h"
 #include "sem/symex.h"
 #include "sem/x86.h"
@@ -79,21 +79,11 @@ static void worker_free(void *worker)
 
 /* ---- the plain path ---- */
 
-/* Decodes the sequence into w->insn: 0, or -1 and *bad is the instruction that is none. */
-static int decode(struct worker *w, const struct sequence *s, size_t *bad)
+/* Decodes the sequence into w->insn; returns the number of instructions that are none. */
+static size_t decode(struct worker *w, const struct sequence *s)
 {
-	const uint8_t *p = s->code.p;
-
 	w->insn = mem_grow(w->insn, &w->capinsns, s->len.n, sizeof(*w->insn));
-	for (size_t i = 0; i < s->len.n; i++) {
-		if (!insn_decode(w->dec, p, s->len.p[i], &w->insn[i]) ||
-			w->insn[i].len != s->len.p[i]) {
-			*bad = i;
-			return -1;
-		}
-		p += s->len.p[i];
-	}
-	return 0;
+	return codeseq_decode(w->dec, s->code.p, s->len.p, s->len.n, w->insn);
 }
 
 static void make_room(struct worker *w, size_t n)
@@ -127,7 +117,7 @@ static void make_key(struct worker *w, const struct sequence *s)
 	struct buf *b = &w->key;
 
 	buf_reset(b);
-	codekey_put(b, s->code.p, s->len.p, s->len.n);
+	codeseq_key(b, s->code.p, s->len.p, s->len.n);
 	for (size_t i = 0; i < r->insn.n; i++) {
 		const char *name = refs_name(r, i);
 
@@ -174,8 +164,11 @@ static struct result recall(struct worker *w, const uint64_t *value)
 	return r;
 }
 
-/* The result by memory or by work: 0, or -1 as decode. */
-static int find(struct worker *w, const struct sequence *s, struct result *out, size_t *bad)
+/*
+ * The result by memory or by work: 0, or -1 for a strand with bytes that do not decode. In a block
+ * such bytes, data among the code, end what is executed together.
+ */
+static int find(struct worker *w, const struct sequence *s, struct result *out)
 {
 	bool use_memo = !w->o->no_memo && s->code.n <= MEMO_CODE;
 
@@ -190,7 +183,7 @@ static int find(struct worker *w, const struct sequence *s, struct result *out, 
 			return 0;
 		}
 	}
-	if (decode(w, s, bad) < 0)
+	if (decode(w, s) && !strcmp(s->unit, "strand"))
 		return -1;
 	*out = run(w, s);
 	if (use_memo)
@@ -203,7 +196,6 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 	struct worker *w = worker;
 	struct sequence *s = rec;
 	struct result r;
-	size_t bad;
 
 	(void)kind;
 	if (!strcmp(s->unit, "function")) {
@@ -214,9 +206,9 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 		filter_skip(out, "%s: no semantics for architecture %s", s->origin.file, s->arch);
 		return;
 	}
-	if (find(w, s, &r, &bad) < 0) {
-		filter_skip(out, "%s: 0x%" PRIx64 ": instruction %zu of a %s does not decode",
-			s->origin.file, s->origin.addr, bad, s->unit);
+	if (find(w, s, &r) < 0) {
+		filter_skip(out, "%s: 0x%" PRIx64 ": a strand with bytes that do not decode",
+			s->origin.file, s->origin.addr);
 		return;
 	}
 	if (r.dropped)
@@ -238,45 +230,58 @@ static int by_count(const void *va, const void *vb)
 	return strcmp(a->key, b->key);
 }
 
-static void count(struct map *unknown, const struct insn *i)
+struct tally {
+	struct map unknown; /* number by mnemonic */
+	uint64_t insns, without, bad;
+};
+
+static void count(struct tally *t, const struct insn *i)
 {
-	map_put(unknown, i->mnemonic, strlen(i->mnemonic), NULL)->value++;
+	if (codeseq_is_bad(i)) {
+		t->bad++;
+		return;
+	}
+	t->insns++;
+	if (!x86_known(i)) {
+		t->without++;
+		map_put(&t->unknown, i->mnemonic, strlen(i->mnemonic), NULL)->value++;
+	}
+}
+
+static void print_tally(struct tally *t)
+{
+	double share = t->insns ? 100.0 * (double)(t->insns - t->without) / (double)t->insns : 100;
+
+	if (t->unknown.count)
+		qsort(t->unknown.e, t->unknown.count, sizeof(*t->unknown.e), by_count);
+	for (size_t i = 0; i < t->unknown.count; i++)
+		printf("%-16s %" PRIu64 "\n", (const char *)t->unknown.e[i].key,
+			t->unknown.e[i].value);
+	printf("instructions %" PRIu64 "  without semantics %" PRIu64
+	       "  covered %.4f%%  not decoded %" PRIu64 "\n",
+		t->insns, t->without, share, t->bad);
 }
 
 static int coverage(struct prog *p, struct options *o)
 {
 	struct stream_reader *in = filter_open(p, &sequence_kind);
 	struct worker *w = worker_new(o);
-	struct map unknown = {0};
+	struct tally t = {0};
 	struct sequence s;
-	uint64_t total = 0, without = 0, undecoded = 0;
 	int got;
 
 	while ((got = stream_read(in, &s)) > 0) {
-		size_t bad;
-
-		if (insn_arch_find(s.arch) != ARCH_X86_64 || decode(w, &s, &bad) < 0) {
-			undecoded++;
+		if (insn_arch_find(s.arch) != ARCH_X86_64)
 			continue;
-		}
-		total += s.len.n;
+		decode(w, &s);
 		for (size_t i = 0; i < s.len.n; i++)
-			if (!x86_known(&w->insn[i])) {
-				without++;
-				count(&unknown, &w->insn[i]);
-			}
+			count(&t, &w->insn[i]);
 	}
 	if (got < 0)
 		prog_fail(p, "%s", stream_error(in));
-	if (unknown.count)
-		qsort(unknown.e, unknown.count, sizeof(*unknown.e), by_count);
-	for (size_t i = 0; i < unknown.count; i++)
-		printf("%-16s %" PRIu64 "\n", (const char *)unknown.e[i].key, unknown.e[i].value);
-	printf("instructions %" PRIu64 "  without semantics %" PRIu64 "  covered %.4f%%", total,
-		without, total ? 100.0 * (double)(total - without) / (double)total : 100.0);
-	printf("  sequences that do not decode %" PRIu64 "\n", undecoded);
+	print_tally(&t);
 	stream_close(in);
-	map_free(&unknown);
+	map_free(&t.unknown);
 	worker_free(w);
 	return prog_end(p, EXIT_OK);
 }

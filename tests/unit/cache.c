@@ -8,7 +8,7 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
-#include "code/codekey.h"
+#include "code/codeseq.h"
 #include "tests/unit.h"
 
 /* The value of a key: some bytes made from its hash. */
@@ -71,8 +71,8 @@ static bool same_key(const char *a, const uint8_t *alen, size_t na, const char *
 	struct buf x = {0}, y = {0};
 	bool same;
 
-	codekey_put(&x, (const uint8_t *)a, alen, na);
-	codekey_put(&y, (const uint8_t *)b, blen, nb);
+	codeseq_key(&x, (const uint8_t *)a, alen, na);
+	codeseq_key(&y, (const uint8_t *)b, blen, nb);
 	same = x.n == y.n && !memcmp(x.p, y.p, x.n);
 	buf_free(&x);
 	buf_free(&y);
