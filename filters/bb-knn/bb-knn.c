@@ -46,6 +46,10 @@ struct knn {
 	struct ann_query *query;
 	struct topk_hit *hit; /* [batch, k] */
 	uint32_t *drawn;      /* [batch, pool] */
+	struct relation *to;  /* [batch] */
+	struct hit *hits;     /* [k] of the match being written */
+	const struct items *now;
+	size_t from; /* its queries are item[from ..] of now */
 
 	struct buf inputs; /* digests of the members of the corpus, or one over all of them */
 	uint64_t done;     /* queries */
@@ -165,8 +169,9 @@ static int read_corpus(struct knn *s, struct stream_reader *in)
 /* ---- a batch ---- */
 
 static int write_match(struct knn *s, const struct item *q, const struct ann_query *query,
-	const struct relation *to, struct hit *hits)
+	const struct relation *to)
 {
+	struct hit *hits = s->hits;
 	struct match m = {.unit = q->unit,
 		.origin = q->origin,
 		.labels = *q->labels,
@@ -188,23 +193,28 @@ static int write_match(struct knn *s, const struct item *q, const struct ann_que
 		       : 0;
 }
 
+/* Query i of the batch: whom it is compared with. */
+static void prepare_query(void *ctx, size_t i, unsigned worker)
+{
+	struct knn *s = ctx;
+	const struct item *q = &s->now->item[s->from + i];
+	uint32_t *drawn = s->pools ? s->drawn + i * s->o->pool : NULL;
+
+	s->to[i] = items_relate(&s->corpus, q);
+	s->query[i] = (struct ann_query){
+		.which = drawn, .self = s->to[i].owner, .best = {s->hit + i * s->k, s->k, 0}};
+	if (drawn)
+		s->query[i].nwhich = pool_draw(s->pools, worker, s->o->seed, q, s->o->pool, drawn);
+}
+
 /* Searches for queries from .. from+n-1 of the set and writes their matches. 0 or -1. */
 static int search(struct knn *s, const struct items *queries, size_t from, size_t n)
 {
-	struct relation *to = mem_alloc(n, sizeof(*to));
-	struct hit *hits = mem_alloc(s->k, sizeof(*hits));
 	int r = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct item *q = &queries->item[from + i];
-		uint32_t *drawn = s->pools ? s->drawn + i * s->o->pool : NULL;
-
-		to[i] = items_relate(&s->corpus, q);
-		s->query[i] = (struct ann_query){
-			.which = drawn, .self = to[i].owner, .best = {s->hit + i * s->k, s->k, 0}};
-		if (s->pools)
-			s->query[i].nwhich = pool_draw(s->pools, s->o->seed, q, s->o->pool, drawn);
-	}
+	s->now = queries;
+	s->from = from;
+	par_for(s->par, n, prepare_query, s);
 	ann_search(s->par, &queries->index, from, n, &s->corpus.index, s->corpus.owner, s->query);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (s->pools && !s->query[i].nwhich) {
@@ -212,11 +222,9 @@ static int search(struct knn *s, const struct items *queries, size_t from, size_
 			continue;
 		}
 		s->small_pools += s->pools && s->query[i].nwhich < s->o->pool;
-		r = write_match(s, &queries->item[from + i], &s->query[i], &to[i], hits);
+		r = write_match(s, &queries->item[from + i], &s->query[i], &s->to[i]);
 	}
 	s->done += n;
-	mem_free(hits);
-	mem_free(to);
 	return r;
 }
 
@@ -229,12 +237,14 @@ static void prepare(struct knn *s)
 	each = MAX(s->k, (size_t)s->o->pool);
 	s->batch = MAX(MIN((size_t)BATCH, BATCH_ITEMS / each), (size_t)1);
 	s->query = mem_alloc(s->batch, sizeof(*s->query));
+	s->to = mem_alloc(s->batch, sizeof(*s->to));
 	s->hit = mem_alloc(s->batch * s->k, sizeof(*s->hit));
+	s->hits = mem_alloc(s->k, sizeof(*s->hits));
+	s->par = par_new((unsigned)s->p->threads);
 	if (s->o->pool) {
-		s->pools = pool_new(&s->corpus);
+		s->pools = pool_new(&s->corpus, par_threads(s->par));
 		s->drawn = mem_alloc(s->batch * s->o->pool, sizeof(*s->drawn));
 	}
-	s->par = par_new((unsigned)s->p->threads);
 	s->progress = progress_new(s->p, "queries");
 }
 
@@ -367,7 +377,9 @@ static int run(struct prog *p, const struct options *o)
 		par_free(s.par);
 	pool_free(s.pools);
 	mem_free(s.query);
+	mem_free(s.to);
 	mem_free(s.hit);
+	mem_free(s.hits);
 	mem_free(s.drawn);
 	items_free(&s.queries);
 	items_free(&s.corpus);

@@ -12,15 +12,15 @@
 
 struct pool;
 
-/* The corpus must stay as it is. */
-struct pool *pool_new(const struct items *corpus);
+/* The corpus must stay as it is; so many threads may draw at a time. */
+struct pool *pool_new(const struct items *corpus, unsigned workers);
 void pool_free(struct pool *p);
 /*
  * Draws at most `size` items for a query: the positive and as many negatives as there are, up to
  * size - 1; none is the query itself. Items without a group are never drawn: nobody knows what
  * they are. Returns how many, 0 when there is no positive.
  */
-size_t pool_draw(
-	struct pool *p, uint64_t seed, const struct item *query, size_t size, uint32_t *drawn);
+size_t pool_draw(const struct pool *p, unsigned worker, uint64_t seed, const struct item *query,
+	size_t size, uint32_t *drawn);
 
 #endif

@@ -30,6 +30,8 @@
 enum { LANES = 16, ROWS = 4 }; /* items in a panel; queries that share a pass over it */
 
 typedef float v16 __attribute__((vector_size(4 * LANES)));
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4_any __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float v16_any __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 int cosine_add(struct cosine *c, const float *v, size_t dim, struct err *e)
@@ -107,6 +109,34 @@ WIDE void cosine_panel(
 	}
 }
 
+/* panel[d, lane] = row[lane][d] for all d < dim, by transposing four by four. */
+static void pack(size_t dim, const float *const row[LANES], float *panel)
+{
+	size_t d = 0;
+
+	for (; d + 4 <= dim; d += 4) {
+		for (size_t lane = 0; lane < LANES; lane += 4) {
+			float *to = panel + d * LANES + lane;
+			v4 a = *(const v4_any *)(row[lane] + d);
+			v4 b = *(const v4_any *)(row[lane + 1] + d);
+			v4 c = *(const v4_any *)(row[lane + 2] + d);
+			v4 e = *(const v4_any *)(row[lane + 3] + d);
+			v4 ab01 = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+			v4 ab23 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+			v4 ce01 = __builtin_shufflevector(c, e, 0, 4, 1, 5);
+			v4 ce23 = __builtin_shufflevector(c, e, 2, 6, 3, 7);
+
+			*(v4 *)to = __builtin_shufflevector(ab01, ce01, 0, 1, 4, 5);
+			*(v4 *)(to + LANES) = __builtin_shufflevector(ab01, ce01, 2, 3, 6, 7);
+			*(v4 *)(to + 2 * LANES) = __builtin_shufflevector(ab23, ce23, 0, 1, 4, 5);
+			*(v4 *)(to + 3 * LANES) = __builtin_shufflevector(ab23, ce23, 2, 3, 6, 7);
+		}
+	}
+	for (; d < dim; d++)
+		for (size_t lane = 0; lane < LANES; lane++)
+			panel[d * LANES + lane] = row[lane][d];
+}
+
 void cosine_scores(const struct cosine *queries, size_t q, size_t nq, const struct cosine *items,
 	const uint32_t *which, size_t first, size_t n, float *out, float *scratch)
 {
@@ -114,25 +144,24 @@ void cosine_scores(const struct cosine *queries, size_t q, size_t nq, const stru
 
 	for (size_t j = 0; j < n; j += LANES) {
 		size_t some = MIN(n - j, (size_t)LANES);
+		const float *row[LANES];
 
-		for (size_t lane = 0; lane < some; lane++) {
-			size_t item = which ? which[j + lane] : first + j + lane;
-			const float *row = items->row + item * dim;
+		for (size_t lane = 0; lane < LANES; lane++) {
+			/* The last panel is filled up with its last item. */
+			size_t at = j + MIN(lane, some - 1);
 
-			for (size_t d = 0; d < dim; d++)
-				scratch[d * LANES + lane] = row[d];
+			row[lane] = items->row + (which ? which[at] : first + at) * dim;
 		}
+		pack(dim, row, scratch);
 		if (some == LANES) {
 			cosine_panel(dim, nq, queries->row + q * dim, scratch, out + j, n);
 			continue;
 		}
-		/* The last panel is partly filled with what was there before; its rows would not
-		 * fit into out. */
-		for (size_t i = 0; i < nq; i++) {
-			float row[LANES];
+		for (size_t i = 0; i < nq; i++) { /* a whole row would not fit into out */
+			float score[LANES];
 
-			cosine_panel(dim, 1, queries->row + (q + i) * dim, scratch, row, LANES);
-			memcpy(out + i * n + j, row, some * sizeof(*row));
+			cosine_panel(dim, 1, queries->row + (q + i) * dim, scratch, score, LANES);
+			memcpy(out + i * n + j, score, some * sizeof(*score));
 		}
 	}
 }
