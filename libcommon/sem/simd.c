@@ -350,18 +350,37 @@ LANE_FN(fmax_x86)
 	return to_double(a, bits) > to_double(b, bits) ? a : b;
 }
 
-LANE_FN(ffma)
+/* a * b + c with one rounding; flip has the sign bits to turn of the product and of c. */
+static uint64_t fused(uint64_t a, uint64_t b, uint64_t c, unsigned bits, unsigned flip)
 {
-	uint64_t r;
+	uint64_t sign = UINT64_C(1) << (bits - 1), r;
+	uint64_t x = flip & 1 ? a ^ sign : a, z = flip & 2 ? c ^ sign : c;
 
 	if (bits == 64)
-		r = from_double(fma(to_double(a, 64), to_double(b, 64), to_double(c, 64)));
+		r = from_double(fma(to_double(x, 64), to_double(b, 64), to_double(z, 64)));
 	else
 		r = from_float(fmaf(
-			(float)to_double(a, 32), (float)to_double(b, 32), (float)to_double(c, 32)));
+			(float)to_double(x, 32), (float)to_double(b, 32), (float)to_double(z, 32)));
 	if (is_nan(a, bits) || is_nan(b, bits))
 		return settle(r, a, b, bits);
 	return settle(r, c, c, bits);
+}
+
+LANE_FN(fmadd)
+{
+	return fused(a, b, c, bits, 0);
+}
+LANE_FN(fmsub)
+{
+	return fused(a, b, c, bits, 2);
+}
+LANE_FN(fnmadd)
+{
+	return fused(a, b, c, bits, 1);
+}
+LANE_FN(fnmsub)
+{
+	return fused(a, b, c, bits, 3);
 }
 
 /* The predicates of cmpps and vcmpps; c is the immediate. */

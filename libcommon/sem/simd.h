@@ -80,8 +80,14 @@
 	LANE(CMPPS, "cmpps", 32, fcmp) LANE(CMPPD, "cmppd", 64, fcmp) \
 	LANE(ROUNDSS, "roundss", 32, fround) LANE(ROUNDSD, "roundsd", 64, fround) \
 	LANE(ROUNDPS, "roundps", 32, fround) LANE(ROUNDPD, "roundpd", 64, fround) \
-	LANE(FMASS, "fmass", 32, ffma) LANE(FMASD, "fmasd", 64, ffma) \
-	LANE(FMAPS, "fmaps", 32, ffma) LANE(FMAPD, "fmapd", 64, ffma) \
+	LANE(FMADDSS, "fmaddss", 32, fmadd) LANE(FMADDSD, "fmaddsd", 64, fmadd) \
+	LANE(FMADDPS, "fmaddps", 32, fmadd) LANE(FMADDPD, "fmaddpd", 64, fmadd) \
+	LANE(FMSUBSS, "fmsubss", 32, fmsub) LANE(FMSUBSD, "fmsubsd", 64, fmsub) \
+	LANE(FMSUBPS, "fmsubps", 32, fmsub) LANE(FMSUBPD, "fmsubpd", 64, fmsub) \
+	LANE(FNMADDSS, "fnmaddss", 32, fnmadd) LANE(FNMADDSD, "fnmaddsd", 64, fnmadd) \
+	LANE(FNMADDPS, "fnmaddps", 32, fnmadd) LANE(FNMADDPD, "fnmaddpd", 64, fnmadd) \
+	LANE(FNMSUBSS, "fnmsubss", 32, fnmsub) LANE(FNMSUBSD, "fnmsubsd", 64, fnmsub) \
+	LANE(FNMSUBPS, "fnmsubps", 32, fnmsub) LANE(FNMSUBPD, "fnmsubpd", 64, fnmsub) \
 	WHOLE(HADDPS, "haddps", 32, fhorizontal) WHOLE(HADDPD, "haddpd", 64, fhorizontal) \
 	WHOLE(HSUBPS, "hsubps", 32, fhorizontal) WHOLE(HSUBPD, "hsubpd", 64, fhorizontal) \
 	WHOLE(ADDSUBPS, "addsubps", 32, faddsub) WHOLE(ADDSUBPD, "addsubpd", 64, faddsub) \

@@ -5,15 +5,30 @@
 #include "sem/simd.h"
 #include "sem/x86_ops.h"
 
-/* Bits of a scalar operation's numbers: the even operations are single, the odd double. */
-static unsigned scalar_bits(const struct step *x)
+/* Bits of a number, by the last letter of the operation: addss, addsd. */
+static unsigned bits_of(unsigned op)
 {
-	const char *name = simd_name(x->arg);
+	const char *name = simd_name(op);
 	unsigned n = 0;
 
 	while (name[n])
 		n++;
-	return name[n - 1] == 's' ? 32 : 64; /* addss, addsd */
+	return name[n - 1] == 's' ? 32 : 64;
+}
+
+static unsigned scalar_bits(const struct step *x)
+{
+	return bits_of(x->arg);
+}
+
+static bool is_scalar(unsigned op)
+{
+	const char *name = simd_name(op);
+	unsigned n = 0;
+
+	while (name[n])
+		n++;
+	return name[n - 2] == 's';
 }
 
 void x86_float_scalar(struct step *x)
@@ -55,6 +70,25 @@ void x86_float_cmp(struct step *x)
 		x86_vec_put_low(x, r);
 	else
 		x86_vec_put(x, r);
+}
+
+/* The digits say which operands are multiplied and which is added. */
+void x86_float_fma(struct step *x)
+{
+	static const uint8_t order[4][3] = {
+		{0, 2, 1}, {1, 0, 2}, {0}, {1, 2, 0}}; /* 132, 213, 231 */
+	const uint8_t *k = order[x->arg % 4];
+	unsigned op = x->arg / 4, bits = is_scalar(op) ? bits_of(op) : x86_ops_width(x, 0);
+	const struct expr *args[3], *r, *rest;
+
+	for (unsigned i = 0; i < 3; i++)
+		args[i] = x86_ops_low(x, k[i], bits);
+	r = expr_simd(x->p, op, bits, args, 3);
+	if (is_scalar(op)) {
+		rest = x86_ops_low(x, 0, 128);
+		r = expr_concat(x->p, expr_extract(x->p, rest, bits, 128 - bits), r);
+	}
+	x86_vec_put(x, r);
 }
 
 void x86_float_comis(struct step *x)

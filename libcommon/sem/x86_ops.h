@@ -179,6 +179,7 @@ void x86_shuffle_extend(struct step *x); /* pmovzx, pmovsx: arg: from * 128 + to
 void x86_float_scalar(struct step *x);   /* arg: enum simd_op of two sources */
 void x86_float_scalar1(struct step *x);  /* of one */
 void x86_float_cmp(struct step *x);      /* arg: enum simd_op; scalar or packed */
+void x86_float_fma(struct step *x);      /* arg: 4 * enum simd_op + order (132, 213, 231) % 4 */
 void x86_float_comis(struct step *x);    /* arg: bits */
 void x86_float_round(struct step *x);    /* arg: enum simd_op */
 void x86_float_from_int(struct step *x); /* cvtsi2sd: arg: enum simd_op */

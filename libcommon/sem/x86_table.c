@@ -206,6 +206,25 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	SSE(CVTDQ2PD, x86_float_convert, SIMD_CVTSI2SD) SSE(CVTPS2PD, x86_float_convert, SIMD_CVTSS2SD)
 	SSE(CVTPD2PS, x86_float_convert, SIMD_CVTSD2SS) SSE(CVTPD2DQ, x86_float_convert, SIMD_CVTSD2SI)
 	SSE(CVTTPD2DQ, x86_float_convert, SIMD_CVTTSD2SI)
+	/* capstone has a mnemonic for each predicate */
+#define CMP(name) [X86_##name##SS] = {x86_float_cmp, SIMD_CMPSS}, \
+	[X86_##name##SD] = {x86_float_cmp, SIMD_CMPSD}, \
+	[X86_##name##PS] = {x86_float_cmp, SIMD_CMPPS}, \
+	[X86_##name##PD] = {x86_float_cmp, SIMD_CMPPD},
+	CMP(CMPEQ) CMP(CMPLT) CMP(CMPLE) CMP(CMPUNORD) CMP(CMPNEQ) CMP(CMPNLT) CMP(CMPNLE) CMP(CMPORD)
+	CMP(VCMPEQ) CMP(VCMPLT) CMP(VCMPLE) CMP(VCMPUNORD) CMP(VCMPNEQ) CMP(VCMPNLT) CMP(VCMPNLE)
+	CMP(VCMPORD) CMP(VCMPEQ_UQ) CMP(VCMPNGE) CMP(VCMPNGT) CMP(VCMPFALSE) CMP(VCMPNEQ_OQ)
+	CMP(VCMPGE) CMP(VCMPGT) CMP(VCMPTRUE) CMP(VCMPEQ_OS) CMP(VCMPLT_OQ) CMP(VCMPLE_OQ)
+	CMP(VCMPUNORD_S) CMP(VCMPNEQ_US) CMP(VCMPNLT_UQ) CMP(VCMPNLE_UQ) CMP(VCMPORD_S) CMP(VCMPEQ_US)
+	CMP(VCMPNGE_UQ) CMP(VCMPNGT_UQ) CMP(VCMPFALSE_OS) CMP(VCMPNEQ_OS) CMP(VCMPGE_OQ)
+	CMP(VCMPGT_OQ) CMP(VCMPTRUE_US)
+#define FMA1(mn, order, t) \
+	[X86_V##mn##order##t] = {x86_float_fma, (unsigned)SIMD_##mn##t * 4 + (order) % 4},
+#define FMA(mn) FMA1(mn, 132, SS) FMA1(mn, 213, SS) FMA1(mn, 231, SS) \
+	FMA1(mn, 132, SD) FMA1(mn, 213, SD) FMA1(mn, 231, SD) \
+	FMA1(mn, 132, PS) FMA1(mn, 213, PS) FMA1(mn, 231, PS) \
+	FMA1(mn, 132, PD) FMA1(mn, 213, PD) FMA1(mn, 231, PD)
+	FMA(FMADD) FMA(FMSUB) FMA(FNMADD) FMA(FNMSUB)
 };
 /* clang-format on */
 
