@@ -5,6 +5,7 @@
  * equal work, but records leave in the order they came, and a vector does not depend on what shared
  * its batch (see nn.h). BinBert, arXiv 2208.06692, sections 6.1.2 and 6.2.1.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,10 @@ static void load(struct run *r)
 	r->m = checkpoint_load(folder, r->nn, 0, NULL, &e);
 	if (!r->m)
 		prog_fail(r->p, "%s", e.text);
+	buf_printf(&path, "%s/model.safetensors", folder);
+	if (prog_content_file(r->p, "model", buf_text(&path)) < 0)
+		prog_fail(r->p, "%s: %s", (char *)path.p, strerror(errno));
+	buf_reset(&path);
 	if (model_layer(r->m, (long)r->o->layer, &r->layer) < 0)
 		prog_usage(r->p, "--layer %lld: the model has %u layers", (long long)r->o->layer,
 			r->m->config.layers);
@@ -233,7 +238,7 @@ int main(int argc, char **argv)
 {
 	struct options o = {.layer = -1, .batch_tokens = 8192};
 	const struct opt opts[] = {
-		{'m', "model", OPT_TEXT, OPT_CONTENT, &o.model, "DIR",
+		{'m', "model", OPT_TEXT, 0, &o.model, "DIR",
 			"model folder of bb-train (or a BERT of transformers)", 0, 0},
 		{'l', "layer", OPT_INT, OPT_CONTENT, &o.layer, "N",
 			"layer whose states are averaged; -1 the last, -2 the one before", 0, 0},

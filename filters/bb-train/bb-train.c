@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 			"vocabulary: a folder or vocab.txt; copied into the model", 0, 0},
 		{0, "config", OPT_TEXT, OPT_CONTENT, &o.config, "SIZE",
 			"tiny, small (default), base, FILE.json, layers=6,hidden=384,...", 0, 0},
-		{0, "init", OPT_TEXT, OPT_CONTENT, &o.init, "DIR",
+		{0, "init", OPT_TEXT, 0, &o.init, "DIR",
 			"start from this model instead of random weights", 0, 0},
 		{'s', "seed", OPT_UINT, OPT_CONTENT, &o.seed, "N",
 			"seed of all random choices (default 0)", 0, 0},

@@ -105,12 +105,17 @@ static void open_model(struct run *r)
 	const struct options *o = r->o;
 	struct model_config c;
 	size_t n = wordpiece_count(r->words);
+	struct buf path = {0};
 	struct err e;
 
 	if (o->init) {
 		r->m = checkpoint_load(o->init, r->nn, o->seed, NULL, &e);
 		if (!r->m)
 			prog_fail(r->p, "%s", e.text);
+		buf_printf(&path, "%s/model.safetensors", o->init);
+		if (prog_content_file(r->p, "init", buf_text(&path)) < 0)
+			prog_fail(r->p, "%s: %s", (char *)path.p, strerror(errno));
+		buf_free(&path);
 		if (r->m->config.vocab != n)
 			prog_fail(r->p, "the vocabulary has %zu tokens, the model in %s has %u", n,
 				o->init, r->m->config.vocab);
@@ -197,10 +202,10 @@ void run_open(struct run *r)
 	struct err e;
 	uint64_t log;
 
-	note_options(r);
 	open_vocab(r);
 	r->nn = nn_cpu_open((unsigned)r->p->threads);
 	open_model(r);
+	note_options(r);
 	r->optim = optim_new(r->m, (float)r->o->lr);
 	r->optim.decay = (float)r->o->decay;
 	r->optim.clip = (float)r->o->clip;

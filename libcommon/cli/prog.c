@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/par.h"
 
@@ -194,6 +195,40 @@ static void set(const struct prog *p, const struct opt *o, const char *arg)
 	}
 }
 
+/* The text is kept to the end of the process. */
+static void add_content(struct prog *p, struct buf *text)
+{
+	p->content.p =
+		mem_grow(p->content.p, &p->content.cap, p->content.n + 1, sizeof(*p->content.p));
+	p->content.p[p->content.n++] = buf_text(text);
+}
+
+int prog_content_file(struct prog *p, const char *name, const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	struct hash *h = hash_new();
+	uint8_t digest[HASH_BYTES];
+	struct buf b = {0};
+	char part[1 << 16];
+	size_t n;
+	bool bad = !f;
+
+	while (f && (n = fread(part, 1, sizeof(part), f)) > 0)
+		hash_put(h, part, n);
+	bad |= f && ferror(f);
+	if (f)
+		fclose(f);
+	hash_get(h, digest);
+	hash_free(h);
+	if (bad)
+		return -1;
+	buf_printf(&b, "%s=", name);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		buf_printf(&b, "%02x", digest[i]);
+	add_content(p, &b);
+	return 0;
+}
+
 /* Every content option that was given or is not at its zero: "unit=strand". */
 static void record_content(struct prog *p, const bool *given)
 {
@@ -221,9 +256,7 @@ static void record_content(struct prog *p, const bool *given)
 				buf_printf(&b, "%c%s", k ? ' ' : '=', list->p[k]);
 			break;
 		}
-		p->content.p = mem_grow(
-			p->content.p, &p->content.cap, p->content.n + 1, sizeof(*p->content.p));
-		p->content.p[p->content.n++] = buf_text(&b); /* kept to the end of the process */
+		add_content(p, &b);
 	}
 }
 

@@ -64,6 +64,11 @@ struct prog {
  * --strict and -o/--output.
  */
 void prog_start(struct prog *p, int argc, char **argv);
+/*
+ * Adds "name=digest" of a file to the options in the provenance: what it holds, not where it lies.
+ * 0, or -1 with the reason in errno.
+ */
+int prog_content_file(struct prog *p, const char *name, const char *path) MUST_CHECK;
 /* "bb-x: ..." on stderr. prog_warn is silenced by -q, prog_note needs -v. */
 void prog_warn(const struct prog *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void prog_note(const struct prog *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
