@@ -9,10 +9,10 @@
 # the steps 1 to 3.
 
 D    ?= build/demo
-BIN  ?= build/bin
+BB   ?= build/bin
 SEED := 1
 
-PATH := $(abspath $(BIN)):$(PATH)
+PATH := $(abspath $(BB)):$(PATH)
 export PATH
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
