@@ -479,12 +479,12 @@ static void mark(uint64_t *set, uint16_t i)
 
 void defuse_seeds(const struct defuse *d, const struct defuse_output *out, uint64_t *set)
 {
-	const struct place *p = d->place + out->place;
-
 	if (out->kind == DEFUSE_REG) {
 		for (unsigned i = 0; i < DEFUSE_PARTS; i++)
 			mark(set, d->reg[out->reg].def[i]);
 	} else if (out->kind == DEFUSE_MEM) {
+		const struct place *p = &d->place[out->place];
+
 		/* Its own bytes, and those that later writes replaced. */
 		for (size_t i = out->place; i < d->nplaces; i++)
 			if (overlap(&d->place[i], p->base, p->offset, p->size))
