@@ -314,6 +314,15 @@ static void check_code(struct ctx *c, const uint8_t *p, size_t n)
 	mem_free(b);
 }
 
+static void check_sections(struct ctx *c, const uint8_t *p, const Elf64_Ehdr *e)
+{
+	const Elf64_Shdr *s = (const Elf64_Shdr *)(p + e->e_shoff);
+
+	for (unsigned i = 0; i < e->e_shnum; i++)
+		if (s[i].sh_type == SHT_PROGBITS && s[i].sh_flags & SHF_EXECINSTR)
+			check_code(c, p + s[i].sh_offset, s[i].sh_size);
+}
+
 static void check_program(struct ctx *c, const char *path)
 {
 	int fd = open(path, O_RDONLY);
@@ -328,12 +337,10 @@ static void check_program(struct ctx *c, const char *path)
 	if (p == MAP_FAILED)
 		return;
 	e = (const Elf64_Ehdr *)p;
-	for (unsigned i = 0; i < e->e_shnum; i++) {
-		const Elf64_Shdr *s = (const Elf64_Shdr *)(p + e->e_shoff) + i;
-
-		if (s->sh_type == SHT_PROGBITS && s->sh_flags & SHF_EXECINSTR)
-			check_code(c, p + s->sh_offset, s->sh_size);
-	}
+	if ((size_t)st.st_size < sizeof(*e) || memcmp(e->e_ident, ELFMAG, SELFMAG))
+		fprintf(stderr, "%s: not an ELF file\n", path);
+	else
+		check_sections(c, p, e);
 	munmap((void *)p, (size_t)st.st_size);
 }
 
