@@ -67,8 +67,9 @@ struct run {
 	struct output *out;
 	struct progress *progress;
 	struct worker *worker;
-	struct file *waiting; /* opened, but too large for the job before */
-	struct file *split;   /* file being cut into jobs, and the next function of it */
+	struct insn_decoder *decoder; /* of the reading thread */
+	struct file *waiting;         /* opened, but too large for the job before */
+	struct file *split;           /* file being cut into jobs, and the next function of it */
 	size_t at;
 	uint64_t bytes, files, bad, functions;
 };
@@ -99,12 +100,12 @@ static void file_release(struct file *f)
 	mem_free(f);
 }
 
-static void file_load(struct file *f, const struct options *o)
+static void file_load(struct file *f, const struct options *o, struct insn_decoder *d)
 {
 	f->bad = inputs_read(f->path, &f->p, &f->n, &f->why) < 0;
 	if (f->bad)
 		return;
-	f->image = image_new(f->p, f->n, o->ignore_symbols ? IMAGE_IGNORE_SYMBOLS : 0, &f->why);
+	f->image = image_new(f->p, f->n, o->ignore_symbols ? IMAGE_IGNORE_SYMBOLS : 0, d, &f->why);
 	f->bad = !f->image;
 }
 
@@ -179,7 +180,7 @@ static int read_job(void *ctx, void *vjob)
 		j->file[j->nfiles++] = f;
 		if (size <= JOB_BYTES)
 			continue;
-		file_load(f, run->o);
+		file_load(f, run->o, run->decoder);
 		if (f->bad)
 			break;
 		run->split = f;
@@ -237,7 +238,7 @@ static void work_job(void *ctx, void *vjob, unsigned worker)
 		bool split = j->end > 0;
 
 		if (!f->image && !f->bad)
-			file_load(f, run->o);
+			file_load(f, run->o, w->decoder);
 		if (f->bad)
 			continue;
 		for (size_t i = j->first; i < (split ? j->end : f->image->functions.n); i++)
@@ -331,6 +332,7 @@ static int run_all(struct run *run)
 
 	run->progress = progress_new(p, "functions");
 	run->worker = mem_zalloc(p->threads, sizeof(*run->worker));
+	run->decoder = insn_open(ARCH_X86_64);
 	for (uint64_t i = 0; i < p->threads; i++)
 		run->worker[i].decoder = insn_open(ARCH_X86_64);
 	if (stream_begin(output_stream(run->out), &function_kind, NULL, output_step(run->out)) < 0)
@@ -342,6 +344,7 @@ static int run_all(struct run *run)
 		insn_close(run->worker[i].decoder);
 		body_free(&run->worker[i].body);
 	}
+	insn_close(run->decoder);
 	mem_free(run->worker);
 	progress_free(run->progress, run->bad);
 	if (run->split)

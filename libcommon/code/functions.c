@@ -1,6 +1,6 @@
 /*
  * functions.c: see functions.h. Candidates are gathered with the trust they deserve, sorted, and
- * settled in one pass; then code that nobody claimed is searched for targets of calls.
+ * settled in one pass; then gaps.c looks at the code that nobody claimed.
  */
 #include "code/functions.h"
 
@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "code/gaps.h"
+#include "code/stubs.h"
 #include "code/x86_fields.h"
 
 enum { /* of names: the smallest wins */
@@ -31,17 +33,12 @@ struct finder {
 	size_t n, cap;
 };
 
-static bool is_stub_section(const struct elf_section *s)
-{
-	return !strncmp(s->name, ".plt", 4) || !strcmp(s->name, ".iplt");
-}
-
 /* The section a function may start in at addr, or NULL. */
 static const struct elf_section *code_at(const struct elf *f, uint64_t addr)
 {
 	const struct elf_section *s = elf_section_at(f, addr);
 
-	return s && s->exec && s->data && !is_stub_section(s) ? s : NULL;
+	return s && s->exec && s->data && !stubs_section(s) ? s : NULL;
 }
 
 static void add(struct finder *f, struct candidate c)
@@ -230,51 +227,117 @@ static size_t first_from(const struct functions *fs, uint64_t addr)
 	return lo;
 }
 
-/* Whether there is anything but padding between the functions of section s. */
-static bool has_gaps(const struct elf *f, const struct functions *fs, const struct elf_section *s)
-{
-	uint64_t at = s->addr, end = s->addr + s->size;
+struct gap_list {
+	struct gaps_range *r; /* ascending */
+	size_t n, cap;
+};
 
-	for (size_t i = first_from(fs, at); i < fs->n && fs->f[i].addr < end; i++) {
-		if (fs->f[i].addr > at && trim(f, at, fs->f[i].addr) > at)
-			return true;
-		at = fs->f[i].end;
-	}
-	return at < end && trim(f, at, end) > at;
+static void add_gap(const struct elf *f, struct gap_list *l, uint64_t addr, uint64_t end)
+{
+	if (addr >= end || trim(f, addr, end) == addr)
+		return;
+	l->r = mem_grow(l->r, &l->cap, l->n + 1, sizeof(*l->r));
+	l->r[l->n++] = (struct gaps_range){addr, end};
 }
 
-/* Targets of direct calls in section s that are in no function. */
-static void add_called(struct finder *f, const struct functions *fs, const struct elf_section *s)
+/*
+ * What lies between functions and is not padding. A function without a known end is part of the
+ * gap behind it.
+ */
+static void list_gaps(const struct elf *f, const struct functions *fs, struct gap_list *l)
 {
-	uint64_t at = s->addr;
-	const uint8_t *p = s->data;
-	uint64_t n = s->size;
-	size_t next = first_from(fs, at);
+	for (size_t k = 0; k < f->nsections; k++) {
+		const struct elf_section *s = &f->sections[k];
+		uint64_t at = s->addr, end = s->addr + s->size;
 
-	while (n) {
-		struct x86_fields x;
-		unsigned len = x86_fields_get(&x, p, n) ? 1 : x.len;
-
-		while (next < fs->n && fs->f[next].addr <= at)
-			next++;
-		/* in step with the functions that are known */
-		if (next < fs->n && fs->f[next].addr - at < len)
-			len = (unsigned)(fs->f[next].addr - at);
-		else if (len >= 5 && x.map == X86_MAP_1 && x.coding == X86_LEGACY &&
-			 x.opcode == 0xe8 && x.imm_len == 4) {
-			const uint8_t *q = p + len - 4;
-			int32_t rel =
-				(int32_t)(q[0] | q[1] << 8 | q[2] << 16 | (uint32_t)q[3] << 24);
-			uint64_t target = at + len + (uint64_t)(int64_t)rel;
-
-			if (rel && !functions_at(fs, target))
-				add_address(f, target, FUNC_CALLED);
+		if (!s->exec || !s->data || stubs_section(s))
+			continue;
+		for (size_t i = first_from(fs, at); i < fs->n && fs->f[i].addr < end; i++) {
+			if (fs->f[i].end == fs->f[i].addr)
+				continue;
+			add_gap(f, l, at, fs->f[i].addr);
+			at = fs->f[i].end;
 		}
-		at += len, p += len, n -= len;
+		add_gap(f, l, at, end);
 	}
 }
 
-void functions_find(struct functions *fs, const struct elf *elf, unsigned flags)
+static bool in_gap(const struct gap_list *l, uint64_t addr)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (l->r[mid].end <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < l->n && l->r[lo].addr <= addr;
+}
+
+/* Calls from known functions into gaps: found by their first byte, then by walking there. */
+static void add_called(struct finder *f, const struct gap_list *l, const struct func *u)
+{
+	size_t n = (size_t)(u->end - u->addr), left, at = 0;
+	const uint8_t *p = elf_bytes(f->elf, u->addr, &left), *end = p + n;
+
+	for (const uint8_t *q = p; end - q >= 5 && (q = memchr(q, 0xe8, (size_t)(end - q - 4)));
+		q++) {
+		int32_t rel = (int32_t)(q[1] | q[2] << 8 | q[3] << 16 | (uint32_t)q[4] << 24);
+		size_t call = (size_t)(q - p);
+		uint64_t target = u->addr + call + 5 + (uint64_t)(int64_t)rel;
+
+		if (!in_gap(l, target))
+			continue;
+		while (at < call) {
+			struct x86_fields x;
+
+			at += x86_fields_get(&x, p + at, n - at) ? 1 : x.len;
+		}
+		if (at == call)
+			add_address(f, target, FUNC_GAP);
+	}
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Functions in gaps become candidates. */
+static void search_gaps(struct finder *f, const struct functions *fs, struct insn_decoder *d)
+{
+	struct gap_list l = {0};
+	struct gaps_starts found = {0};
+	size_t first = f->n, nseeds;
+	uint64_t *seeds;
+
+	list_gaps(f->elf, fs, &l);
+	for (size_t i = 0; l.n && i < fs->n && !f->elf->object; i++)
+		add_called(f, &l, &fs->f[i]);
+	nseeds = fs->n + f->n - first;
+	seeds = mem_alloc(nseeds, sizeof(*seeds));
+	for (size_t i = 0; i < fs->n; i++)
+		seeds[i] = fs->f[i].addr;
+	for (size_t i = first; i < f->n; i++)
+		seeds[fs->n + i - first] = f->c[i].addr;
+	if (nseeds)
+		qsort(seeds, nseeds, sizeof(*seeds), by_number);
+	for (size_t i = 0; i < l.n; i++)
+		gaps_find(&found, f->elf, d, l.r[i], seeds, nseeds);
+	for (size_t i = 0; i < found.n; i++)
+		add_address(f, found.addr[i], FUNC_GAP);
+	mem_free(l.r);
+	mem_free(found.addr);
+	mem_free(seeds);
+}
+
+void functions_find(
+	struct functions *fs, const struct elf *elf, struct insn_decoder *d, unsigned flags)
 {
 	struct finder f = {.elf = elf, .flags = flags};
 	size_t before;
@@ -285,12 +348,7 @@ void functions_find(struct functions *fs, const struct elf *elf, unsigned flags)
 		add_address(&f, elf->roots[i], FUNC_ROOT);
 	settle(&f, fs);
 	before = f.n;
-	for (size_t i = 0; i < elf->nsections && !elf->object; i++) {
-		const struct elf_section *s = &elf->sections[i];
-
-		if (s->exec && s->data && !is_stub_section(s) && has_gaps(elf, fs, s))
-			add_called(&f, fs, s);
-	}
+	search_gaps(&f, fs, d);
 	if (f.n > before) {
 		mem_free(fs->f);
 		settle(&f, fs);

@@ -1,8 +1,8 @@
 /*
  * functions.h: where the functions of a file start and end, and what they are called.
  *
- * From symbols where there are any, then from unwind ranges, entry points and the targets of
- * direct calls. Functions never overlap: one that starts inside another cuts it short. Stubs of
+ * From symbols where there are any, then from unwind ranges and entry points, then from the code
+ * that is left. Functions never overlap: one that starts inside another cuts it short. Stubs of
  * the procedure linkage table and padding are not functions.
  */
 #ifndef FUNCTIONS_H
@@ -14,7 +14,7 @@ enum { /* func.from: how it was found */
 	FUNC_SYMBOL = 1,
 	FUNC_FRAME = 2,
 	FUNC_ROOT = 4,
-	FUNC_CALLED = 8,
+	FUNC_GAP = 8,   /* by looking at the code itself */
 	FUNC_PART = 16, /* a part split off another function, as gcc's .cold */
 };
 
@@ -32,7 +32,8 @@ struct functions {
 enum { FUNCTIONS_IGNORE_SYMBOLS = 1 }; /* as if .symtab were not there */
 
 /* Finds all functions. Free with functions_free. */
-void functions_find(struct functions *fs, const struct elf *f, unsigned flags);
+void functions_find(
+	struct functions *fs, const struct elf *f, struct insn_decoder *d, unsigned flags);
 void functions_free(struct functions *fs);
 /* The function that holds the address, or NULL. */
 const struct func *functions_at(const struct functions *fs, uint64_t addr);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "code/stubs.h"
 
 /* Names of variables, for addresses that are exactly theirs. */
 static void index_objects(struct image *im)
@@ -26,7 +27,8 @@ static void index_objects(struct image *im)
 	}
 }
 
-struct image *image_new(const uint8_t *p, size_t n, unsigned flags, struct err *e)
+struct image *image_new(
+	const uint8_t *p, size_t n, unsigned flags, struct insn_decoder *d, struct err *e)
 {
 	struct elf *f = elf_new(p, n, e);
 	struct image *im;
@@ -36,7 +38,7 @@ struct image *image_new(const uint8_t *p, size_t n, unsigned flags, struct err *
 	im = mem_zalloc(1, sizeof(*im));
 	im->elf = f;
 	im->ignore_symbols = flags & IMAGE_IGNORE_SYMBOLS;
-	functions_find(&im->functions, f, flags);
+	functions_find(&im->functions, f, d, flags);
 	if (!im->functions.n) {
 		err_set(e, "has no functions");
 		image_free(im);
@@ -98,24 +100,6 @@ static struct image_ref symbol_ref(
 	return r;
 }
 
-/* Address of the GOT slot that a PLT stub jumps through, or 0. */
-static uint64_t stub_slot(const struct elf *f, uint64_t addr)
-{
-	static const uint8_t endbr[4] = {0xf3, 0x0f, 0x1e, 0xfa};
-	size_t n, k = 0;
-	const uint8_t *p = elf_bytes(f, addr, &n);
-
-	if (n >= 4 && !memcmp(p, endbr, 4))
-		k = 4;
-	if (k < n && p[k] == 0xf2) /* bnd */
-		k++;
-	if (n < k + 6 || p[k] != 0xff || p[k + 1] != 0x25)
-		return 0;
-	return addr + k + 6 +
-	       (uint64_t)(int64_t)(int32_t)(p[k + 2] | p[k + 3] << 8 | p[k + 4] << 16 |
-					    (uint32_t)p[k + 5] << 24);
-}
-
 /* What the relocation of a GOT slot puts there; kind 0 if it is none of ours. */
 static struct image_ref slot_ref(const struct image *im, uint64_t slot, bool branch)
 {
@@ -141,7 +125,7 @@ static struct image_ref slot_ref(const struct image *im, uint64_t slot, bool bra
 struct image_ref image_code(const struct image *im, uint64_t target)
 {
 	const struct func *u = functions_at(&im->functions, target);
-	uint64_t slot = u ? 0 : stub_slot(im->elf, target);
+	uint64_t slot = u ? 0 : stubs_slot(im->elf, target);
 	struct image_ref r = {.name = ""};
 
 	if (slot) {

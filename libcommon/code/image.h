@@ -25,8 +25,9 @@ struct image_ref {
 
 enum { IMAGE_IGNORE_SYMBOLS = FUNCTIONS_IGNORE_SYMBOLS };
 
-/* The image of the n bytes at p, which must stay. NULL with the reason in e. */
-struct image *image_new(const uint8_t *p, size_t n, unsigned flags, struct err *e);
+/* The image of the n bytes at p, which must stay; d is used now only. NULL with the reason in e. */
+struct image *image_new(
+	const uint8_t *p, size_t n, unsigned flags, struct insn_decoder *d, struct err *e);
 void image_free(struct image *im);
 
 /* What a direct call or jump to the address reaches: through stubs, by name. */

@@ -317,7 +317,7 @@ static bool is_vector_store(const struct x86_fields *f)
 	case 0x7f:
 	case 0xd6:
 	case 0xe7: return true;
-	case 0x7e: return f->pp != 2; /* movd, movq; with F3 a load */
+	case 0x7e: return f->pp != 2;              /* movd, movq; with F3 a load */
 	case 0xc3: return f->coding == X86_LEGACY; /* movnti */
 	default: return false;
 	}

@@ -42,7 +42,8 @@ struct search {
 	struct insn_decoder *d;
 	const struct tables_code *c;
 	size_t entries; /* that may still be read, */
-	size_t steps;   /* and instructions looked at: hostile code has no end of jumps */
+	size_t steps;   /* and addresses tried: hostile code has no end of jumps */
+	bool listed;    /* list_holders was called */
 };
 
 static bool is_gpr(const struct insn_op *o)
@@ -133,10 +134,10 @@ static struct value load(struct state *s, const struct search *f, const struct i
 	return v;
 }
 
-static struct value sum(struct state *s, const struct insn_op *a, const struct insn_op *b)
+static struct value sum(struct state *s, unsigned a, unsigned b)
 {
-	const struct value *x = &s->reg[a->reg.id], *y = &s->reg[b->reg.id];
-	unsigned holder = b->reg.id;
+	const struct value *x = &s->reg[a], *y = &s->reg[b];
+	unsigned holder = b;
 	struct value v;
 
 	if (x->kind != ENTRY) {
@@ -144,7 +145,7 @@ static struct value sum(struct state *s, const struct insn_op *a, const struct i
 
 		x = y;
 		y = t;
-		holder = a->reg.id;
+		holder = a;
 	}
 	v = *x;
 	v.kind = TARGET;
@@ -168,6 +169,8 @@ static struct value address(
 	if (o->mem.index == X86_NOREG && (o->mem.base == X86_RIP || o->mem.base == X86_NOREG)) {
 		v.base = fixed_address(f, i, o, addr);
 		v.kind = v.base ? CONSTANT : UNKNOWN;
+	} else if (o->mem.index < 16 && o->mem.base < 16 && o->mem.scale == 1 && o->mem.disp == 0) {
+		v = sum(s, o->mem.base, o->mem.index);
 	} else if (o->mem.index < 16 && o->mem.base == X86_NOREG && o->mem.disp == 0 &&
 		   s->reg[o->mem.index].kind == UNKNOWN) {
 		v.kind = SCALED;
@@ -274,7 +277,7 @@ static void step(
 	case X86_ADD:
 		if (!is_gpr(a) || a->size != 8 || !is_gpr(&i->op[1]))
 			break;
-		v = sum(s, a, &i->op[1]);
+		v = sum(s, a->reg.id, i->op[1].reg.id);
 		s->reg[a->reg.id] = v;
 		return;
 	case X86_AND:
@@ -440,23 +443,51 @@ static void run(struct state *s, const struct search *f, uint32_t first, uint32_
 	}
 }
 
-/* A conditional branch to the instruction: its index and offset. */
-static bool branch_to(struct search *f, uint32_t insn, uint32_t *from, uint32_t *offset)
+/* For each instruction one of the branches to it, the first in the code. */
+static void list_sources(struct search *f)
 {
 	const struct tables_code *c = f->c;
+	struct tables *t = f->t;
 	uint32_t at = 0;
 
-	if (f->steps < c->ninsns)
-		return false;
-	f->steps -= c->ninsns;
+	t->source = mem_grow(t->source, &t->cap_source, c->ninsns, sizeof(*t->source));
+	for (size_t k = 0; k < c->ninsns; k++)
+		t->source[k].insn = CFG_NOWHERE;
 	for (uint32_t k = 0; k < c->ninsns; at += c->len[k], k++) {
-		if (c->flow[k].flow == INSN_COND && c->flow[k].target == insn) {
-			*from = k;
-			*offset = at;
-			return true;
-		}
+		uint32_t to = c->flow[k].target;
+
+		if (to != CFG_NOWHERE && t->source[to].insn == CFG_NOWHERE &&
+			(c->flow[k].flow == INSN_COND || c->flow[k].flow == INSN_JUMP))
+			t->source[to] = (struct tables_jump){k, at};
 	}
-	return false;
+}
+
+/* All addresses that are put into registers, in the order of the code. */
+static void list_holders(struct search *f)
+{
+	struct tables *t = f->t;
+	size_t at = 0;
+
+	f->listed = true;
+	t->nholders = 0;
+	for (uint32_t k = 0; k < f->c->ninsns; at += f->c->len[k], k++) {
+		struct tables_holder h;
+		struct insn i;
+
+		if (f->c->len[k] < 5 || !decode(f, at, &i) || !is_gpr(&i.op[0]))
+			continue;
+		if (i.mn == X86_LEA && i.op[1].mem.index == X86_NOREG &&
+			(i.op[1].mem.base == X86_RIP || i.op[1].mem.base == X86_NOREG))
+			h.addr = fixed_address(f, &i, &i.op[1], f->c->addr + at);
+		else if (i.mn == X86_MOV && i.op[1].kind == INSN_OP_IMM && !f->c->im->elf->movable)
+			h.addr = (uint64_t)i.op[1].imm;
+		else
+			continue;
+		h.reg = i.op[0].reg.id;
+		t->holder =
+			mem_grow(t->holder, &t->cap_holder, t->nholders + 1, sizeof(*t->holder));
+		t->holder[t->nholders++] = h;
+	}
 }
 
 /*
@@ -465,46 +496,53 @@ static bool branch_to(struct search *f, uint32_t insn, uint32_t *from, uint32_t 
  */
 static bool try_holders(struct search *f, const struct tables_jump *j, struct table *w, uint8_t r)
 {
-	size_t at = 0;
+	if (!f->listed)
+		list_holders(f);
+	for (size_t k = 0; k < f->t->nholders && f->steps; k++, f->steps--) {
+		const struct tables_holder *h = &f->t->holder[k];
 
-	if (f->steps < f->c->ninsns)
-		return false;
-	f->steps -= f->c->ninsns;
-	for (uint32_t k = 0; k < f->c->ninsns; at += f->c->len[k], k++) {
-		struct insn i;
-
-		if (f->c->len[k] < 5 || !decode(f, at, &i))
+		if (h->reg != r || !h->addr)
 			continue;
-		if ((i.mn != X86_LEA && i.mn != X86_MOV) || !is_gpr(&i.op[0]) ||
-			i.op[0].reg.id != r)
-			continue;
-		if (i.mn == X86_LEA && i.op[1].mem.index == X86_NOREG)
-			w->base = fixed_address(f, &i, &i.op[1], f->c->addr + at);
-		else if (i.mn == X86_MOV && i.op[1].kind == INSN_OP_IMM && !f->c->im->elf->movable)
-			w->base = (uint64_t)i.op[1].imm;
-		else
-			continue;
-		w->add = w->base;
-		if (w->base && read_table(f, j->insn, w))
+		w->base = w->add = h->addr;
+		if (read_table(f, j->insn, w))
 			return true;
 	}
 	return false;
 }
 
+/* The first instruction from `first` on, before the jump, that is a target; the offset with it. */
+static const struct tables_jump *entrance(
+	const struct search *f, uint32_t first, uint32_t jump, uint32_t *to, uint32_t *offset)
+{
+	for (uint32_t k = first; k < jump; *offset += f->c->len[k], k++) {
+		if (f->t->source[k].insn != CFG_NOWHERE) {
+			*to = k;
+			return &f->t->source[k];
+		}
+		if (f->c->code[*offset] != 0x0f && f->c->code[*offset] != 0x66 &&
+			f->c->code[*offset] != 0x90 && f->c->code[*offset] != 0x2e)
+			return NULL; /* not the padding in front of a block */
+	}
+	return NULL;
+}
+
 static void find_one(struct search *f, const struct tables_jump *j)
 {
 	struct state s = {.next = 1};
-	uint32_t offset = j->offset, first = window_start(f->c, j->insn, &offset), from, at;
+	uint32_t offset = j->offset, first = window_start(f->c, j->insn, &offset);
+	uint32_t skipped = offset, to;
+	const struct tables_jump *from = entrance(f, first, j->insn, &to, &skipped);
 	const struct insn_op *o;
 	struct table w;
 	struct value v;
 	struct insn i;
 
 	forget_all(&s);
-	if (first && branch_to(f, first, &from, &at)) {
-		uint32_t back = at, start = window_start(f->c, from, &back);
+	if (from && first && j->insn - first < WINDOW) { /* nothing falls into this path */
+		uint32_t back = from->offset, start = window_start(f->c, from->insn, &back);
 
-		run(&s, f, start, from + 1, back, true);
+		run(&s, f, start, from->insn + 1, back, true);
+		first = to, offset = skipped;
 	}
 	run(&s, f, first, j->insn, offset, false);
 	if (!decode(f, j->offset, &i))
@@ -537,7 +575,11 @@ static int by_address(const void *a, const void *b)
 void tables_find(struct tables *t, struct insn_decoder *d, const struct tables_code *c,
 	const struct tables_jump *jumps, size_t njumps, const uint64_t *cuts, size_t ncuts)
 {
-	struct search f = {t, d, c, 4 * c->ninsns + 4 * ENTRIES_MAX, 500 * c->ninsns};
+	struct search f = {.t = t,
+		.d = d,
+		.c = c,
+		.entries = 4 * c->ninsns + 4 * ENTRIES_MAX,
+		.steps = 64 * c->ninsns};
 	size_t at = 0;
 
 	t->n = t->ntargets = t->ncuts = 0;
@@ -549,6 +591,7 @@ void tables_find(struct tables *t, struct insn_decoder *d, const struct tables_c
 		qsort(t->cuts, ncuts, sizeof(*cuts), by_address);
 	}
 	t->ncuts = ncuts;
+	list_sources(&f);
 	for (size_t k = 0; k < njumps; k++)
 		find_one(&f, &jumps[k]);
 	for (size_t k = 0; k < t->n; at += t->t[k].n, k++)
@@ -560,5 +603,7 @@ void tables_free(struct tables *t)
 	mem_free(t->t);
 	mem_free(t->targets);
 	mem_free(t->cuts);
+	mem_free(t->source);
+	mem_free(t->holder);
 	*t = (struct tables){0};
 }

@@ -24,6 +24,12 @@ struct tables_jump {
 	uint32_t insn, offset;
 };
 
+/* A register that is set to an address somewhere in the function. */
+struct tables_holder {
+	uint64_t addr;
+	uint8_t reg; /* enum x86_reg */
+};
+
 /* Zero-initialise, use again and again, free with tables_free. */
 struct tables {
 	struct cfg_table *t; /* ascending by jump; those whose table was found */
@@ -32,7 +38,11 @@ struct tables {
 	size_t ntargets;
 	uint64_t *cuts; /* addresses where something starts: no table goes over one */
 	size_t ncuts;
-	size_t cap_t, cap_targets, cap_cuts;
+	/* working memory */
+	struct tables_jump *source;   /* for each instruction, a branch to it */
+	struct tables_holder *holder; /* registers that are set to an address */
+	size_t nholders;
+	size_t cap_t, cap_targets, cap_cuts, cap_source, cap_holder;
 };
 
 /*

@@ -120,7 +120,7 @@ static void compiled(const char *options)
 	struct input in = compile(options);
 	struct body b = {0};
 	struct err e;
-	struct image *im = image_new(in.p, in.n, 0, &e);
+	struct image *im = image_new(in.p, in.n, 0, d, &e);
 	bool object = strstr(options, "-c ") != NULL;
 
 	CHECK(im != NULL);
@@ -160,10 +160,11 @@ static void compiled(const char *options)
 /* Without symbols the same functions are found, by unwind ranges. */
 static void stripped(void)
 {
+	struct insn_decoder *d = insn_open(ARCH_X86_64);
 	struct input in = compile("-O1 -fno-pie -no-pie");
 	struct err e;
-	struct image *im = image_new(in.p, in.n, 0, &e);
-	struct image *bare = image_new(in.p, in.n, IMAGE_IGNORE_SYMBOLS, &e);
+	struct image *im = image_new(in.p, in.n, 0, d, &e);
+	struct image *bare = image_new(in.p, in.n, IMAGE_IGNORE_SYMBOLS, d, &e);
 
 	CHECK(im && bare);
 	for (size_t i = 0; im && bare && i < im->functions.n; i++) {
@@ -176,6 +177,7 @@ static void stripped(void)
 	}
 	image_free(im);
 	image_free(bare);
+	insn_close(d);
 	mem_free(in.p);
 }
 

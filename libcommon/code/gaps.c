@@ -1,0 +1,499 @@
+/*
+ * gaps.c: see gaps.h.
+ *
+ * A place between two instructions is the boundary of two functions if the code before it does not
+ * go on and no jump within one function leads over it. Which jumps stay within a function depends
+ * on the boundaries, and which calls return on what the functions do, so this goes a few rounds.
+ */
+#include "code/gaps.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "code/cfg.h"
+#include "code/names.h"
+#include "code/stubs.h"
+#include "code/tables.h"
+
+enum { ROUNDS = 12 };
+
+enum {                 /* item.what */
+	PADDING = 1,   /* nop, int3, zeros */
+	BAD = 2,       /* no instruction */
+	START = 4,     /* of a function */
+	EPILOGUE = 16, /* as functions end, never as they begin */
+	INDIRECT = 32, /* jump to a register or through memory */
+	LEAVES = 64,   /* jump to code outside the range */
+	TARGET = 128,  /* of a jump within its function */
+};
+
+struct item {            /* an instruction, or a byte that is none */
+	uint32_t target; /* item jumped to or called, or CFG_NOWHERE */
+	uint8_t len, flow, what;
+};
+
+struct edge {
+	uint32_t from, to;
+};
+
+struct gap {
+	const struct elf *f;
+	struct gaps_range range;
+	struct item *item;
+	uint32_t *offset; /* of each item */
+	size_t n, cap, cap_offset;
+	uint32_t *inside;  /* how many jumps lead over the place before each item */
+	bool *returns;     /* by item that starts a function */
+	bool *pointed;     /* by item: its address is taken */
+	uint64_t *pointer; /* addresses in the range that are taken, in any order */
+	size_t npointers, cap_pointers;
+	struct edge *edge; /* jumps through tables */
+	size_t nedges, cap_edges;
+};
+
+/* ---- decoding ---- */
+
+static bool is_padding(const struct insn *i, const uint8_t *p)
+{
+	if (i->mn == X86_NOP || i->mn == X86_INT3)
+		return true;
+	return i->len == 2 && p[0] == 0 && p[1] == 0;
+}
+
+static bool is_epilogue(const struct insn *i)
+{
+	if (i->mn == X86_LEAVE || i->mn == X86_POP)
+		return true;
+	return i->mn == X86_ADD && i->op[0].kind == INSN_OP_REG && i->op[0].reg.id == X86_RSP;
+}
+
+/* Whether a call or jump goes to an imported function that does not return. */
+static bool is_dead_end(const struct gap *g, const struct insn *i, uint64_t next)
+{
+	const struct insn_op *o = &i->op[0];
+	uint64_t slot = 0;
+	const char *name;
+
+	if (o->kind == INSN_OP_REL)
+		slot = stubs_slot(g->f, next + (uint64_t)o->imm);
+	else if (o->kind == INSN_OP_MEM && o->mem.base == X86_RIP)
+		slot = next + (uint64_t)o->mem.disp;
+	name = slot ? stubs_import(g->f, slot) : NULL;
+	return name && names_no_return(name);
+}
+
+static struct item *add(struct gap *g, uint32_t offset, uint8_t len, uint8_t flow, uint8_t what)
+{
+	g->item = mem_grow(g->item, &g->cap, g->n + 1, sizeof(*g->item));
+	g->offset = mem_grow(g->offset, &g->cap_offset, g->n + 1, sizeof(*g->offset));
+	g->offset[g->n] = offset;
+	g->item[g->n] = (struct item){CFG_NOWHERE, len, flow, what};
+	return &g->item[g->n++];
+}
+
+static void branch(struct gap *g, struct item *t, const struct insn *i, uint64_t next)
+{
+	uint64_t target = next + (uint64_t)i->op[0].imm;
+
+	if (i->flow == INSN_CALL && is_dead_end(g, i, next))
+		t->flow = INSN_STOP;
+	if (i->op[0].kind != INSN_OP_REL) {
+		t->what |= i->flow == INSN_JUMP ? INDIRECT : 0;
+		return;
+	}
+	/* in object files the bytes say nothing about targets in other sections */
+	if (g->f->object && elf_reloc_from(g->f, next - i->len) != elf_reloc_from(g->f, next))
+		t->what |= LEAVES;
+	else if (target >= g->range.addr && target < g->range.end)
+		t->target = (uint32_t)(target - g->range.addr); /* an offset for now */
+	else
+		t->what |= LEAVES;
+	if (i->flow == INSN_CALL && i->op[0].imm == 0)
+		t->target = CFG_NOWHERE; /* how old code learns where it is */
+}
+
+static void add_pointer(struct gap *g, uint64_t addr)
+{
+	if (addr < g->range.addr || addr >= g->range.end)
+		return;
+	g->pointer = mem_grow(g->pointer, &g->cap_pointers, g->npointers + 1, sizeof(*g->pointer));
+	g->pointer[g->npointers++] = addr;
+}
+
+/* Code whose address an instruction takes. */
+static void note_address(struct gap *g, const struct insn *i, uint64_t next)
+{
+	const struct insn_op *o = &i->op[1];
+
+	if (i->mn == X86_LEA && o->mem.base == X86_RIP)
+		add_pointer(g, next + (uint64_t)o->mem.disp);
+	else if (i->mn == X86_MOV && o->kind == INSN_OP_IMM && !g->f->movable)
+		add_pointer(g, (uint64_t)o->imm);
+}
+
+/* Code whose address is in data that is relocated. */
+static void note_pointers(struct gap *g)
+{
+	for (size_t i = 0; i < g->f->nrelocs; i++) {
+		if (g->f->relocs[i].kind == ELF_R_ADDR && g->f->relocs[i].size == 8)
+			add_pointer(g, elf_reloc_value(g->f, &g->f->relocs[i]));
+	}
+}
+
+/* Decodes the range; never over a seed, so that data before one does no harm. */
+static void decode(struct gap *g, struct insn_decoder *d, const uint64_t *seeds, size_t nseeds)
+{
+	uint64_t at = g->range.addr;
+	size_t left, s = 0;
+	const uint8_t *p = elf_bytes(g->f, at, &left);
+
+	while (at < g->range.end) {
+		uint64_t limit = g->range.end;
+		uint32_t offset = (uint32_t)(at - g->range.addr);
+		struct item *t;
+		struct insn i;
+
+		while (s < nseeds && seeds[s] <= at)
+			s++;
+		if (s < nseeds)
+			limit = MIN(limit, seeds[s]);
+		if (insn_decode(d, p, (size_t)(limit - at), &i)) {
+			t = add(g, offset, i.len, i.flow, 0);
+			if (is_padding(&i, p))
+				t->what = PADDING;
+			else if (is_epilogue(&i))
+				t->what = EPILOGUE;
+			if (i.flow == INSN_CALL || i.flow == INSN_JUMP || i.flow == INSN_COND)
+				branch(g, t, &i, at + i.len);
+			note_address(g, &i, at + i.len);
+		} else {
+			t = add(g, offset, 1, INSN_STOP, *p ? BAD : PADDING);
+		}
+		at += t->len;
+		p += t->len;
+	}
+}
+
+/* The item at the offset, or CFG_NOWHERE. */
+static uint32_t item_at(const struct gap *g, uint32_t offset)
+{
+	size_t lo = 0, hi = g->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (g->offset[mid] < offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < g->n && g->offset[lo] == offset ? (uint32_t)lo : CFG_NOWHERE;
+}
+
+/* From offsets to items; marks targets of calls, seeds, and addresses that are taken. */
+static void number(struct gap *g, const uint64_t *seeds, size_t nseeds)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		struct item *t = &g->item[i];
+
+		if (t->target != CFG_NOWHERE)
+			t->target = item_at(g, t->target);
+		if (t->target != CFG_NOWHERE && t->flow == INSN_CALL &&
+			!(g->item[t->target].what & (BAD | PADDING)))
+			g->item[t->target].what |= START;
+	}
+	for (size_t s = 0; s < nseeds; s++) {
+		if (seeds[s] >= g->range.addr && seeds[s] < g->range.end) {
+			uint32_t i = item_at(g, (uint32_t)(seeds[s] - g->range.addr));
+
+			if (i != CFG_NOWHERE)
+				g->item[i].what |= START;
+		}
+	}
+	for (size_t k = 0; k < g->npointers; k++) {
+		uint32_t i = item_at(g, (uint32_t)(g->pointer[k] - g->range.addr));
+
+		if (i != CFG_NOWHERE)
+			g->pointed[i] = true;
+	}
+}
+
+/* ---- jumps through tables ---- */
+
+/* What tables_find wants to know of the items first to end-1, which may be one function. */
+struct span {
+	struct cfg_insn *flow;
+	uint8_t *len;
+	uint32_t *index_at;
+	struct tables_jump *jumps;
+	size_t cap_flow, cap_len, cap_index, cap_jumps, njumps;
+	struct tables tables;
+};
+
+static void tables_of(struct gap *g, struct insn_decoder *d, struct span *s, size_t first,
+	size_t end, uint64_t addr)
+{
+	const struct image im = {.elf = (struct elf *)g->f};
+	struct tables_code c = {.im = &im, .addr = addr, .ninsns = end - first};
+	size_t n;
+
+	for (size_t i = first; i < end; i++)
+		c.ncode += g->item[i].len;
+	c.code = elf_bytes(g->f, addr, &n);
+	s->flow = mem_grow(s->flow, &s->cap_flow, c.ninsns, sizeof(*s->flow));
+	s->len = mem_grow(s->len, &s->cap_len, c.ninsns, 1);
+	s->index_at = mem_grow(s->index_at, &s->cap_index, c.ncode, sizeof(*s->index_at));
+	memset(s->index_at, 0xff, c.ncode * sizeof(*s->index_at));
+	s->njumps = 0;
+	for (size_t i = first, at = 0; i < end; at += g->item[i].len, i++) {
+		const struct item *t = &g->item[i];
+		bool near = t->target != CFG_NOWHERE && t->target >= first && t->target < end;
+
+		s->flow[i - first] = (struct cfg_insn){
+			near ? t->target - (uint32_t)first : CFG_NOWHERE, t->flow};
+		s->len[i - first] = t->len;
+		s->index_at[at] = (uint32_t)(i - first);
+		if (!(t->what & INDIRECT))
+			continue;
+		s->jumps = mem_grow(s->jumps, &s->cap_jumps, s->njumps + 1, sizeof(*s->jumps));
+		s->jumps[s->njumps++] = (struct tables_jump){(uint32_t)(i - first), (uint32_t)at};
+	}
+	c.flow = s->flow;
+	c.len = s->len;
+	c.index_at = s->index_at;
+	tables_find(&s->tables, d, &c, s->jumps, s->njumps, NULL, 0);
+	for (size_t k = 0; k < s->tables.n; k++) {
+		const struct cfg_table *t = &s->tables.t[k];
+
+		g->item[first + t->insn].what &= (uint8_t)~INDIRECT;
+		for (uint32_t m = 0; m < t->n; m++) {
+			g->edge = mem_grow(g->edge, &g->cap_edges, g->nedges + 1, sizeof(*g->edge));
+			g->edge[g->nedges++] = (struct edge){
+				(uint32_t)first + t->insn, (uint32_t)first + t->targets[m]};
+		}
+	}
+}
+
+/* Between the starts that are sure. */
+static void find_tables(struct gap *g, struct insn_decoder *d)
+{
+	struct span s = {0};
+	uint64_t at = g->range.addr;
+
+	for (size_t i = 0, end; i < g->n; i = end) {
+		uint64_t addr = at;
+		bool any = false;
+
+		for (end = i; end < g->n && (end == i || !(g->item[end].what & START)); end++) {
+			any = any || (g->item[end].what & INDIRECT);
+			at += g->item[end].len;
+		}
+		if (any)
+			tables_of(g, d, &s, i, end, addr);
+	}
+	mem_free(s.flow);
+	mem_free(s.len);
+	mem_free(s.index_at);
+	mem_free(s.jumps);
+	tables_free(&s.tables);
+}
+
+/* ---- boundaries ---- */
+
+/* starts[i] becomes the number of starts up to and with item i. */
+static void count_starts(const struct gap *g, uint32_t *starts)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		n += (g->item[i].what & START) != 0;
+		starts[i] = n;
+	}
+}
+
+/* A jump that stays within a function: marks its target and, if it is conditional, counts it. */
+static void count_jump(
+	struct gap *g, const uint32_t *starts, size_t from, size_t to, bool conditional)
+{
+	if (starts[from] != starts[to])
+		return;
+	g->item[to].what |= TARGET;
+	if (!conditional)
+		return;
+	g->inside[MIN(from, to) + 1]++;
+	g->inside[MAX(from, to) + 1]--;
+}
+
+static void count_jumps(struct gap *g, const uint32_t *starts)
+{
+	uint32_t sum = 0;
+
+	memset(g->inside, 0, (g->n + 1) * sizeof(*g->inside));
+	for (size_t i = 0; i < g->n; i++)
+		g->item[i].what &= (uint8_t)~TARGET;
+	for (size_t i = 0; i < g->n; i++) {
+		const struct item *t = &g->item[i];
+
+		if (t->target != CFG_NOWHERE && (t->flow == INSN_JUMP || t->flow == INSN_COND))
+			count_jump(g, starts, i, t->target, t->flow == INSN_COND);
+	}
+	for (size_t k = 0; k < g->nedges; k++)
+		count_jump(g, starts, g->edge[k].from, g->edge[k].to, true);
+	for (size_t i = 0; i < g->n; i++) {
+		sum += g->inside[i];
+		g->inside[i] = sum;
+	}
+}
+
+static bool goes_on(const struct gap *g, size_t i)
+{
+	const struct item *t = &g->item[i];
+
+	switch (t->flow) {
+	case INSN_JUMP:
+	case INSN_RET:
+	case INSN_STOP: return false;
+	case INSN_CALL: return t->target == CFG_NOWHERE || g->returns[t->target];
+	default: return true;
+	}
+}
+
+/*
+ * Items that start functions by what is around them: nothing goes on to them, and nothing jumps to
+ * them. Conditional jumps over them speak against it: then they may be in a table that was not
+ * found. Whether there are new ones.
+ */
+static bool find_starts(struct gap *g)
+{
+	bool found = false, dead = true, padded = false, after_call = false;
+	uint64_t at = g->range.addr;
+
+	for (size_t i = 0; i < g->n; at += g->item[i].len, i++) {
+		struct item *t = &g->item[i];
+
+		if ((t->what & (PADDING | TARGET)) == PADDING) {
+			padded = true;
+			continue;
+		}
+		/* nobody jumps there, and it is padded or its address is taken: the call before
+		 * does not return */
+		if (!(t->what & (START | BAD | EPILOGUE | TARGET)) && t->flow != INSN_STOP &&
+			!g->inside[i] &&
+			(dead || (after_call && ((padded && at % 16 == 0) || g->pointed[i])))) {
+			t->what |= START;
+			found = true;
+		}
+		dead = !goes_on(g, i);
+		after_call = t->flow == INSN_CALL;
+		padded = false;
+	}
+	return found;
+}
+
+/* Whether item i is a way out of its function, which starts at `start`, back to the caller. */
+static bool is_way_out(const struct gap *g, size_t i, size_t start)
+{
+	const struct item *t = &g->item[i];
+
+	switch (t->flow) {
+	case INSN_RET: return true;
+	case INSN_STOP:
+	case INSN_CALL: return false;
+	case INSN_JUMP:
+	case INSN_COND:
+		if (t->what & (INDIRECT | LEAVES))
+			return true;
+		if (t->target != CFG_NOWHERE && t->target != start &&
+			(g->item[t->target].what & START))
+			return g->returns[t->target];
+		break;
+	default: break;
+	}
+	/* runs into the next function */
+	return i + 1 < g->n && (g->item[i + 1].what & START) && !(t->what & (PADDING | BAD)) &&
+	       goes_on(g, i);
+}
+
+/* Which functions return. Whether more are known not to. */
+static bool find_returns(struct gap *g)
+{
+	size_t start = 0;
+	bool changed = false, returns = false;
+
+	for (size_t i = 0; i <= g->n; i++) {
+		if (i == g->n || (g->item[i].what & START)) {
+			if (i && !returns && g->returns[start]) {
+				g->returns[start] = false;
+				changed = true;
+			}
+			start = i;
+			returns = false;
+		}
+		if (i < g->n)
+			returns = returns || is_way_out(g, i, start);
+	}
+	return changed;
+}
+
+/* A jump to before its function or behind the next one calls what is there. */
+static bool find_tail_calls(struct gap *g, const uint32_t *starts)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct item *t = &g->item[i];
+		uint32_t k = t->target;
+
+		if (t->flow != INSN_JUMP || k == CFG_NOWHERE || starts[i] == starts[k] ||
+			g->inside[k])
+			continue;
+		if (g->item[k].what & (START | BAD | PADDING | EPILOGUE))
+			continue;
+		if (k && goes_on(g, k - 1) && !(g->item[k - 1].what & PADDING))
+			continue;
+		g->item[k].what |= START;
+		found = true;
+	}
+	return found;
+}
+
+void gaps_find(struct gaps_starts *out, const struct elf *f, struct insn_decoder *d,
+	struct gaps_range range, const uint64_t *seeds, size_t nseeds)
+{
+	struct gap g = {.f = f, .range = range};
+	uint64_t at = range.addr;
+	uint32_t *starts;
+
+	if (range.end - range.addr >= CFG_NOWHERE)
+		return;
+	note_pointers(&g);
+	decode(&g, d, seeds, nseeds);
+	g.pointed = mem_zalloc(g.n, sizeof(*g.pointed));
+	number(&g, seeds, nseeds);
+	find_tables(&g, d);
+	g.inside = mem_alloc(g.n + 1, sizeof(*g.inside));
+	starts = mem_alloc(g.n + 1, sizeof(*starts));
+	g.returns = mem_alloc(g.n, sizeof(*g.returns));
+	memset(g.returns, 1, g.n);
+	for (unsigned round = 0, more = 1; more && round < ROUNDS; round++) {
+		count_starts(&g, starts);
+		count_jumps(&g, starts);
+		more = find_tail_calls(&g, starts);
+		more |= find_starts(&g);
+		more |= find_returns(&g);
+	}
+	for (size_t i = 0; i < g.n; at += g.item[i].len, i++) {
+		if (!(g.item[i].what & START))
+			continue;
+		out->addr = mem_grow(out->addr, &out->cap, out->n + 1, sizeof(*out->addr));
+		out->addr[out->n++] = at;
+	}
+	mem_free(g.item);
+	mem_free(g.offset);
+	mem_free(g.inside);
+	mem_free(g.returns);
+	mem_free(g.edge);
+	mem_free(g.pointed);
+	mem_free(g.pointer);
+	mem_free(starts);
+}

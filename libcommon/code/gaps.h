@@ -1,0 +1,28 @@
+/*
+ * gaps.h: functions in code that neither symbols nor unwind tables account for.
+ *
+ * The code of a gap is decoded from end to end. Targets of calls are functions. So is what follows
+ * an instruction that never goes on, if no jump crosses over from there to the code before it.
+ */
+#ifndef GAPS_H
+#define GAPS_H
+
+#include "code/elf.h"
+
+struct gaps_range {
+	uint64_t addr, end; /* code of one section, no known function in it */
+};
+
+struct gaps_starts {
+	uint64_t *addr; /* as found, some perhaps twice */
+	size_t n, cap;
+};
+
+/*
+ * Finds the functions in the range. seeds are the nseeds addresses, ascending, known to be
+ * functions, those in the range among them. The results are added to out, seeds included.
+ */
+void gaps_find(struct gaps_starts *out, const struct elf *f, struct insn_decoder *d,
+	struct gaps_range range, const uint64_t *seeds, size_t nseeds);
+
+#endif

@@ -1,0 +1,35 @@
+/* stubs.c: see stubs.h; psABI x86-64, section 5.2, and what linkers make of it. */
+#include "code/stubs.h"
+
+#include <string.h>
+
+bool stubs_section(const struct elf_section *s)
+{
+	return !strncmp(s->name, ".plt", 4) || !strcmp(s->name, ".iplt");
+}
+
+uint64_t stubs_slot(const struct elf *f, uint64_t addr)
+{
+	static const uint8_t endbr[4] = {0xf3, 0x0f, 0x1e, 0xfa};
+	size_t n, k = 0;
+	const uint8_t *p = elf_bytes(f, addr, &n);
+
+	if (n >= 4 && !memcmp(p, endbr, 4))
+		k = 4;
+	if (k < n && p[k] == 0xf2) /* bnd */
+		k++;
+	if (n < k + 6 || p[k] != 0xff || p[k + 1] != 0x25) /* jmp [rip + x] */
+		return 0;
+	return addr + k + 6 +
+	       (uint64_t)(int64_t)(int32_t)(p[k + 2] | p[k + 3] << 8 | p[k + 4] << 16 |
+					    (uint32_t)p[k + 5] << 24);
+}
+
+const char *stubs_import(const struct elf *f, uint64_t slot)
+{
+	const struct elf_reloc *r = elf_reloc_at(f, slot);
+
+	if (!r || r->kind != ELF_R_ADDR || r->sym == ELF_NONE || f->symbols[r->sym].defined)
+		return NULL;
+	return f->symbols[r->sym].name;
+}

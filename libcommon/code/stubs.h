@@ -1,0 +1,16 @@
+/*
+ * stubs.h: what calls reach through the procedure linkage table and the global offset table.
+ */
+#ifndef STUBS_H
+#define STUBS_H
+
+#include "code/elf.h"
+
+/* Whether the section holds stubs and nothing else. */
+bool stubs_section(const struct elf_section *s);
+/* Address of the GOT slot that the stub at addr jumps through; 0 if there is no stub. */
+uint64_t stubs_slot(const struct elf *f, uint64_t addr);
+/* Name of the imported function whose address is put into the slot, or NULL. */
+const char *stubs_import(const struct elf *f, uint64_t slot);
+
+#endif
