@@ -49,14 +49,15 @@ enum { REWRITE_PUSH_MAX = 100 };
 	R(PIECES, "bitwise op of Concats -> Concat of the op of their pieces, one op at most") \
 	R(ADD_COLLECT, "c x add d x -> (c + d) x") \
 	R(ADD_NOT, "c add not x -> (c - 1) add (-1 mul x)") \
-	R(ADD_CONCAT, "(0 Concat x Concat c) add y -> 2^k mul (0 Concat x) add c add y") \
+	R(ADD_CONCAT, "(x Concat c) add y -> 2^k mul (0 Concat x) add c add y") \
 	R(ADD_BIT, "x add y -> x xor y, 1 bit") \
 	R(NEG_TO_NOT, "-1 add (-1 mul x) -> not x") \
 	R(MUL_ZERO, "0 mul x -> 0") \
 	R(MUL_ONE, "1 mul x -> x") \
 	R(MUL_SUM, "c mul (x add y) -> (c mul x) add (c mul y)") \
-	R(MUL_CONCAT, "2^k mul (x Concat y) -> x' Concat y Concat 0") \
-	R(MUL_FACTOR, "(0 Concat x Concat 0) mul y -> 2^k mul (0 Concat x) mul y") \
+	R(MUL_CONCAT, "c add (2^k mul (x Concat y)) -> x' Concat y Concat c, c < 2^k") \
+	R(MUL_TOP, "2^k mul (x Concat y) -> 2^k mul (0 Concat y), x of k bits; 2^k mul (0 Concat x[w-1-k:0]) -> 2^k mul x") \
+	R(MUL_FACTOR, "(x Concat 0) mul y -> 2^k mul (0 Concat x) mul y") \
 	R(MUL_BIT, "x mul y -> x and y, 1 bit") \
 	R(DIV_ONE, "x udiv 1 -> x") \
 	R(DIV_POWER, "x udiv 2^k -> 0 Concat x[w-1:k]; x urem 2^k -> 0 Concat x[k-1:0]") \

@@ -52,11 +52,10 @@ static void add_plain(struct expr_pool *p, struct sum *s, const struct expr *t, 
 	s->n++;
 }
 
-/* Is e a CONCAT(0, x, c), a multiple of a power of two plus a constant? */
+/* Is e a CONCAT(x, c), a multiple of a power of two plus a constant? */
 static bool is_scaled(const struct expr *e)
 {
-	return e->op == EXPR_CONCAT && e->nargs > 2 && expr_is_const(e->arg[0], 0) &&
-	       e->arg[e->nargs - 1]->op == EXPR_CONST;
+	return e->op == EXPR_CONCAT && e->arg[e->nargs - 1]->op == EXPR_CONST;
 }
 
 /* The CONCAT e of is_scaled without its low constant, as wide as before. */
@@ -119,32 +118,78 @@ static const struct expr *term(struct expr_pool *p, const struct expr *t, uint64
 	return expr_raw(p, EXPR_MUL, t->width, 0, args, n);
 }
 
-/* c * t standing alone: a power of two times a CONCAT is a CONCAT. */
-static const struct expr *lone_term(struct expr_pool *p, const struct expr *t, uint64_t c)
+/* c * t + k standing alone: a power of two times a CONCAT, with a k below it, is a CONCAT. */
+static const struct expr *lone_term(
+	struct expr_pool *p, const struct expr *t, uint64_t c, uint64_t k)
 {
-	if (t->op == EXPR_CONCAT && c > 1 && !(c & (c - 1))) {
-		unsigned k = (unsigned)__builtin_ctzll(c);
+	unsigned n = (unsigned)__builtin_ctzll(c);
+	const struct expr *args[2];
 
+	if (t->op == EXPR_CONCAT && c > 1 && !(c & (c - 1)) && k < c) {
 		RULE(p, MUL_CONCAT);
-		return expr_concat(p, expr_extract(p, t, 0, t->width - k), expr_const(p, k, 0));
+		t = expr_extract(p, t, 0, t->width - n);
+		return expr_concat(p, t, expr_const(p, n, k));
 	}
-	return term(p, t, c);
+	t = term(p, t, c);
+	if (!k)
+		return t;
+	args[0] = expr_const(p, t->width, k);
+	args[1] = t;
+	return expr_raw(p, EXPR_ADD, t->width, 0, args, 2);
 }
 
-static const struct expr *from_sum(struct expr_pool *p, const struct sum *s)
+/* 2^k * t does not depend on the top k bits of t: a CONCAT with these cleared, or what it extends.
+ */
+static const struct expr *without_top(struct expr_pool *p, const struct expr *t, uint64_t c)
+{
+	unsigned k = (unsigned)__builtin_ctzll(c);
+	const struct expr *low;
+
+	if (t->op != EXPR_CONCAT || !k)
+		return t;
+	if (rewrite_zeros(t) < k)
+		t = expr_zext(p, expr_extract(p, t, 0, t->width - k), t->width);
+	low = t->op == EXPR_CONCAT && t->nargs == 2 ? t->arg[1] : t;
+	if (low->op == EXPR_EXTRACT && low->lo == 0 && low->arg[0]->width == t->width &&
+		low->width >= t->width - k)
+		return low->arg[0];
+	return t;
+}
+
+/* Brings terms with even coefficients into their one form; these may collect again. */
+static void settle(struct expr_pool *p, struct sum *s)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct expr *t = without_top(p, s->t[i], s->c[i]);
+		uint64_t c = s->c[i];
+
+		if (t == s->t[i])
+			continue;
+		RULE(p, MUL_TOP);
+		s->n--;
+		memmove(s->t + i, s->t + i + 1, (s->n - i) * sizeof(s->t[0]));
+		memmove(s->c + i, s->c + i + 1, (s->n - i) * sizeof(s->c[0]));
+		add_term(p, s, t, c);
+		i = (unsigned)-1; /* from the start */
+	}
+}
+
+static const struct expr *from_sum(struct expr_pool *p, struct sum *s)
 {
 	const struct expr *args[MAX_TERMS + 1];
-	uint64_t k = s->k & mask(s->width), ones = mask(s->width);
+	uint64_t k, ones = mask(s->width);
 	unsigned n = 0;
 
+	settle(p, s);
+	k = s->k & ones;
 	if (s->n == 0)
 		return expr_const(p, s->width, k);
-	if (s->n == 1 && k == 0)
-		return lone_term(p, s->t[0], s->c[0]);
 	if (s->n == 1 && k == ones && s->c[0] == ones) {
 		RULE(p, NEG_TO_NOT);
 		return expr_not(p, s->t[0]);
 	}
+	if (s->n == 1)
+		return lone_term(p, s->t[0], s->c[0], k);
 	if (k)
 		args[n++] = expr_const(p, s->width, k);
 	for (unsigned i = 0; i < s->n; i++)
@@ -373,32 +418,35 @@ const struct expr *rewrite_arith_shift(
 bool rewrite_arith_balance(struct expr_pool *p, const struct expr *a, const struct expr *b,
 	const struct expr **x, const struct expr **y)
 {
-	struct sum s = {.width = a->width}, left = s, right = s;
+	struct sum s = {.width = a->width}, side[2] = {s, s}, half = s;
+	uint64_t top = UINT64_C(1) << (a->width - 1u) % 64;
+	unsigned first;
 
 	if (a->width > 64 || a->width == 1)
 		return false;
 	add_term(p, &s, a, 1);
 	add_term(p, &s, b, UINT64_MAX);
+	settle(p, &s);
 	if (s.overflow)
 		return false;
-	/* Coefficients that are negative go to the right, so that they are positive there. */
+	/* Negative coefficients become positive on side 1; one of 2^(w-1) is its own negative. */
 	for (unsigned i = 0; i < s.n; i++) {
-		bool negative = s.c[i] >> (s.width - 1);
-		struct sum *to = negative ? &right : &left;
+		bool negative = s.c[i] > top;
+		struct sum *to = s.c[i] == top ? &half : &side[negative];
 
 		to->t[to->n] = s.t[i];
 		to->c[to->n++] = negative ? -s.c[i] & mask(s.width) : s.c[i];
 	}
-	/* left + k eq right; the constant goes to the side that comes last in canonical order. */
-	*x = from_sum(p, &left);
-	*y = from_sum(p, &right);
-	if (left.n == 0 || (right.n > 0 && rewrite_order(*x, *y) > 0)) {
-		*x = *y;
-		right = left;
-		right.k = s.k;
-	} else {
-		right.k = -s.k;
-	}
-	*y = from_sum(p, &right);
+	/* Of the sides, the one that is first in canonical order comes first, and takes the halves.
+	 */
+	*x = from_sum(p, &side[0]);
+	*y = from_sum(p, &side[1]);
+	first = side[0].n == 0 || (side[1].n > 0 && rewrite_order(*x, *y) > 0);
+	for (unsigned i = 0; i < half.n; i++)
+		add_plain(p, &side[first], half.t[i], half.c[i]);
+	/* side[0] + k eq side[1]; the constant goes to the second. */
+	side[!first].k = first ? s.k : -s.k;
+	*x = from_sum(p, &side[first]);
+	*y = from_sum(p, &side[!first]);
 	return true;
 }
