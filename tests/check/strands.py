@@ -1,0 +1,130 @@
+"""strands.py: bb-strands and bb-sym on functions written by hand: units, references, groups, calls,
+bytes that do not decode; and on the small corpus: the memo changes nothing, the code is understood."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from bbtest import FIX, done, ok, prog, read, run
+
+# mov rax, [rbp - 168]; mov eax, [rax + 24]; test al, 2; jne | mov esi, imm; mov rdi, [rbp];
+# call fprintf | pop rbx; jmp exit
+CODE = [["488b8558ffffff", "8b4018", "a802", "7510"], ["be04204000", "488b7d00", "e800000000"],
+        ["5b", "e900000000"]]
+FPRINTF, EXIT = 6, 8  # instructions with a reference
+COND = "0 Concat * ( * ( rbp add -168 ) add 24 ) [1:1] ne 0"
+CALL = "fprintf ( * ( rbp ) , 4202500 )"
+
+
+def function(blocks, refs=(), **more):
+    code = [i for b in blocks for i in b]
+    starts = [sum(len(b) for b in blocks[:k]) for k in range(len(blocks))]
+    names = [name for _, _, name in refs]
+    f = {"bin": "00" * 16, "file": "a.o", "labels": {}, "arch": "x86-64", "addr": "0x1000", "name": "f",
+         "code": "".join(code), "len": [len(i) // 2 for i in code], "blocks": starts,
+         "refs": {"insn": [i for i, _, _ in refs], "kind": [k for _, k, _ in refs],
+                  "target": ["0x0"] * len(names), "name": [k + 1 for k in range(len(names))], "names": names}}
+    f.update(more)
+    return f
+
+
+EXAMPLE = function(CODE, [(FPRINTF, 2, "fprintf"), (EXIT, 2, "exit")])
+
+
+def stream(functions):
+    text = "".join(json.dumps(f) + "\n" for f in functions).encode()
+    r = run([prog("bb-cat"), "--from-json", "function"], text)
+    assert r.rc == 0, r
+    return r.out
+
+
+def pipe(functions, strands=(), sym=()):
+    """The records after bb-strands with these options and, unless sym is None, bb-sym."""
+    r = run([prog("bb-strands"), *strands], stream(functions))
+    if r.rc == 0 and sym is not None:
+        r = run([prog("bb-sym"), *sym], r.out)
+    if r.rc:
+        return r
+    return [json.loads(line) for line in run([prog("bb-cat"), "-j"], r.out).out.splitlines()]
+
+
+def test_units():
+    got = pipe([EXAMPLE])
+    ok("strands/the strands of Table 1", [s["exprs"] for s in got] ==
+       [[COND], [CALL], ["rbx = * ( rsp )"], ["exit ( )"]], [s["exprs"] for s in got])
+    ok("strands/bytes and place of each instruction", [(s["code"], s["pos"]) for s in got] ==
+       [("".join(CODE[0]), [0, 1, 2, 3]), ("".join(CODE[1]), [0, 1, 2]), ("5b", [0]), ("e900000000", [1])], got)
+    ok("strands/references by instruction of the strand",
+       [(s["refs"]["insn"], s["refs"]["names"]) for s in got] ==
+       [([], []), ([2], ["fprintf"]), ([], []), ([0], ["exit"])], got)
+    ok("strands/origin", [s["origin"]["addr"] for s in got] == ["0x1000", "0x100e", "0x101c", "0x101c"], got)
+    got = pipe([EXAMPLE], ["-u", "block"])
+    ok("strands/blocks", [s["exprs"] for s in got] == [[COND], [CALL], ["rbx = * ( rsp )", "exit ( )"]] and
+       [s["code"] for s in got] == ["".join(b) for b in CODE], got)
+    got = pipe([EXAMPLE], ["-u", "function"])
+    ok("strands/functions have no expressions", len(got) == 1 and got[0]["exprs"] == [] and
+       got[0]["refs"]["insn"] == [FPRINTF, EXIT], got)
+    got = pipe([EXAMPLE], ["-u", "function", "--max-insns", "7"])
+    ok("strands/--max-insns", got[0]["len"] == [7, 3, 2, 2, 5, 4, 5] and got[0]["refs"]["insn"] == [FPRINTF], got)
+    ok("strands/--min-insns", [len(s["len"]) for s in pipe([EXAMPLE], ["--min-insns", "2"])] == [4, 3])
+
+
+def test_groups():
+    named = function(CODE, labels={"project": "zlib", "opt": "O2"})
+    stripped = function(CODE, name="")
+    def groups(f, *options):
+        return {s["group"] for s in pipe([f], options)}
+    ok("strands/group of a function", groups(named, "-u", "function") == {"zlib:f"})
+    ok("strands/group without a project", groups(EXAMPLE, "-u", "function") == {"f"})
+    ok("strands/group without a name", groups(stripped, "-u", "function") == {""})
+    ok("strands/group of strands", groups(named) == {""})
+    ok("strands/--group", groups(named, "--group", "{file} {opt}/{name}@{fn}{none}") == {"a.o O2/f@0x1000"})
+    ok("strands/--group by unit", groups(named, "-u", "block", "--group", "{addr}") == {"0x1000", "0x100e", "0x101c"})
+    for bad in ("{name", "{}", "{a{b}"):
+        ok(f"strands/--group {bad}", run([prog("bb-strands"), "--group", bad], b"").rc == 2)
+    ok("strands/--max-insns with strands", run([prog("bb-strands"), "--max-insns", "5"], b"").rc == 2)
+
+
+def test_odd():
+    thunk = function([["ff2500000000"]], [(0, 2, "puts")], thunk="puts")
+    for unit in ("strand", "block", "function"):
+        ok(f"strands/no thunks as {unit}", pipe([thunk], ["-u", unit]) == [])
+    ok("strands/--thunks", [s["exprs"] for s in pipe([thunk], ["--thunks"])] == [["puts ( )"]])
+    # mov eax, 1; (bad); mov ecx, eax: data among the code
+    odd = function([["b801000000", "06", "89c1"]])
+    ok("strands/bytes that do not decode cut a block", [s["exprs"] for s in pipe([odd])] ==
+       [["rax = 1"], ["rcx = 0 Concat eax"]])
+    ok("strands/the same in a block", [s["exprs"] for s in pipe([odd], ["-u", "block"])] ==
+       [["rax = 1", "rcx = 0 Concat eax"]])
+    other = function(CODE, arch="pdp-11")
+    r = run([prog("bb-strands")], stream([other, EXAMPLE]))
+    ok("strands/another architecture is skipped", r.rc == 0 and "pdp-11" in r.err, r)
+    ok("strands/and counted", b'"skipped":1' in run([prog("bb-cat"), "-H", "-j"], r.out).out.replace(b" ", b""),
+       run([prog("bb-cat"), "-H", "-j"], r.out).out)
+    ok("strands/--strict", run([prog("bb-strands"), "--strict"], stream([other])).rc == 1)
+    bad = {"unit": "strand", "origin": {"bin": "00" * 16, "file": "a", "fn": "0x0", "name": "", "addr": "0x0"},
+           "arch": "x86-64", "code": "06", "len": [1]}
+    r = run([prog("bb-cat"), "--from-json", "sequence"], json.dumps(bad).encode() + b"\n")
+    r = run([prog("bb-sym")], r.out)
+    ok("strands/a strand that does not decode is skipped", r.rc == 0 and "decode" in r.err, r)
+
+
+def test_corpus():
+    blocks = run([prog("bb-strands"), "-u", "block", os.path.join(FIX, "functions.bb")])
+    for name, data in (("strands", read(os.path.join(FIX, "strands.bb"))), ("blocks", blocks.out)):
+        with_memo = run([prog("bb-sym")], data)
+        without = run([prog("bb-sym"), "--no-memo", "-t", "1"], data)
+        ok(f"strands/{name}: the memo changes nothing", with_memo.rc == 0 and len(with_memo.out) > 1000 and
+           with_memo.out == without.out, (with_memo, without))
+    r = run([prog("bb-sym"), "--coverage"], blocks.out)
+    last = r.out.decode().strip().rsplit("\n", 1)[-1]
+    share = float(last.split("covered ")[1].split("%")[0]) if "covered " in last else 0
+    ok("strands/the corpus is understood", r.rc == 0 and share >= 99.5, r.out.decode())
+
+
+if __name__ == "__main__":
+    test_units()
+    test_groups()
+    test_odd()
+    test_corpus()
+    sys.exit(done())
