@@ -38,7 +38,8 @@ struct worker {
 	struct wordpiece_memo memo;
 	struct wordpiece_ids ids, eids;
 	uint32_t *starts, *elens;
-	size_t starts_cap, elens_cap;
+	uint8_t *marks;
+	size_t starts_cap, elens_cap, marks_cap;
 	uint64_t bad; /* instructions left out because they do not decode */
 };
 
@@ -64,6 +65,7 @@ static void worker_free(void *worker)
 	mem_free(w->eids.p);
 	mem_free(w->starts);
 	mem_free(w->elens);
+	mem_free(w->marks);
 	mem_free(w);
 }
 
@@ -106,6 +108,17 @@ static void tokenise_code(struct worker *w, struct tokens *t)
 	t->cut = w->ids.n - t->ids.n;
 }
 
+/* The marks of the instructions that have tokens. */
+static void carry_marks(struct worker *w, const struct u8s *marks, struct tokens *t)
+{
+	if (!marks->n)
+		return;
+	w->marks = mem_grow(w->marks, &w->marks_cap, t->starts.n, sizeof(*w->marks));
+	for (size_t i = 0; i < t->starts.n; i++)
+		w->marks[i] = marks->p[w->code.insn[i]];
+	t->marks = (struct u8s){w->marks, t->starts.n};
+}
+
 /* Tokenises the expressions into t, each cut to what fits beside no code at all. */
 static void tokenise_exprs(struct worker *w, const struct texts *exprs, struct tokens *t)
 {
@@ -144,6 +157,7 @@ static void tokenise(void *worker, UNUSED const struct kind *k, void *rec, struc
 	if (r <= 0)
 		return;
 	tokenise_code(w, &t);
+	carry_marks(w, &s->marks, &t);
 	tokenise_exprs(w, &s->exprs, &t);
 	filter_emit(out, &t);
 }

@@ -13,6 +13,8 @@ static const struct field table[] = {
 	F(struct sequence, code, FIELD_BYTES, REQ, "machine code of the instructions"),
 	F(struct sequence, len, FIELD_U8S, REQ, "bytes of each instruction"),
 	F(struct sequence, pos, FIELD_U32S, OPT, "strands: index of each instruction in its block"),
+	F(struct sequence, marks, FIELD_U8S, OPT,
+		"of each instruction: 0 out of the strand, 1 in it, 2 its last"),
 	F_SUB(struct sequence, refs, FIELD_RECORD, OPT, &refs_fields, "what instructions refer to"),
 	F(struct sequence, exprs, FIELD_TEXTS, OPT, "symbolic expressions of the outputs"),
 	F(struct sequence, hashes, FIELD_ADDRS, OPT, "canonical hash of each expression"),
@@ -30,6 +32,11 @@ static int check(const void *rec, struct err *e)
 	for (size_t i = 1; i < s->pos.n; i++)
 		if (s->pos.p[i] <= s->pos.p[i - 1])
 			return err_set(e, "pos is not ascending");
+	if (s->marks.n && s->marks.n != s->len.n)
+		return err_set(e, "marks and len have different lengths");
+	for (size_t i = 0; i < s->marks.n; i++)
+		if (s->marks.p[i] > MARK_ASKED)
+			return err_set(e, "mark %zu is not 0, 1 or 2", i);
 	if (s->hashes.n != s->exprs.n)
 		return err_set(e, "exprs and hashes have different lengths");
 	return refs_check(&s->refs, s->len.n, e);
@@ -51,6 +58,11 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 		s->pos = (struct u32s){arena_get(a, s->len.n, 4), s->len.n};
 		for (size_t i = 0; i < s->len.n; i++)
 			s->pos.p[i] = (uint32_t)(i + (i ? s->pos.p[i - 1] : 0));
+	}
+	if (rng_below(r, 2)) {
+		s->marks = (struct u8s){arena_get(a, s->len.n, 1), s->len.n};
+		for (size_t i = 0; i < s->len.n; i++)
+			s->marks.p[i] = (uint8_t)rng_below(r, MARK_ASKED + 1);
 	}
 	refs_sample(&s->refs, s->len.n, a, r);
 	s->exprs = (struct texts){arena_get(a, n, sizeof(char *)), n};

@@ -11,6 +11,9 @@
 #include "formats/origin.h"
 #include "formats/refs.h"
 
+/* The question which instructions belong to the strand that ends with the asked one. */
+enum mark { MARK_OUT, MARK_IN, MARK_ASKED };
+
 struct sequence {
 	const char *unit; /* "strand", "block" or "function" */
 	struct origin origin;
@@ -20,6 +23,7 @@ struct sequence {
 	struct u8s code;   /* the instructions' bytes, one after another */
 	struct u8s len;    /* bytes of each instruction; they add up to code.n */
 	struct u32s pos;   /* strands: index of each instruction in its block; else empty */
+	struct u8s marks;  /* bb-quiz recover: enum mark of each instruction; else empty */
 	struct refs refs;  /* references, by index into this record's instructions */
 	struct texts exprs; /* symbolic expressions, in order of the outputs; empty before bb-sym */
 	struct u64s hashes; /* canonical hash of each expression */

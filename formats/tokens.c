@@ -2,6 +2,7 @@
 #include "formats/tokens.h"
 
 #include "formats/field_table.h"
+#include "formats/sequence.h"
 
 static const struct field table[] = {
 	F(struct tokens, unit, FIELD_TEXT, REQ, "strand, block or function"),
@@ -12,6 +13,8 @@ static const struct field table[] = {
 	F(struct tokens, cut, FIELD_U64, OPT, "code tokens dropped by the length limit"),
 	F(struct tokens, ids, FIELD_U32S, REQ, "tokens of the code"),
 	F(struct tokens, starts, FIELD_U32S, REQ, "first token of each instruction"),
+	F(struct tokens, marks, FIELD_U8S, OPT,
+		"of each of starts: 0 out of the strand, 1 in it, 2 its last"),
 	F(struct tokens, eids, FIELD_U32S, OPT, "tokens of all expressions"),
 	F(struct tokens, elens, FIELD_U32S, OPT, "tokens of each expression"),
 };
@@ -25,6 +28,11 @@ static int check(const void *rec, struct err *e)
 	for (size_t i = 0; i < t->starts.n; i++)
 		if (t->starts.p[i] >= t->ids.n || (i && t->starts.p[i] <= t->starts.p[i - 1]))
 			return err_set(e, "instruction start %zu out of range or order", i);
+	if (t->marks.n && t->marks.n != t->starts.n)
+		return err_set(e, "marks and starts have different lengths");
+	for (size_t i = 0; i < t->marks.n; i++)
+		if (t->marks.p[i] > MARK_ASKED)
+			return err_set(e, "mark %zu is not 0, 1 or 2", i);
 	for (size_t i = 0; i < t->elens.n; i++)
 		sum += t->elens.p[i];
 	return sum == t->eids.n ? 0 : err_set(e, "elens do not add up to eids");
@@ -49,6 +57,11 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 	t->starts = (struct u32s){arena_get(a, starts, 4), starts};
 	for (size_t i = 0; i < starts; i++)
 		t->starts.p[i] = (uint32_t)(i * n / starts);
+	if (rng_below(r, 2)) {
+		t->marks = (struct u8s){arena_get(a, starts, 1), starts};
+		for (size_t i = 0; i < starts; i++)
+			t->marks.p[i] = (uint8_t)rng_below(r, MARK_ASKED + 1);
+	}
 	t->elens = (struct u32s){arena_get(a, exprs, 4), exprs};
 	for (size_t i = 0; i < exprs; i++)
 		t->eids.n += t->elens.p[i] = (uint32_t)rng_below(r, 9);

@@ -17,6 +17,7 @@ struct tokens {
 	uint64_t cut;       /* code tokens dropped by the length limit */
 	struct u32s ids;    /* tokens of the code */
 	struct u32s starts; /* index into ids of the first token of each instruction */
+	struct u8s marks;   /* enum mark (sequence.h) of each instruction in starts; or empty */
 	struct u32s eids;   /* tokens of all expressions, one after another */
 	struct u32s elens;  /* tokens of each expression; they add up to eids.n */
 };

@@ -52,6 +52,7 @@ def main():
     for part in ("", ".a", ".b"):
         step(f"strands{part}.bb", ["bb-strands", at(f"functions{part}.bb")])
         step(f"sym{part}.bb", ["bb-sym", at(f"strands{part}.bb")])
+        step(f"blocks{part}.bb", ["bb-strands", "-u", "block", at(f"functions{part}.bb")])
         step(f"fseq{part}.bb", ["bb-strands", "-u", "function", at(f"functions{part}.bb")])
     step("vocab", ["bb-vocab", "-n", "400", "-o", at("vocab"), at("sym.bb"), at("fseq.bb")])
     for part in ("", ".a", ".b"):
@@ -61,6 +62,9 @@ def main():
                    "--batch-tokens", "512", "-o", at("model"), at("tokens.bb")])
     for part in ("", ".a", ".b"):
         step(f"emb{part}.bb", ["bb-embed", "-m", at("model"), at(f"ftok{part}.bb")])
+        step(f"sets{part}.bb", ["bb-quiz", "-k", "operand", "--sets", "20", at(f"blocks{part}.bb")])
+        step(f"stok{part}.bb", ["bb-tok", "-m", at("vocab"), at(f"sets{part}.bb")])
+        step(f"semb{part}.bb", ["bb-embed", "-m", at("model"), at(f"stok{part}.bb")])
         step(f"match{part}.bb", ["bb-knn", "-c", at("emb.bb"), "-k", "5", at(f"emb{part}.bb")])
 
 

@@ -115,6 +115,7 @@ static void print_function(struct text *t, struct buf *b, const struct function 
 
 static void print_sequence(struct text *t, struct buf *b, const struct sequence *s)
 {
+	static const char *const marked[] = {"    ", "  + ", "  > "}; /* by enum mark */
 	size_t at = 0, ref = 0;
 
 	buf_printf(b, "%s ", s->unit);
@@ -123,7 +124,7 @@ static void print_sequence(struct text *t, struct buf *b, const struct sequence 
 		buf_printf(b, " group %s", s->group);
 	buf_putc(b, '\n');
 	for (size_t i = 0; i < s->len.n; i++) {
-		buf_puts(b, "    ");
+		buf_puts(b, s->marks.n ? marked[s->marks.p[i]] : "    ");
 		print_insn(t, b, s->arch, s->code.p + at, s->len.p[i], 0);
 		print_refs(b, &s->refs, &ref, i);
 		buf_putc(b, '\n');

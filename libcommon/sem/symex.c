@@ -51,6 +51,11 @@ void symex_free(struct symex *x)
 	mem_free(x);
 }
 
+struct expr_pool *symex_pool(struct symex *x)
+{
+	return defuse_pool(x->du);
+}
+
 /* Stands for an address nobody knows yet: large, and the same for the same name. */
 static uint64_t address_of_name(const char *name)
 {
@@ -211,7 +216,8 @@ static void put_output(struct symex *x, const struct defuse_output *o, const cha
 	}
 	x->out = mem_grow(x->out, &x->capout, x->n + 1, sizeof(*x->out));
 	x->at = mem_grow(x->at, &x->capat, x->n + 1, sizeof(*x->at));
-	x->out[x->n].hash = h;
+	x->out[x->n] =
+		(struct symex_output){.hash = h, .kind = o->kind, .reg = o->reg, .value = o->value};
 	x->at[x->n++] = at;
 }
 
@@ -231,8 +237,11 @@ size_t symex_run(struct symex *x, const struct insn *insn, size_t n, const struc
 		const struct defuse_output *o;
 		size_t nout;
 
-		if (starts)
+		if (starts) {
 			defuse_start(x->du);
+			for (size_t k = 0; k < x->n; k++)
+				x->out[k].value = NULL;
+		}
 		starts = !defuse_step(x->du, &insn[i], rip_of(defuse_pool(x->du), &insn[i], &reach),
 			reach.is_call && insn[i].flow == INSN_JUMP);
 		if (!starts && i + 1 < n)

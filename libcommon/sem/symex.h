@@ -27,12 +27,16 @@
 
 #include "code/insn.h"
 #include "formats/refs.h"
+#include "sem/defuse.h"
 
 enum { SYMEX_NODES = 1000, SYMEX_TEXT = 4 << 20 };
 
 struct symex_output {
 	const char *text; /* one expression, terminated */
 	uint64_t hash;
+	enum defuse_kind kind;
+	unsigned reg;             /* DEFUSE_REG: enum x86_reg */
+	const struct expr *value; /* as in struct defuse_output; NULL before the last stretch */
 };
 
 struct symex;
@@ -40,6 +44,8 @@ struct symex;
 /* One for each thread. */
 struct symex *symex_new(void);
 void symex_free(struct symex *x);
+/* The pool of the outputs' values. */
+struct expr_pool *symex_pool(struct symex *x);
 /*
  * Runs n instructions; refs counts them from 0. Returns the number of outputs; *dropped, if not
  * NULL, is how many were left out. The outputs are good until the next run.

@@ -322,7 +322,11 @@ void normalise_code(struct normalise_text *t, struct insn_decoder *d, const stru
 			t->bad++;
 		}
 		if (t->text.n > before) {
-			t->end = mem_grow(t->end, &t->cap, t->n + 1, sizeof(*t->end));
+			if (t->n == t->cap) {
+				t->end = mem_grow(t->end, &t->cap, t->n + 1, sizeof(*t->end));
+				t->insn = mem_realloc(t->insn, t->cap, sizeof(*t->insn));
+			}
+			t->insn[t->n] = (uint32_t)i;
 			t->end[t->n++] = t->text.n;
 		}
 		p += n;
@@ -334,6 +338,7 @@ void normalise_text_free(struct normalise_text *t)
 {
 	buf_free(&t->text);
 	mem_free(t->end);
+	mem_free(t->insn);
 	*t = (struct normalise_text){0};
 }
 

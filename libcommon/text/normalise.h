@@ -7,9 +7,9 @@
  *
  * - A number whose absolute value is above the threshold is IMM; so is every address: an operand
  *   relative to rip, and an immediate or displacement that refers to code or data.
- * - A jump goes to MEM. A call goes to func, or to the function's name if it is imported, also
- *   through the GOT or a register-free thunk, because imported names survive stripping. A jump
- *   that leaves the function (tail call) is written like the call it is: `jmp func`, `jmp exit`.
+ * - A jump goes to MEM. A call goes to func, or to the function's name if it is imported,
+ *   through the PLT or the GOT, because imported names survive stripping. A jump that leaves the
+ *   function (tail call) is written like the call it is: `jmp func`, `jmp exit`.
  * - Indirect calls and jumps stay as they are.
  * - Instructions that compute nothing have no text: nop in all forms, endbr64, endbr32. So have
  *   the prefixes bnd, notrack, and rep before anything but a string instruction. Alignment and
@@ -71,6 +71,7 @@ void normalise_expr(struct buf *b, const char *expr, const struct normalise_opts
 struct normalise_text {
 	struct buf text; /* of all instructions, one after another, nothing between them */
 	size_t *end;     /* end of each instruction's text; n of them */
+	uint32_t *insn;  /* which instruction of the record it is */
 	size_t n, cap;
 	size_t bad; /* instructions that do not decode, or not to as many bytes as len says */
 };

@@ -58,6 +58,14 @@ USES = {
     "bb-sym": [
         stream("strand", [], "sequence", "strands", "sequence"),
     ],
+    "bb-quiz": [
+        stream("execute", ["-k", "execute", "-s", "3"], "sequence", "strands", "sequence"),
+        stream("recover", ["-k", "recover", "--strands", "2"], "sequence", "blocks", "sequence"),
+        stream("operand", ["-k", "operand", "--sets", "50"], "sequence", "blocks", "sequence", each=False),
+    ],
+    "bb-odd": [
+        stream("odd", [], "embedding", "semb", "prediction", each=False),
+    ],
     "bb-uniq": [
         stream("strand", [], "any", "sym", "same", each=False),
         stream("function", [], "any", "functions", "same", each=False),
