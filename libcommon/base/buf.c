@@ -8,7 +8,7 @@
 
 void *buf_reserve(struct buf *b, size_t n)
 {
-	if (n > b->cap - b->n) {
+	if (n > b->cap - b->n || !b->p) { /* never NULL, even for nothing */
 		size_t need;
 
 		if (__builtin_add_overflow(b->n, n, &need))

@@ -47,8 +47,11 @@ static void json_hex(struct buf *b, const struct u8s *v)
 
 static void json_f32(struct buf *b, float v)
 {
-	/* Nine digits give the same float back. */
-	buf_printf(b, "%.9g", (double)v);
+	/* Nine digits give the same float back; JSON readers take -0 for a whole number. */
+	if (v == 0 && signbit(v))
+		buf_puts(b, "-0.0");
+	else
+		buf_printf(b, "%.9g", (double)v);
 }
 
 static void json_value(struct buf *b, const struct field *f, const void *m)

@@ -369,6 +369,7 @@ static void test_json(void)
 	CHECK(o.u == INT64_MAX && o.addr == UINT64_MAX && o.f == -0.1f);
 	CHECK(!strcmp(o.text, "\x01\"\\\n\x7f\xf0\x9f\x98\x80"));
 	CHECK(o.labels.n == 2 && !strcmp(o.labels.p[0].key, "a"));
+	o.f = -0.0f;
 	buf_reset(&b);
 	field_json(&b, &outer_fields, &o);
 	CHECK(json_one(&o, &a, buf_text(&b)) == 0);
