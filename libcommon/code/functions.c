@@ -312,7 +312,7 @@ static int by_number(const void *a, const void *b)
 static void search_gaps(struct finder *f, const struct functions *fs, struct insn_decoder *d)
 {
 	struct gap_list l = {0};
-	struct gaps_starts found = {0};
+	struct gaps_found found = {0};
 	size_t first = f->n, nseeds;
 	uint64_t *seeds;
 
@@ -330,9 +330,13 @@ static void search_gaps(struct finder *f, const struct functions *fs, struct ins
 	for (size_t i = 0; i < l.n; i++)
 		gaps_find(&found, f->elf, d, l.r[i], seeds, nseeds);
 	for (size_t i = 0; i < found.n; i++)
-		add_address(f, found.addr[i], FUNC_GAP);
+		add(f, (struct candidate){.addr = found.r[i].addr,
+			       .size = found.r[i].end - found.r[i].addr,
+			       .name = "",
+			       .rank = RANK_NONE,
+			       .from = FUNC_GAP});
 	mem_free(l.r);
-	mem_free(found.addr);
+	mem_free(found.r);
 	mem_free(seeds);
 }
 

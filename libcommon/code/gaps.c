@@ -24,12 +24,15 @@ enum {                 /* item.what */
 	EPILOGUE = 16, /* as functions end, never as they begin */
 	INDIRECT = 32, /* jump to a register or through memory */
 	LEAVES = 64,   /* jump to code outside the range */
+	SURE = 256,    /* a start by a call or from outside */
+	RARE = 512,    /* what compilers do not make: a sign of data */
 	TARGET = 128,  /* of a jump within its function */
 };
 
 struct item {            /* an instruction, or a byte that is none */
 	uint32_t target; /* item jumped to or called, or CFG_NOWHERE */
-	uint8_t len, flow, what;
+	uint8_t len, flow;
+	uint16_t what;
 };
 
 struct edge {
@@ -67,6 +70,64 @@ static bool is_epilogue(const struct insn *i)
 	return i->mn == X86_ADD && i->op[0].kind == INSN_OP_REG && i->op[0].reg.id == X86_RSP;
 }
 
+/* Instructions of system code and of old times: in a gap rather bytes of data. */
+static bool is_rare(const struct insn *i)
+{
+	switch (i->mn) {
+	case X86_IN:
+	case X86_INSB:
+	case X86_INSD:
+	case X86_OUT:
+	case X86_OUTSB:
+	case X86_OUTSD:
+	case X86_CLI:
+	case X86_STI:
+	case X86_HLT:
+	case X86_IRETD:
+	case X86_IRETQ:
+	case X86_RETF:
+	case X86_RETFQ:
+	case X86_LCALL:
+	case X86_LJMP:
+	case X86_ENTER:
+	case X86_XLATB:
+	case X86_LOOP:
+	case X86_LOOPE:
+	case X86_LOOPNE:
+	case X86_JRCXZ:
+	case X86_CMC:
+	case X86_STC:
+	case X86_CLC:
+	case X86_LAHF:
+	case X86_SAHF:
+	case X86_WAIT:
+	case X86_LFS:
+	case X86_LGS:
+	case X86_LSS:
+	case X86_INT:
+	case X86_INT1:
+	case X86_POPF:
+	case X86_POPFQ:
+	case X86_CMPSD:
+	case X86_FBLD:
+	case X86_FBSTP:
+	case X86_FICOMP:
+	case X86_FISUBR:
+	case X86_FIDIVR: return true;
+	case X86_NONE: return !i->suffix && i->mnemonic[0] == 'o'; /* op.*: opaque.c's guess */
+	default:
+		for (unsigned k = 0; k < i->nops; k++) {
+			if (i->op[k].kind == INSN_OP_MEM && i->op[k].mem.addr_size == 4)
+				return true;
+			if (i->op[k].kind == INSN_OP_REG && i->op[k].reg.id >= X86_ES &&
+				i->op[k].reg.id <= X86_GS)
+				return true;
+		}
+		return i->prefix && i->flow != INSN_FALL &&
+		       !(i->prefix & (INSN_BND | INSN_NOTRACK));
+	}
+}
+
 /* Whether a call or jump goes to an imported function that does not return. */
 static bool is_dead_end(const struct gap *g, const struct insn *i, uint64_t next)
 {
@@ -82,7 +143,7 @@ static bool is_dead_end(const struct gap *g, const struct insn *i, uint64_t next
 	return name && names_no_return(name);
 }
 
-static struct item *add(struct gap *g, uint32_t offset, uint8_t len, uint8_t flow, uint8_t what)
+static struct item *add(struct gap *g, uint32_t offset, uint8_t len, uint8_t flow, uint16_t what)
 {
 	g->item = mem_grow(g->item, &g->cap, g->n + 1, sizeof(*g->item));
 	g->offset = mem_grow(g->offset, &g->cap_offset, g->n + 1, sizeof(*g->offset));
@@ -163,6 +224,8 @@ static void decode(struct gap *g, struct insn_decoder *d, const uint64_t *seeds,
 				t->what = PADDING;
 			else if (is_epilogue(&i))
 				t->what = EPILOGUE;
+			else if (is_rare(&i))
+				t->what = RARE;
 			if (i.flow == INSN_CALL || i.flow == INSN_JUMP || i.flow == INSN_COND)
 				branch(g, t, &i, at + i.len);
 			note_address(g, &i, at + i.len);
@@ -200,14 +263,14 @@ static void number(struct gap *g, const uint64_t *seeds, size_t nseeds)
 			t->target = item_at(g, t->target);
 		if (t->target != CFG_NOWHERE && t->flow == INSN_CALL &&
 			!(g->item[t->target].what & (BAD | PADDING)))
-			g->item[t->target].what |= START;
+			g->item[t->target].what |= START | SURE;
 	}
 	for (size_t s = 0; s < nseeds; s++) {
 		if (seeds[s] >= g->range.addr && seeds[s] < g->range.end) {
 			uint32_t i = item_at(g, (uint32_t)(seeds[s] - g->range.addr));
 
 			if (i != CFG_NOWHERE)
-				g->item[i].what |= START;
+				g->item[i].what |= START | SURE;
 		}
 	}
 	for (size_t k = 0; k < g->npointers; k++) {
@@ -265,7 +328,7 @@ static void tables_of(struct gap *g, struct insn_decoder *d, struct span *s, siz
 	for (size_t k = 0; k < s->tables.n; k++) {
 		const struct cfg_table *t = &s->tables.t[k];
 
-		g->item[first + t->insn].what &= (uint8_t)~INDIRECT;
+		g->item[first + t->insn].what &= (uint16_t)~INDIRECT;
 		for (uint32_t m = 0; m < t->n; m++) {
 			g->edge = mem_grow(g->edge, &g->cap_edges, g->nedges + 1, sizeof(*g->edge));
 			g->edge[g->nedges++] = (struct edge){
@@ -330,7 +393,7 @@ static void count_jumps(struct gap *g, const uint32_t *starts)
 
 	memset(g->inside, 0, (g->n + 1) * sizeof(*g->inside));
 	for (size_t i = 0; i < g->n; i++)
-		g->item[i].what &= (uint8_t)~TARGET;
+		g->item[i].what &= (uint16_t)~TARGET;
 	for (size_t i = 0; i < g->n; i++) {
 		const struct item *t = &g->item[i];
 
@@ -457,11 +520,60 @@ static bool find_tail_calls(struct gap *g, const uint32_t *starts)
 	return found;
 }
 
-void gaps_find(struct gaps_starts *out, const struct elf *f, struct insn_decoder *d,
+/* ---- results ---- */
+
+/* Whether there is so much that is no code among the items that all of it may be data. */
+static bool is_data(const struct gap *g)
+{
+	size_t odd = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		odd += (g->item[i].what & (BAD | RARE)) != 0;
+	return odd * 100 > g->n;
+}
+
+/* The last item of items first to end-1 that is no padding. */
+static size_t last_of(const struct gap *g, size_t first, size_t end)
+{
+	while (end > first + 1 && (g->item[end - 1].what & PADDING))
+		end--;
+	return end - 1;
+}
+
+/* Whether the items first to last look like a function though nothing calls them. */
+static bool looks_good(const struct gap *g, size_t first, size_t last)
+{
+	for (size_t i = first; i <= last; i++) {
+		if (g->item[i].what & (BAD | RARE))
+			return false;
+	}
+	return !goes_on(g, last) || g->item[last].flow == INSN_CALL;
+}
+
+static void put_results(const struct gap *g, struct gaps_found *out)
+{
+	bool data = is_data(g);
+
+	for (size_t i = 0, end; i < g->n; i = end) {
+		size_t last;
+
+		for (end = i + 1; end < g->n && !(g->item[end].what & START); end++)
+			;
+		if (!(g->item[i].what & START))
+			continue;
+		last = last_of(g, i, end);
+		if (!(g->item[i].what & SURE) && (data || !looks_good(g, i, last)))
+			continue;
+		out->r = mem_grow(out->r, &out->cap, out->n + 1, sizeof(*out->r));
+		out->r[out->n++] = (struct gaps_range){g->range.addr + g->offset[i],
+			g->range.addr + g->offset[last] + g->item[last].len};
+	}
+}
+
+void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder *d,
 	struct gaps_range range, const uint64_t *seeds, size_t nseeds)
 {
 	struct gap g = {.f = f, .range = range};
-	uint64_t at = range.addr;
 	uint32_t *starts;
 
 	if (range.end - range.addr >= CFG_NOWHERE)
@@ -482,12 +594,7 @@ void gaps_find(struct gaps_starts *out, const struct elf *f, struct insn_decoder
 		more |= find_starts(&g);
 		more |= find_returns(&g);
 	}
-	for (size_t i = 0; i < g.n; at += g.item[i].len, i++) {
-		if (!(g.item[i].what & START))
-			continue;
-		out->addr = mem_grow(out->addr, &out->cap, out->n + 1, sizeof(*out->addr));
-		out->addr[out->n++] = at;
-	}
+	put_results(&g, out);
 	mem_free(g.item);
 	mem_free(g.offset);
 	mem_free(g.inside);

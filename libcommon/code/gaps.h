@@ -13,16 +13,17 @@ struct gaps_range {
 	uint64_t addr, end; /* code of one section, no known function in it */
 };
 
-struct gaps_starts {
-	uint64_t *addr; /* as found, some perhaps twice */
+struct gaps_found {
+	struct gaps_range *r; /* functions */
 	size_t n, cap;
 };
 
 /*
  * Finds the functions in the range. seeds are the nseeds addresses, ascending, known to be
- * functions, those in the range among them. The results are added to out, seeds included.
+ * functions, those in the range among them. The results are added to out, seeds included. What
+ * looks like data is left out.
  */
-void gaps_find(struct gaps_starts *out, const struct elf *f, struct insn_decoder *d,
+void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder *d,
 	struct gaps_range range, const uint64_t *seeds, size_t nseeds);
 
 #endif
