@@ -29,8 +29,8 @@ findutils.take  := find/find xargs/xargs locate/locate locate/frcode
 
 inetutils.need  := libreadline-dev libncurses-dev
 inetutils.conf  := conf --without-krb5 --without-pam
-inetutils.take  := */ftp */ftpd */inetd */syslogd */talk */talkd */telnet */telnetd */tftp */tftpd \
-	*/uucpd ping/ping ping/ping6 src/* whois/whois
+inetutils.take  := */ftp */ftpd */talk */talkd */telnet */telnetd ifconfig/ifconfig ping/ping ping/ping6 \
+	src/* whois/whois
 
 mailutils.need  := libltdl-dev libreadline-dev libncurses-dev libgdbm-dev
 mailutils.conf  := conf --disable-python --disable-cxx --without-guile --without-gnutls --without-gsasl \
@@ -49,7 +49,7 @@ wget.take  := src/wget
 # One program of all: the shared parts are compiled in once, not a hundred times.
 coreutils.conf  := conf --enable-single-binary=symlinks --disable-libcap --without-selinux --without-gmp
 coreutils.cross := $(coreutils.conf)
-coreutils.make  := src/coreutils
+coreutils.make  := MANS= INFO_DEPS=
 coreutils.take  := src/coreutils
 
 curl.need  := libssl-dev zlib1g-dev pkg-config
