@@ -47,6 +47,9 @@ UNITS      := $(FILES:%=$(OUT)/units/%.bb)
 EMBEDDINGS := $(FILES:%=$(OUT)/embeddings/%.bb)
 VOCAB      := $(if $(filter $(OUT)/model,$(MODEL)),$(OUT)/vocab,$(MODEL))
 
+# All files of a stage one after another; by a list, since a command line has room for some hundreds.
+merge = $(file >$(OUT)/$1.list,$($1))xargs cat < $(OUT)/$1.list
+
 functions: $(FUNCTIONS)
 strands: $(STRANDS)
 vocab: $(VOCAB)/vocab.txt
@@ -65,14 +68,14 @@ $(OUT)/strands/%.bb: $(OUT)/functions/%.bb
 	$(BB)bb-strands -t 1 $< | $(BB)bb-sym -t 1 | $(BB)bb-uniq -o $@
 
 $(OUT)/vocab/vocab.txt: $(STRANDS)
-	printf '%s\n' $(STRANDS) | xargs cat | $(BB)bb-vocab -n $(VOCAB_SIZE) -o $(@D)
+	$(call merge,STRANDS) | $(BB)bb-vocab -n $(VOCAB_SIZE) -o $(@D)
 
 $(OUT)/tokens/%.bb: $(OUT)/strands/%.bb $(VOCAB)/vocab.txt
 	@mkdir -p $(@D)
 	$(BB)bb-tok -t 1 -m $(VOCAB) -o $@ $<
 
 $(OUT)/model/config.json: $(TOKENS)
-	printf '%s\n' $(TOKENS) | xargs cat | $(BB)bb-uniq | $(BB)bb-train $(TRAIN) --vocab $(VOCAB) -o $(@D)
+	$(call merge,TOKENS) | $(BB)bb-uniq | $(BB)bb-train $(TRAIN) --vocab $(VOCAB) -o $(@D)
 
 $(OUT)/units/%.bb: $(OUT)/functions/%.bb $(VOCAB)/vocab.txt
 	@mkdir -p $(@D)
@@ -83,7 +86,7 @@ $(OUT)/embeddings/%.bb: $(OUT)/units/%.bb $(MODEL)/config.json
 	$(BB)bb-embed -t 1 -m $(MODEL) -o $@ $<
 
 $(OUT)/embeddings.bb: $(EMBEDDINGS)
-	printf '%s\n' $(EMBEDDINGS) | xargs cat > $@.part
+	$(call merge,EMBEDDINGS) > $@.part
 	mv $@.part $@
 
 $(OUT)/matches.bb: $(OUT)/embeddings.bb $(QUERY)
