@@ -21,6 +21,7 @@ static const struct field table[] = {
 	F(struct function, ekind, FIELD_U8S, OPT, "edges: 1 fall through, 2 jump, 3 jump table"),
 	F_SUB(struct function, refs, FIELD_RECORD, OPT, &refs_fields, "what instructions refer to"),
 	F(struct function, thunk, FIELD_TEXT, OPT, "name it only jumps to"),
+	F(struct function, part, FIELD_ADDR, OPT, "address of the function it was split from"),
 };
 static const struct fields fields = FIELDS("function", struct function, table);
 
@@ -57,7 +58,8 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 		.arch = "x86-64",
 		.addr = o.fn,
 		.name = o.name,
-		.thunk = origin_sample_word(a, r)};
+		.thunk = origin_sample_word(a, r),
+		.part = rng_below(r, 2) ? rng_u64(r) : 0};
 	code_sample(&f->code, &f->len, a, r);
 	n = 1 + rng_below(r, MIN(f->len.n, (size_t)6));
 	f->blocks = (struct u32s){arena_get(a, n, 4), n};

@@ -32,6 +32,8 @@ struct function {
 	struct u8s ekind;   /* enum edge_kind; ordered by source, then as found */
 	struct refs refs;
 	const char *thunk; /* name it only jumps to, empty if it is no thunk */
+	uint64_t part;     /* address of the function it was split from (as gcc's .cold), its own if
+	                    * that is not known; 0 if it is no part */
 };
 
 extern const struct kind function_kind;

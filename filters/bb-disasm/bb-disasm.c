@@ -219,6 +219,7 @@ static void emit(struct job *j, struct file *f, const struct func *u, struct wor
 		.refs = {{b->ref_insn, b->nrefs}, {b->ref_kind, b->nrefs},
 			{b->ref_target, b->nrefs}, {b->ref_name, b->nrefs}, {b->names, b->nnames}},
 		.thunk = b->thunk,
+		.part = u->from & FUNC_PART ? (u->owner ? u->owner : u->addr) : 0,
 	};
 	if (stream_pack_record(&j->pack, &function_kind, &rec) < 0)
 		__atomic_add_fetch(&f->too_large, 1, __ATOMIC_RELAXED);

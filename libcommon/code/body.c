@@ -62,6 +62,13 @@ static bool is_branch(const struct insn *i)
 	return i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND;
 }
 
+static bool is_no_return(const struct image *im, const struct image_ref *r)
+{
+	const struct func *u = r->kind == REF_CALL ? functions_at(&im->functions, r->target) : NULL;
+
+	return u && u->addr == r->target && u->no_return;
+}
+
 /* A branch to an address: inside the function its offset is kept in flow.target for now. */
 static void branch_to(struct builder *w, const struct insn *i, uint64_t next, struct image_ref r)
 {
@@ -74,7 +81,7 @@ static void branch_to(struct builder *w, const struct insn *i, uint64_t next, st
 			return; /* bytes and edges say it: a reference would only cost space */
 		r = (struct image_ref){REF_JUMP, r.target, ""};
 	}
-	if (i->flow == INSN_CALL && names_no_return(r.name))
+	if (i->flow == INSN_CALL && (names_no_return(r.name) || is_no_return(w->im, &r)))
 		c->flow = INSN_STOP;
 	add_ref(w->b, &r);
 }

@@ -148,7 +148,10 @@ static void settle(struct finder *f, struct functions *fs)
 		if (from & FUNC_SYMBOL) /* its name says whether it is a part */
 			from = (from & ~(uint32_t)FUNC_PART) | (best->from & FUNC_PART);
 		fs->f = mem_grow(fs->f, &cap, fs->n + 1, sizeof(*fs->f));
-		fs->f[fs->n++] = (struct func){best->addr, best->addr + size, best->name, from};
+		fs->f[fs->n++] = (struct func){.addr = best->addr,
+			.end = best->addr + size,
+			.name = best->name,
+			.from = from};
 	}
 }
 

@@ -21,7 +21,9 @@ enum { /* func.from: how it was found */
 struct func {
 	uint64_t addr, end; /* the byte after the last */
 	const char *name;   /* linkage name as in the file, "" if unknown; owned by the elf */
+	uint64_t owner;     /* parts: address of the function they belong to, 0 if unknown */
 	uint32_t from;      /* FUNC_SYMBOL ... */
+	bool no_return;     /* no call of it comes back */
 };
 
 struct functions {

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "code/stubs.h"
+#include "code/survey.h"
 
 /* Names of variables, for addresses that are exactly theirs. */
 static void index_objects(struct image *im)
@@ -44,6 +45,7 @@ struct image *image_new(
 		image_free(im);
 		return NULL;
 	}
+	survey_functions(&im->functions, f);
 	index_objects(im);
 	return im;
 }
