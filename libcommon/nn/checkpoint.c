@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "nn/safetensors.h"
+#include "stream/field.h"
 
 static const struct config_field {
 	const char *key;
@@ -36,6 +37,32 @@ static const struct {
 	{"hidden_act", "gelu"},
 	{"position_embedding_type", "absolute"},
 };
+
+/* By enum model_head. */
+static const char *const architectures[MODEL_HEADS] = {"BertForPreTraining", "BertModel",
+	"BertForSequenceClassification", "BertForTokenClassification"};
+
+/* The head and its classes: as many as id2label has names, or transformers' default of two. */
+static int parse_head(const char *path, json_t *j, struct model_config *c, struct err *e)
+{
+	const char *name =
+		json_string_value(json_array_get(json_object_get(j, "architectures"), 0));
+	json_t *labels = json_object_get(j, "id2label");
+	size_t n = labels ? json_object_size(labels) : 2;
+
+	c->head = MODEL_PRETRAINING;
+	for (unsigned i = 0; i < MODEL_HEADS; i++)
+		if (name && strcmp(name, architectures[i]) == 0)
+			c->head = (enum model_head)i;
+	c->classes = 0;
+	if (c->head == MODEL_PRETRAINING || c->head == MODEL_BARE)
+		return 0;
+	if (n < 2 || n > MODEL_CLASSES_MAX)
+		return err_set(e, "%s: id2label has %zu classes: must be 2 to %d", path, n,
+			MODEL_CLASSES_MAX);
+	c->classes = (uint32_t)n;
+	return 0;
+}
 
 static int parse_config(const char *path, json_t *j, struct model_config *c, struct err *e)
 {
@@ -66,26 +93,62 @@ static int parse_config(const char *path, json_t *j, struct model_config *c, str
 	v = json_object_get(j, "initializer_range");
 	if (v)
 		c->init_range = (float)json_number_value(v);
-	return 0;
+	return parse_head(path, j, c, e);
 }
 
-int checkpoint_read_config(const char *path, struct model_config *c, struct err *e)
+/* The object in a JSON file, or NULL. */
+static json_t *read_object(const char *path, struct err *e)
 {
 	json_error_t je;
 	FILE *f = fopen(path, "re");
 	json_t *j;
-	int r;
 
-	if (!f)
-		return err_set(e, "%s: %s", path, strerror(errno));
+	if (!f) {
+		(void)err_set(e, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
 	j = json_loadf(f, JSON_REJECT_DUPLICATES, &je);
 	fclose(f);
 	if (!j)
-		return err_set(e, "%s:%d: %s", path, je.line, je.text);
-	r = json_is_object(j) ? parse_config(path, j, c, e)
-			      : err_set(e, "%s: not a JSON object", path);
+		(void)err_set(e, "%s:%d: %s", path, je.line, je.text);
+	else if (!json_is_object(j))
+		(void)err_set(e, "%s: not a JSON object", path);
+	if (json_is_object(j))
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
+int checkpoint_read_config(const char *path, struct model_config *c, struct err *e)
+{
+	json_t *j = read_object(path, e);
+	int r = j ? parse_config(path, j, c, e) : -1;
+
 	json_decref(j);
 	return r;
+}
+
+/* What the classifier is for, as print_config wrote it; class names may be transformers'. */
+static int read_names(const char *path, struct model *m, struct err *e)
+{
+	json_t *j = read_object(path, e), *own = json_object_get(j, "bb");
+	json_t *labels = json_object_get(j, "id2label");
+	uint32_t n = m->config.classes;
+	const char **names = mem_zalloc(n, sizeof(*names));
+	char key[16];
+
+	for (uint32_t i = 0; i < n; i++) {
+		snprintf(key, sizeof(key), "%u", i);
+		names[i] = json_string_value(json_object_get(labels, key));
+		if (!names[i])
+			names[i] = i ? "1" : "0"; /* transformers leaves its default of two out */
+	}
+	if (j)
+		model_name(m, json_string_value(json_object_get(own, "task")),
+			json_string_value(json_object_get(own, "label")), names);
+	mem_free(names);
+	json_decref(j);
+	return j ? 0 : -1;
 }
 
 /* folder/name in b. */
@@ -107,14 +170,47 @@ static int make_folder(const char *folder, struct err *e)
 		errno == EEXIST ? "there is a file of that name" : strerror(errno));
 }
 
-static void print_config(struct buf *b, const struct model_config *c)
+/* id2label, label2id and what bb-embed needs to know of the classifier. */
+static void print_names(struct buf *b, const struct model *m)
 {
-	buf_puts(b, "{\n  \"architectures\": [\"BertForPreTraining\"],\n");
+	char number[16];
+
+	if (!m->config.classes)
+		return;
+	if (m->config.head == MODEL_SEQUENCES)
+		buf_puts(b, "  \"problem_type\": \"single_label_classification\",\n");
+	buf_puts(b, "  \"id2label\": {");
+	for (uint32_t i = 0; i < m->config.classes; i++) {
+		buf_printf(b, "%s\n    \"%u\": ", i ? "," : "", i);
+		field_json_text(b, m->class ? m->class[i] : "");
+	}
+	buf_puts(b, "\n  },\n  \"label2id\": {");
+	for (uint32_t i = 0; i < m->config.classes; i++) {
+		snprintf(number, sizeof(number), "%u", i);
+		buf_puts(b, i ? ",\n    " : "\n    ");
+		field_json_text(b, m->class ? m->class[i] : number);
+		buf_printf(b, ": %s", number);
+	}
+	buf_puts(b, "\n  },\n  \"bb\": {\"task\": ");
+	field_json_text(b, m->task ? m->task : "");
+	if (m->label) {
+		buf_puts(b, ", \"label\": ");
+		field_json_text(b, m->label);
+	}
+	buf_puts(b, "},\n");
+}
+
+static void print_config(struct buf *b, const struct model *m)
+{
+	const struct model_config *c = &m->config;
+
+	buf_printf(b, "{\n  \"architectures\": [\"%s\"],\n", architectures[c->head]);
 	for (size_t i = 0; i < COUNT_OF(config_fields); i++)
 		buf_printf(b, "  \"%s\": %u,\n", config_fields[i].key,
 			*(const uint32_t *)((const char *)c + config_fields[i].at));
 	for (size_t i = 0; i < COUNT_OF(config_texts); i++)
 		buf_printf(b, "  \"%s\": \"%s\",\n", config_texts[i].key, config_texts[i].value);
+	print_names(b, m);
 	buf_printf(b, "  \"layer_norm_eps\": %.9g,\n  \"initializer_range\": %.9g,\n",
 		(double)c->norm_eps, (double)c->init_range);
 	buf_puts(b, "  \"hidden_dropout_prob\": 0.0,\n  \"attention_probs_dropout_prob\": 0.0,\n");
@@ -161,7 +257,7 @@ int checkpoint_save(const char *folder, const struct model *m, struct err *e)
 	int r;
 
 	list_tensors(m, host, "", t, &names);
-	print_config(&text, &m->config);
+	print_config(&text, m);
 	r = make_folder(folder, e);
 	if (r == 0)
 		r = safetensors_write_text(
@@ -230,18 +326,27 @@ static int load_tensor(struct safetensors *s, const char *path, const struct mod
 	return r == 0 ? 1 : -1;
 }
 
+/* Whether a tensor may be missing: a head, which is then fresh. */
+static bool is_head(const char *name)
+{
+	return strncmp(name, "cls.", 4) == 0 || strncmp(name, "classifier.", 11) == 0 ||
+	       strncmp(name, "bert.pooler.", 12) == 0;
+}
+
 static int load_tensors(struct safetensors *s, const char *path, struct model *m, uint64_t seed,
-	size_t *fresh, struct err *e)
+	bool own_head, size_t *fresh, struct err *e)
 {
 	for (size_t i = 0; i < m->ntensors; i++) {
 		const char *name = m->tensor[i].name;
-		int r = load_tensor(s, path, m, &m->tensor[i], name, m->param, e);
+		int r = 0;
 
+		if (own_head || strncmp(name, "classifier.", 11) != 0)
+			r = load_tensor(s, path, m, &m->tensor[i], name, m->param, e);
 		if (r < 0)
 			return -1;
 		if (r == 1)
 			continue;
-		if (strncmp(name, "cls.", 4) != 0 && strncmp(name, "bert.pooler.", 12) != 0)
+		if (!is_head(name))
 			return err_set(e, "%s: no tensor %s", path, name);
 		model_init_tensor(m, i, seed);
 		++*fresh;
@@ -249,32 +354,48 @@ static int load_tensors(struct safetensors *s, const char *path, struct model *m
 	return 0;
 }
 
-struct model *checkpoint_load(
-	const char *folder, struct nn *nn, uint64_t seed, size_t *fresh, struct err *e)
+/* The file must hold what the config says before the model takes memory by it. */
+static int check_size(const struct safetensors *s, const char *path, const struct model_config *c,
+	bool own_head, struct err *e)
+{
+	static const char word[] = "bert.embeddings.word_embeddings.weight";
+	bool classifies = c->head == MODEL_SEQUENCES || c->head == MODEL_TOKENS;
+
+	if (!find(s, word))
+		return err_set(e, "%s: no tensor %s", path, word);
+	if (safetensors_floats(s) < model_config_floats(c))
+		return err_set(e, "%s: %llu numbers, but config.json asks for %llu", path,
+			(unsigned long long)safetensors_floats(s),
+			(unsigned long long)model_config_floats(c));
+	if (own_head && classifies && !find(s, "classifier.weight"))
+		return err_set(e, "%s: no tensor classifier.weight", path);
+	return 0;
+}
+
+static struct model *load(const char *folder, struct nn *nn, const struct model_config *head,
+	uint64_t seed, size_t *fresh, struct err *e)
 {
 	struct model_config c = {.types = 2, .norm_eps = 1e-12f, .init_range = 0.02f};
 	struct safetensors *s = NULL;
 	struct model *m = NULL;
-	struct buf path = {0};
+	struct buf config = {0}, path = {0};
 	struct err why;
-	size_t none = 0;
 
-	if (!fresh)
-		fresh = &none;
 	*fresh = 0;
-	if (checkpoint_read_config(in_folder(&path, folder, "config.json"), &c, e) == 0) {
+	if (checkpoint_read_config(in_folder(&config, folder, "config.json"), &c, e) == 0) {
+		if (head) {
+			c.head = head->head;
+			c.classes = head->classes;
+		}
 		if (model_config_check(&c, &why) < 0)
-			(void)err_set(e, "%.120s: %.120s", buf_text(&path), why.text);
+			(void)err_set(e, "%.120s: %.120s", buf_text(&config), why.text);
 		else
 			s = safetensors_open(in_folder(&path, folder, "model.safetensors"), e);
 	}
-	/* The largest table must be there before the model takes memory by what the config says. */
-	if (s && !find(s, "bert.embeddings.word_embeddings.weight")) {
-		(void)err_set(
-			e, "%s: no tensor bert.embeddings.word_embeddings.weight", buf_text(&path));
-	} else if (s) {
+	if (s && check_size(s, buf_text(&path), &c, !head, e) == 0) {
 		m = model_new(nn, &c);
-		if (load_tensors(s, buf_text(&path), m, seed, fresh, e) < 0) {
+		if (load_tensors(s, buf_text(&path), m, seed, !head, fresh, e) < 0 ||
+			(!head && c.classes && read_names(buf_text(&config), m, e) < 0)) {
 			model_free(m);
 			m = NULL;
 		} else {
@@ -282,8 +403,26 @@ struct model *checkpoint_load(
 		}
 	}
 	safetensors_close(s);
+	buf_free(&config);
 	buf_free(&path);
 	return m;
+}
+
+struct model *checkpoint_load(
+	const char *folder, struct nn *nn, uint64_t seed, size_t *fresh, struct err *e)
+{
+	size_t none;
+
+	return load(folder, nn, NULL, seed, fresh ? fresh : &none, e);
+}
+
+struct model *checkpoint_load_as(const char *folder, struct nn *nn, enum model_head head,
+	uint32_t classes, uint64_t seed, struct err *e)
+{
+	const struct model_config c = {.head = head, .classes = classes};
+	size_t none;
+
+	return load(folder, nn, &c, seed, &none, e);
 }
 
 static const char *const parts[] = {"model.", "exp_avg.", "exp_avg_sq."};
@@ -306,12 +445,14 @@ int checkpoint_save_state(const char *folder, const struct model *m, const struc
 		host[i] = host_copy(m, src[i]);
 		list_tensors(m, host[i], parts[i], t + (size_t)i * m->ntensors, &names);
 	}
-	if (r == 0)
-		r = safetensors_write(in_folder(&path, folder, "optimizer.safetensors"), t,
-			3 * m->ntensors, meta, COUNT_OF(meta), e);
+	/* The optimizer's file is what a training goes on from, so it comes last: a save that was
+	 * cut off anywhere is made again. */
 	if (r == 0)
 		r = safetensors_write_text(
 			in_folder(&path, folder, "trainer_state.json"), state, strlen(state), e);
+	if (r == 0)
+		r = safetensors_write(in_folder(&path, folder, "optimizer.safetensors"), t,
+			3 * m->ntensors, meta, COUNT_OF(meta), e);
 	for (int i = 0; i < 3; i++)
 		mem_free(host[i]);
 	buf_free(&path);
