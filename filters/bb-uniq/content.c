@@ -78,7 +78,8 @@ static void put_hashes(struct buf *key, const struct u64s *hashes)
 	uint64_t *h = hashes->p;
 	size_t n = 0;
 
-	qsort(h, hashes->n, sizeof(*h), by_value);
+	if (hashes->n)
+		qsort(h, hashes->n, sizeof(*h), by_value);
 	for (size_t i = 0; i < hashes->n; i++)
 		if (i == 0 || h[i] != h[i - 1])
 			h[n++] = h[i];
