@@ -86,6 +86,9 @@ static bool excluded(const struct insn *i)
 	default: break;
 	}
 	for (unsigned k = 0; k < i->nops; k++)
+		if (i->op[k].kind == INSN_OP_REG && i->op[k].reg.id == X86_ST0 + 7)
+			return true; /* is empty */
+	for (unsigned k = 0; k < i->nops; k++)
 		if (i->op[k].kind == INSN_OP_MEM && i->op[k].mem.seg != X86_NOREG &&
 			i->op[k].mem.seg >= X86_FS)
 			return true;

@@ -25,8 +25,10 @@ enum {
 
 /* What the stub loads and stores. */
 struct machine {
+	uint8_t fx[512]; /* fxsave image: the x87 stack from byte 32 on, 16 bytes for each register
+			  */
 	uint64_t gpr[16];
-	uint64_t flags;
+	uint64_t flags, unused;
 	uint64_t vec[VECTORS][4];
 };
 
@@ -113,6 +115,8 @@ static void make_stub(void)
 
 	bytes(&e, "53 55 41 54 41 55 41 56 41 57"); /* push rbx, rbp, r12 to r15 */
 	move(&e, 0x89, 4, &d->stack);
+	bytes(&e, "48 0f ae 0d"); /* fxrstor64 */
+	rel(&e, d->in.fx, 0);
 	for (unsigned i = 0; i < VECTORS; i++)
 		move_vec(&e, 0x6f, i, d->in.vec[i]);
 	bytes(&e, "ff 35"); /* push [flags] */
@@ -136,6 +140,8 @@ static void make_stub(void)
 	bytes(&e, "fc"); /* cld */
 	for (unsigned i = 0; i < VECTORS; i++)
 		move_vec(&e, 0x7f, i, d->out.vec[i]);
+	bytes(&e, "48 0f ae 05"); /* fxsave64 */
+	rel(&e, d->out.fx, 0);
 	if (has_avx)
 		bytes(&e, "c5 f8 77"); /* vzeroupper */
 	bytes(&e, "41 5f 41 5e 41 5d 41 5c 5d 5b c3");
@@ -215,6 +221,14 @@ static void random_state(struct machine *m, struct rng *r)
 	for (unsigned i = 0; i < VECTORS; i++)
 		for (unsigned k = 0; k < 4; k++)
 			m->vec[i][k] = i && !pick(r, 8) ? m->vec[pick(r, i)][k] : corner(r);
+	memset(m->fx, 0, sizeof(m->fx));
+	memcpy(m->fx, (const uint8_t[]){0x7f, 3, 0, 0, 0x7f}, 5); /* masked; st(7) is empty */
+	memcpy(m->fx + 24, (const uint8_t[]){0x80, 0x1f}, 2);
+	for (unsigned i = 0; i < 8; i++) {
+		uint64_t v[2] = {corner(r), rng_u32(r) & 0xffff};
+
+		memcpy(m->fx + 32 + 16 * i, v, 10);
+	}
 	for (unsigned i = 0; i < WINDOW; i += 8) {
 		uint64_t v = corner(r);
 

@@ -187,4 +187,17 @@ void x86_float_to_int(struct step *x);
 void x86_float_resize(struct step *x);
 void x86_float_convert(struct step *x); /* packed, widths differ: arg: enum simd_op for a lane */
 
+/* x86_x87.c: the floating-point stack; the meaning of arg stands there. */
+void x86_x87_load(struct step *x); /* arg: 1: an integer */
+void x86_x87_constant(struct step *x);
+void x86_x87_store(struct step *x);
+void x86_x87_exchange(struct step *x);
+void x86_x87_arith(struct step *x);
+void x86_x87_sign(struct step *x);
+void x86_x87_unary(struct step *x);
+void x86_x87_binary(struct step *x);
+void x86_x87_compare(struct step *x);
+void x86_x87_cmov(struct step *x);
+void x86_x87_control(struct step *x);
+
 #endif

@@ -225,6 +225,44 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	FMA1(mn, 132, PS) FMA1(mn, 213, PS) FMA1(mn, 231, PS) \
 	FMA1(mn, 132, PD) FMA1(mn, 213, PD) FMA1(mn, 231, PD)
 	FMA(FMADD) FMA(FMSUB) FMA(FNMADD) FMA(FNMSUB)
+	/* the floating-point stack */
+	[X86_FLD] = {x86_x87_load, 0}, [X86_FILD] = {x86_x87_load, 1},
+	[X86_FLD1] = {x86_x87_constant, 0}, [X86_FLDZ] = {x86_x87_constant, 0},
+	[X86_FLDPI] = {x86_x87_constant, 0}, [X86_FLDL2E] = {x86_x87_constant, 0},
+	[X86_FLDL2T] = {x86_x87_constant, 0}, [X86_FLDLG2] = {x86_x87_constant, 0},
+	[X86_FLDLN2] = {x86_x87_constant, 0}, [X86_FST] = {x86_x87_store, 0},
+	[X86_FSTP] = {x86_x87_store, 1}, [X86_FIST] = {x86_x87_store, 2},
+	[X86_FISTP] = {x86_x87_store, 3}, [X86_FISTTP] = {x86_x87_store, 3},
+	[X86_FXCH] = {x86_x87_exchange, 0}, [X86_FADD] = {x86_x87_arith, 0},
+	[X86_FADDP] = {x86_x87_arith, 0 + 8}, [X86_FIADD] = {x86_x87_arith, 0 + 16},
+	[X86_FMUL] = {x86_x87_arith, 1}, [X86_FMULP] = {x86_x87_arith, 1 + 8},
+	[X86_FIMUL] = {x86_x87_arith, 1 + 16}, [X86_FSUB] = {x86_x87_arith, 2},
+	[X86_FSUBP] = {x86_x87_arith, 2 + 8}, [X86_FISUB] = {x86_x87_arith, 2 + 16},
+	[X86_FSUBR] = {x86_x87_arith, 2 + 4}, [X86_FSUBRP] = {x86_x87_arith, 2 + 12},
+	[X86_FISUBR] = {x86_x87_arith, 2 + 20}, [X86_FDIV] = {x86_x87_arith, 3},
+	[X86_FDIVP] = {x86_x87_arith, 3 + 8}, [X86_FIDIV] = {x86_x87_arith, 3 + 16},
+	[X86_FDIVR] = {x86_x87_arith, 3 + 4}, [X86_FDIVRP] = {x86_x87_arith, 3 + 12},
+	[X86_FIDIVR] = {x86_x87_arith, 3 + 20}, [X86_FCHS] = {x86_x87_sign, 0},
+	[X86_FABS] = {x86_x87_sign, 1}, [X86_FSQRT] = {x86_x87_unary, 1},
+	[X86_FRNDINT] = {x86_x87_unary, 1}, [X86_FSIN] = {x86_x87_unary, 1},
+	[X86_FCOS] = {x86_x87_unary, 1}, [X86_F2XM1] = {x86_x87_unary, 1},
+	
+	[X86_FXTRACT] = {x86_x87_unary, 2}, [X86_FSCALE] = {x86_x87_binary, 0},
+	[X86_FPREM] = {x86_x87_binary, 0}, [X86_FPREM1] = {x86_x87_binary, 0},
+	[X86_FYL2X] = {x86_x87_binary, 1}, [X86_FYL2XP1] = {x86_x87_binary, 1},
+	[X86_FPATAN] = {x86_x87_binary, 1}, [X86_FCOM] = {x86_x87_compare, 0},
+	[X86_FCOMP] = {x86_x87_compare, 1}, [X86_FCOMPP] = {x86_x87_compare, 2},
+	[X86_FUCOM] = {x86_x87_compare, 0}, [X86_FUCOMP] = {x86_x87_compare, 1},
+	[X86_FUCOMPP] = {x86_x87_compare, 2}, [X86_FICOM] = {x86_x87_compare, 8},
+	[X86_FICOMP] = {x86_x87_compare, 8 + 1}, [X86_FTST] = {x86_x87_compare, 16},
+	[X86_FCOMI] = {x86_x87_compare, 4}, [X86_FUCOMI] = {x86_x87_compare, 4},
+	[X86_FCOMIP] = {x86_x87_compare, 4 + 1}, [X86_FUCOMIP] = {x86_x87_compare, 4 + 1},
+	[X86_FCMOVB] = {x86_x87_cmov, X86_CC_B}, [X86_FCMOVE] = {x86_x87_cmov, X86_CC_E},
+	[X86_FCMOVBE] = {x86_x87_cmov, X86_CC_BE}, [X86_FCMOVU] = {x86_x87_cmov, X86_CC_P},
+	[X86_FCMOVNB] = {x86_x87_cmov, X86_CC_AE}, [X86_FCMOVNE] = {x86_x87_cmov, X86_CC_NE},
+	[X86_FCMOVNBE] = {x86_x87_cmov, X86_CC_A}, [X86_FCMOVNU] = {x86_x87_cmov, X86_CC_NP},
+	[X86_FNSTCW] = {x86_x87_control, 0}, [X86_FLDCW] = {x86_x87_control, 1},
+	[X86_FNSTSW] = {x86_x87_control, 2}, [X86_FNOP] = {x86_flow_nop, 0},
 };
 /* clang-format on */
 

@@ -203,6 +203,10 @@ static void input(void *ctx, unsigned reg, unsigned width, uint64_t *out)
 		out[0] = w->in.gpr[reg];
 	else if (reg >= X86_V0 && reg < X86_V0 + VECTORS)
 		memcpy(out, w->in.vec[reg - X86_V0], 32);
+	else if (reg >= X86_ST0 && reg < X86_ST0 + 8)
+		memcpy(out, w->in.fx + 32 + 16 * (reg - X86_ST0), 10);
+	else if (reg == X86_FPSW)
+		out[0] = 0x037f0000;
 	else if (reg >= STATE_FLAG_INPUT)
 		out[0] = w->in.flags >> flag_place[reg - STATE_FLAG_INPUT] & 1;
 }
@@ -280,6 +284,17 @@ static bool is_unknown(const struct test *t, const struct expr *e)
 	return t->unknown[e->id];
 }
 
+static bool is_x87(const struct insn *i)
+{
+	return i->mnemonic[0] == 'f';
+}
+
+/* Is e nothing that can be compared? An instruction alone has no unknowns but in x87 arithmetic. */
+static bool open_value(const struct test *t, const struct program *p, const struct expr *e)
+{
+	return (p->n > 1 || is_x87(&p->code[0].insn)) && is_unknown(t, e);
+}
+
 static void compare_registers(struct test *t, const struct program *p)
 {
 	const struct machine *out = &area->data.out;
@@ -289,7 +304,7 @@ static void compare_registers(struct test *t, const struct program *p)
 		const struct expr *e = t->state.written[r] ? t->state.reg[r] : NULL;
 		uint64_t got = e ? value(t, e, NULL) : t->world.in.gpr[r];
 
-		if (got != out->gpr[r] && !(e && is_unknown(t, e)))
+		if (got != out->gpr[r] && !(e && open_value(t, p, e)))
 			report(t, p, insn_reg_name((struct insn_reg){(uint8_t)r, 0, 8}), got,
 				out->gpr[r]);
 	}
@@ -302,11 +317,29 @@ static void compare_registers(struct test *t, const struct program *p)
 		if (e)
 			value(t, e, v);
 		for (unsigned k = 0; k < n; k++)
-			if (v[k] != out->vec[r][k] && !(e && is_unknown(t, e)))
+			if (v[k] != out->vec[r][k] && !(e && open_value(t, p, e)))
 				report(t, p,
 					insn_reg_name(
 						(struct insn_reg){(uint8_t)(X86_V0 + r), 0, 16}),
 					v[k], out->vec[r][k]);
+	}
+}
+
+static void compare_stack(struct test *t, const struct program *p)
+{
+	uint64_t got[EXPR_WORDS], want[2];
+
+	for (unsigned r = 0; r < 8; r++) {
+		const struct expr *e = t->state.reg[X86_ST0 + r];
+
+		if (!t->state.written[X86_ST0 + r] || is_unknown(t, e))
+			continue;
+		value(t, e, got);
+		memcpy(want, area->data.out.fx + 32 + 16 * r, sizeof(want));
+		if (got[0] != want[0] || got[1] != (want[1] & 0xffff))
+			report(t, p,
+				insn_reg_name((struct insn_reg){(uint8_t)(X86_ST0 + r), 0, 10}),
+				got[0], want[0]);
 	}
 }
 
@@ -318,7 +351,7 @@ static void compare_flags(struct test *t, const struct program *p)
 		uint64_t want = area->data.out.flags >> flag_place[f] & 1, got;
 		const struct expr *e = state_peek_flag(&t->state, f);
 
-		if (undefined >> f & 1 || (p->n > 1 && is_unknown(t, e)))
+		if (undefined >> f & 1 || open_value(t, p, e))
 			continue;
 		got = value(t, e, NULL) & 1;
 		if (got != want)
@@ -410,6 +443,7 @@ static void run_case(struct test *t, const struct program *p)
 	if (p->n > 1 || !undefined_result(last, &t->world.in)) {
 		compare_registers(t, p);
 		compare_memory(t, p);
+		compare_stack(t, p);
 	}
 	compare_flags(t, p);
 	if (t->mismatches == before)
@@ -434,6 +468,8 @@ static bool stands_alone(const struct insn *i, bool last)
 	if (i->flow != INSN_FALL && !last)
 		return true;
 	if (i->prefix & (INSN_REP | INSN_REPNE) || i->mn == X86_STD)
+		return true;
+	if (is_x87(i)) /* registers become empty */
 		return true;
 	switch (i->mn) {
 	case X86_SHL:
@@ -479,6 +515,9 @@ static bool step_all(struct test *t, const struct program *p, const uint8_t *sta
 	for (unsigned f = 0; f < X86_FLAG_COUNT; f++)
 		(void)state_peek_flag(&t->state, f); /* so that their nodes are there */
 	mark_unknown(t);
+	for (unsigned k = 0; k < t->nmem; k++)
+		if (is_unknown(t, t->mem[k].addr))
+			return false;
 	return true;
 }
 
