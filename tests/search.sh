@@ -337,6 +337,13 @@ check "by code" [ "$(bb uniq --by code seq.bb | kept)" = "a.o c.o d.o e.o " ]
 check "by expressions" [ "$(bb uniq --by exprs seq.bb | kept)" = "a.o e.o " ]
 check "by record" [ "$(bb uniq --by record seq.bb | kept)" = "a.o b.o c.o d.o e.o " ]
 check "over members" [ "$(cat seq.bb seq.bb | bb uniq | kept)" = "a.o c.o d.o e.o " ]
+bb cat -n 1 -o first.bb seq.bb
+check "except" [ "$(bb uniq -x first.bb seq.bb | kept)" = "c.o d.o e.o " ]
+check "except several" [ "$(bb uniq -x first.bb -x seq.bb seq.bb | kept)" = "" ]
+check "except by expressions" [ "$(bb uniq --by exprs -x first.bb seq.bb | kept)" = "e.o " ]
+check "except another kind" status 1 bb uniq -x corpus.bb seq.bb
+head -c $(($(wc -c <first.bb) - 1)) first.bb >cut.bb
+check "except half a file" status 1 bb uniq -x cut.bb seq.bb
 cat seq.bb seq.bb | bb uniq | bb cat -H | grep '^records' | tr -s ' \n' ' ' >got
 check "each member stays one" [ "$(cat got)" = "records 4 records 0 " ]
 bb cat -H seq.bb | sed -n 's/^digest *//p' >want
