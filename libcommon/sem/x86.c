@@ -189,10 +189,22 @@ void x86_ops_unknown(struct step *x)
 
 /* ---- the interface ---- */
 
-/* Forms a handler does not have: masks, broadcasts and roundings of AVX-512. */
+/*
+ * Forms that handlers do not have: masks, broadcasts and roundings of AVX-512, its mask registers
+ * and its vectors of 512 bits.
+ */
 static bool is_plain(const struct insn *i)
 {
-	return !i->suffix;
+	if (i->suffix)
+		return false;
+	for (unsigned k = 0; k < i->nops; k++) {
+		const struct insn_op *o = &i->op[k];
+
+		if (o->kind == INSN_OP_REG && o->reg.id >= X86_V0 &&
+			(o->reg.size == 64 || (o->reg.id >= X86_K0 && o->reg.id < X86_K0 + 8)))
+			return false;
+	}
+	return true;
 }
 
 bool x86_known(const struct insn *i)
