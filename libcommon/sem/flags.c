@@ -1,5 +1,5 @@
 /*
- * state_flags.c: what operations say about flags, and conditions; see flags.h. After Intel's Software
+ * flags.c: what operations say about flags, and conditions; see flags.h. After Intel's Software
  * Developer's Manual, volume 1, appendix A and B.
  */
 #include "sem/flags.h"
