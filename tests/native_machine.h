@@ -20,7 +20,8 @@ enum {
 	PAGE = 4096,
 	WINDOW = 1024,   /* bytes of memory that are compared, in the middle of two pages */
 	INSN_END = 2048, /* where in the code page the instruction ends */
-	VECTORS = 16,
+	VECTORS = 32,    /* 16 without AVX-512 */
+	VECTOR_WORDS = 8,
 };
 
 /* What the stub loads and stores. */
@@ -29,7 +30,7 @@ struct machine {
 			  */
 	uint64_t gpr[16];
 	uint64_t flags, unused;
-	uint64_t vec[VECTORS][4];
+	uint64_t vec[VECTORS][VECTOR_WORDS];
 };
 
 /* The second page of the area: addressed from the code page by rip. */
@@ -45,7 +46,7 @@ static struct area {
 	uint8_t memory[2 * PAGE];
 } * area;
 
-static bool has_avx;
+static bool has_avx, has_avx512;
 static sigjmp_buf fault_env;
 static volatile sig_atomic_t running; /* is it the instruction that faults? */
 
@@ -84,13 +85,17 @@ static void move(struct emitter *e, unsigned opcode, unsigned r, const void *at)
 	rel(e, at, 0);
 }
 
-/* movdqu or vmovdqu between vector register r and memory: opcode 6f loads, 7f stores. */
+/* A move between vector register r, as wide as it is, and memory: opcode 6f loads, 7f stores. */
 static void move_vec(struct emitter *e, unsigned opcode, unsigned r, const void *at)
 {
-	if (has_avx) {
+	if (has_avx512) { /* vmovdqu64 */
+		*e->p++ = 0x62;
+		*e->p++ = (uint8_t)(0x61 | (~r & 8) << 4 | (~r & 16));
+		bytes(e, "fe 48");
+	} else if (has_avx) { /* vmovdqu */
 		*e->p++ = 0xc5;
 		*e->p++ = (uint8_t)((r < 8 ? 0x80 : 0) | 0x7e); /* 256 bits, prefix f3 */
-	} else {
+	} else {                                                /* movdqu */
 		*e->p++ = 0xf3;
 		*e->p++ = (uint8_t)(0x40 | (r >> 3) << 2);
 		*e->p++ = 0x0f;
@@ -98,6 +103,17 @@ static void move_vec(struct emitter *e, unsigned opcode, unsigned r, const void 
 	*e->p++ = (uint8_t)opcode;
 	*e->p++ = (uint8_t)(5 | (r & 7) << 3);
 	rel(e, at, 0);
+}
+
+/* How many vector registers there are, and words of each. */
+static unsigned vectors(void)
+{
+	return has_avx512 ? 32 : 16;
+}
+
+static unsigned vector_words(void)
+{
+	return has_avx512 ? 8 : has_avx ? 4 : 2;
 }
 
 static void jump(struct emitter *e, const void *to)
@@ -117,7 +133,7 @@ static void make_stub(void)
 	move(&e, 0x89, 4, &d->stack);
 	bytes(&e, "48 0f ae 0d"); /* fxrstor64 */
 	rel(&e, d->in.fx, 0);
-	for (unsigned i = 0; i < VECTORS; i++)
+	for (unsigned i = 0; i < vectors(); i++)
 		move_vec(&e, 0x6f, i, d->in.vec[i]);
 	bytes(&e, "ff 35"); /* push [flags] */
 	rel(&e, &d->in.flags, 0);
@@ -138,7 +154,7 @@ static void make_stub(void)
 	bytes(&e, "9c 8f 05"); /* pushfq; pop [flags] */
 	rel(&e, &d->out.flags, 0);
 	bytes(&e, "fc"); /* cld */
-	for (unsigned i = 0; i < VECTORS; i++)
+	for (unsigned i = 0; i < vectors(); i++)
 		move_vec(&e, 0x7f, i, d->out.vec[i]);
 	bytes(&e, "48 0f ae 05"); /* fxsave64 */
 	rel(&e, d->out.fx, 0);
@@ -219,7 +235,7 @@ static void random_state(struct machine *m, struct rng *r)
 		m->gpr[i] = i && !pick(r, 8) ? m->gpr[pick(r, i)] : corner(r);
 	m->flags = 2 | (rng_u32(r) & 0x8d5);
 	for (unsigned i = 0; i < VECTORS; i++)
-		for (unsigned k = 0; k < 4; k++)
+		for (unsigned k = 0; k < VECTOR_WORDS; k++)
 			m->vec[i][k] = i && !pick(r, 8) ? m->vec[pick(r, i)][k] : corner(r);
 	memset(m->fx, 0, sizeof(m->fx));
 	memcpy(m->fx, (const uint8_t[]){0x7f, 3, 0, 0, 0x7f}, 5); /* masked; st(7) is empty */

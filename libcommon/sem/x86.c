@@ -190,18 +190,21 @@ void x86_ops_unknown(struct step *x)
 /* ---- the interface ---- */
 
 /*
- * Forms that handlers do not have: masks, broadcasts and roundings of AVX-512, its mask registers
- * and its vectors of 512 bits.
+ * AVX-512 has no meaning here: masks, broadcasts, roundings, 512 bits, registers above 15. (What
+ * capstone 4.0.2 says of its operands is not reliable either, says the processor.)
  */
 static bool is_plain(const struct insn *i)
 {
 	if (i->suffix)
 		return false;
 	for (unsigned k = 0; k < i->nops; k++) {
-		const struct insn_op *o = &i->op[k];
+		const struct insn_reg *r = &i->op[k].reg;
 
-		if (o->kind == INSN_OP_REG && o->reg.id >= X86_V0 &&
-			(o->reg.size == 64 || (o->reg.id >= X86_K0 && o->reg.id < X86_K0 + 8)))
+		if (i->op[k].kind != INSN_OP_REG || r->id < X86_V0)
+			continue;
+		if ((r->id >= X86_V0 + 16 && r->id < X86_ST0) || r->size == 64)
+			return false;
+		if (r->id >= X86_K0 && r->id < X86_K0 + 8)
 			return false;
 	}
 	return true;

@@ -109,13 +109,6 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	SSE(MOVUPD, x86_vec_mov, 0) SSE(MOVDQA, x86_vec_mov, 0) SSE(MOVDQU, x86_vec_mov, 0)
 	SSE(MOVNTPS, x86_vec_mov, 0) SSE(MOVNTPD, x86_vec_mov, 0) SSE(MOVNTDQ, x86_vec_mov, 0)
 	SSE(MOVNTDQA, x86_vec_mov, 0) SSE(LDDQU, x86_vec_mov, 0)
-	[X86_VMOVDQA32] = {x86_vec_mov, 0}, [X86_VMOVDQA64] = {x86_vec_mov, 0},
-	[X86_VMOVDQU8] = {x86_vec_mov, 0}, [X86_VMOVDQU16] = {x86_vec_mov, 0},
-	[X86_VMOVDQU32] = {x86_vec_mov, 0}, [X86_VMOVDQU64] = {x86_vec_mov, 0},
-	[X86_VPANDD] = {x86_vec_logic, EXPR_AND}, [X86_VPANDQ] = {x86_vec_logic, EXPR_AND},
-	[X86_VPORD] = {x86_vec_logic, EXPR_OR}, [X86_VPORQ] = {x86_vec_logic, EXPR_OR},
-	[X86_VPXORD] = {x86_vec_logic, EXPR_XOR}, [X86_VPXORQ] = {x86_vec_logic, EXPR_XOR},
-	[X86_VPANDND] = {x86_vec_logic, EXPR_NOT}, [X86_VPANDNQ] = {x86_vec_logic, EXPR_NOT},
 	SSE(MOVSS, x86_vec_mov_low, 32) SSE(MOVSD, x86_vec_mov_low, 64)
 	SSE(MOVD, x86_vec_movd, 32) SSE(MOVQ, x86_vec_movd, 64)
 	SSE(MOVLPS, x86_vec_mov_half, 0) SSE(MOVLPD, x86_vec_mov_half, 0)

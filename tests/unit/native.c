@@ -202,7 +202,7 @@ static void input(void *ctx, unsigned reg, unsigned width, uint64_t *out)
 	if (reg < 16)
 		out[0] = w->in.gpr[reg];
 	else if (reg >= X86_V0 && reg < X86_V0 + VECTORS)
-		memcpy(out, w->in.vec[reg - X86_V0], 32);
+		memcpy(out, w->in.vec[reg - X86_V0], 8 * vector_words());
 	else if (reg >= X86_ST0 && reg < X86_ST0 + 8)
 		memcpy(out, w->in.fx + 32 + 16 * (reg - X86_ST0), 10);
 	else if (reg == X86_FPSW)
@@ -308,12 +308,12 @@ static void compare_registers(struct test *t, const struct program *p)
 			report(t, p, insn_reg_name((struct insn_reg){(uint8_t)r, 0, 8}), got,
 				out->gpr[r]);
 	}
-	for (unsigned r = 0; r < VECTORS; r++) {
+	for (unsigned r = 0; r < vectors(); r++) {
 		const struct expr *e =
 			t->state.written[X86_V0 + r] ? t->state.reg[X86_V0 + r] : NULL;
-		unsigned n = has_avx ? 4 : 2;
+		unsigned n = vector_words();
 
-		memcpy(v, t->world.in.vec[r], 32);
+		memcpy(v, t->world.in.vec[r], sizeof(t->world.in.vec[r]));
 		if (e)
 			value(t, e, v);
 		for (unsigned k = 0; k < n; k++)
@@ -576,6 +576,8 @@ int main(int argc, char **argv)
 	size_t n;
 
 	has_avx = __builtin_cpu_supports("avx2");
+	has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+		     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 	area = mmap(NULL, sizeof(*area), PROT_READ | PROT_WRITE | PROT_EXEC,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	if (area == MAP_FAILED) {
