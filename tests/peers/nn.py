@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, BertConfig, BertForPreTraining
 
-O = sys.argv[1] if len(sys.argv) > 1 else "build"
+O = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("O", "build")
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STEPS = 20
 failed = 0
