@@ -105,12 +105,7 @@ static void move_vec(struct emitter *e, unsigned opcode, unsigned r, const void 
 	rel(e, at, 0);
 }
 
-/* How many vector registers there are, and words of each. */
-static unsigned vectors(void)
-{
-	return has_avx512 ? 32 : 16;
-}
-
+/* Words of a vector register that can be seen. */
 static unsigned vector_words(void)
 {
 	return has_avx512 ? 8 : has_avx ? 4 : 2;
@@ -133,7 +128,7 @@ static void make_stub(void)
 	move(&e, 0x89, 4, &d->stack);
 	bytes(&e, "48 0f ae 0d"); /* fxrstor64 */
 	rel(&e, d->in.fx, 0);
-	for (unsigned i = 0; i < vectors(); i++)
+	for (unsigned i = 0; i < VECTORS; i++)
 		move_vec(&e, 0x6f, i, d->in.vec[i]);
 	bytes(&e, "ff 35"); /* push [flags] */
 	rel(&e, &d->in.flags, 0);
@@ -154,7 +149,7 @@ static void make_stub(void)
 	bytes(&e, "9c 8f 05"); /* pushfq; pop [flags] */
 	rel(&e, &d->out.flags, 0);
 	bytes(&e, "fc"); /* cld */
-	for (unsigned i = 0; i < vectors(); i++)
+	for (unsigned i = 0; i < VECTORS; i++)
 		move_vec(&e, 0x7f, i, d->out.vec[i]);
 	bytes(&e, "48 0f ae 05"); /* fxsave64 */
 	rel(&e, d->out.fx, 0);

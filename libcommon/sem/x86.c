@@ -161,6 +161,26 @@ static unsigned unknown_args(struct step *x, const struct expr **arg, unsigned m
 	return n;
 }
 
+/* Instructions that write more memory than the decoder can say. */
+static bool writes_region(unsigned mn)
+{
+	switch (mn) {
+	case X86_FXSAVE:
+	case X86_FXSAVE64:
+	case X86_XSAVE:
+	case X86_XSAVE64:
+	case X86_XSAVEC:
+	case X86_XSAVEC64:
+	case X86_XSAVEOPT:
+	case X86_XSAVEOPT64:
+	case X86_XSAVES:
+	case X86_XSAVES64:
+	case X86_FNSAVE:
+	case X86_FNSTENV: return true;
+	default: return false;
+	}
+}
+
 void x86_ops_unknown(struct step *x)
 {
 	const struct insn *i = x->i;
@@ -168,6 +188,8 @@ void x86_ops_unknown(struct step *x)
 	unsigned n = unknown_args(x, arg, COUNT_OF(arg)), out = 0;
 
 	x->known = false;
+	if (x->s->fx && writes_region(i->mn))
+		x->s->fx->overflow = true;
 	for (unsigned k = 0; k < i->nops; k++) {
 		const struct insn_op *o = &i->op[k];
 		unsigned size = o->kind == INSN_OP_REG ? o->reg.size : o->size;

@@ -308,7 +308,7 @@ static void compare_registers(struct test *t, const struct program *p)
 			report(t, p, insn_reg_name((struct insn_reg){(uint8_t)r, 0, 8}), got,
 				out->gpr[r]);
 	}
-	for (unsigned r = 0; r < vectors(); r++) {
+	for (unsigned r = 0; r < VECTORS; r++) {
 		const struct expr *e =
 			t->state.written[X86_V0 + r] ? t->state.reg[X86_V0 + r] : NULL;
 		unsigned n = vector_words();
