@@ -224,26 +224,28 @@ static uint64_t corner(struct rng *r)
 	}
 }
 
+/* Another state: new registers, and new values here and there in vectors, stack and memory. */
 static void random_state(struct machine *m, struct rng *r)
 {
 	for (unsigned i = 0; i < 16; i++)
 		m->gpr[i] = i && !pick(r, 8) ? m->gpr[pick(r, i)] : corner(r);
 	m->flags = 2 | (rng_u32(r) & 0x8d5);
-	for (unsigned i = 0; i < VECTORS; i++)
-		for (unsigned k = 0; k < VECTOR_WORDS; k++)
-			m->vec[i][k] = i && !pick(r, 8) ? m->vec[pick(r, i)][k] : corner(r);
-	memset(m->fx, 0, sizeof(m->fx));
+	for (unsigned i = 0; i < VECTORS * VECTOR_WORDS / 4; i++) {
+		unsigned k = pick(r, VECTOR_WORDS), to = pick(r, VECTORS);
+
+		m->vec[to][k] = pick(r, 4) ? corner(r) : m->vec[pick(r, VECTORS)][k];
+	}
 	memcpy(m->fx, (const uint8_t[]){0x7f, 3, 0, 0, 0x7f}, 5); /* masked; st(7) is empty */
 	memcpy(m->fx + 24, (const uint8_t[]){0x80, 0x1f}, 2);
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		uint64_t v[2] = {corner(r), rng_u32(r) & 0xffff};
 
-		memcpy(m->fx + 32 + 16 * i, v, 10);
+		memcpy(m->fx + 32 + 16 * pick(r, 8), v, 10);
 	}
-	for (unsigned i = 0; i < WINDOW; i += 8) {
+	for (unsigned i = 0; i < WINDOW / 8 / 8; i++) {
 		uint64_t v = corner(r);
 
-		memcpy(window() + i, &v, 8);
+		memcpy(window() + 8 * pick(r, WINDOW / 8), &v, 8);
 	}
 }
 
