@@ -196,7 +196,7 @@ static void limit(void)
 static int batch(const struct input *good, size_t ngood, unsigned first, unsigned end)
 {
 	pid_t child = fork();
-	int status;
+	int status = -1;
 
 	if (child == 0) {
 		struct insn_decoder *d = insn_open(ARCH_X86_64);
