@@ -56,7 +56,8 @@ enum { REWRITE_PUSH_MAX = 100 };
 	R(MUL_ONE, "1 mul x -> x") \
 	R(MUL_SUM, "c mul (x add y) -> (c mul x) add (c mul y)") \
 	R(MUL_CONCAT, "c add (2^k mul (x Concat y)) -> x' Concat y Concat c, c < 2^k") \
-	R(MUL_TOP, "2^k mul (x Concat y) -> 2^k mul (0 Concat y), x of k bits; 2^k mul (0 Concat x[w-1-k:0]) -> 2^k mul x") \
+	R(MUL_TOP, "2^k mul (x Concat y) -> 2^k mul (0 Concat y), x of k bits; " \
+		   "2^k mul (0 Concat x[w-1-k:0]) -> 2^k mul x") \
 	R(MUL_FACTOR, "(x Concat 0) mul y -> 2^k mul (0 Concat x) mul y") \
 	R(MUL_BIT, "x mul y -> x and y, 1 bit") \
 	R(DIV_ONE, "x udiv 1 -> x") \

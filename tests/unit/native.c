@@ -123,7 +123,7 @@ static bool set_displacement(struct code *c, const uint8_t *end, struct rng *r)
 /* Flags that are undefined after i with that input, from the manual. */
 static unsigned undefined_flags(const struct insn *i, const struct machine *in)
 {
-	const struct insn_op *last = &i->op[i->nops - 1];
+	const struct insn_op *last = &i->op[i->nops ? i->nops - 1 : 0];
 	unsigned bits = i->nops ? i->op[0].size * 8u : 0, n, result = 0;
 
 	switch (i->mn) {
