@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 enum {
@@ -101,10 +102,10 @@ static struct value load(struct state *s, const struct search *f, const struct i
 
 	if (o->mem.seg == X86_FS || o->mem.seg == X86_GS)
 		return none;
-	if (!index && (o->mem.base == X86_RSP || o->mem.base == X86_RBP))
+	if (base && !index) /* a variable: the same place holds the same value for a while */
 		return (struct value){.kind = UNKNOWN,
-			.origin = UINT64_C(1) << 63 | (uint64_t)o->mem.base << 40 |
-				  (uint32_t)o->mem.disp};
+			.origin = UINT64_C(1) << 63 |
+				  hash_mix(base->origin + ((uint64_t)o->mem.disp << 32))};
 	if (o->size != 4 && o->size != 8)
 		return none;
 	if (index && o->mem.scale == 1 && base) {
@@ -484,27 +485,45 @@ static void list_holders(struct search *f)
 		else
 			continue;
 		h.reg = i.op[0].reg.id;
+		h.insn = k;
 		t->holder =
 			mem_grow(t->holder, &t->cap_holder, t->nholders + 1, sizeof(*t->holder));
 		t->holder[t->nholders++] = h;
 	}
 }
 
+static bool try_holder(
+	struct search *f, const struct tables_jump *j, struct table *w, uint8_t r, size_t k)
+{
+	const struct tables_holder *h = &f->t->holder[k];
+
+	if (!f->steps)
+		return false;
+	f->steps--;
+	if (h->reg != r || !h->addr)
+		return false;
+	w->base = w->add = h->addr;
+	return read_table(f, j->insn, w);
+}
+
 /*
  * The table's address is in a register that was set far away: tries every address the function
- * loads into that register.
+ * loads into that register, the last one before the jump first.
  */
 static bool try_holders(struct search *f, const struct tables_jump *j, struct table *w, uint8_t r)
 {
+	size_t before = 0;
+
 	if (!f->listed)
 		list_holders(f);
-	for (size_t k = 0; k < f->t->nholders && f->steps; k++, f->steps--) {
-		const struct tables_holder *h = &f->t->holder[k];
-
-		if (h->reg != r || !h->addr)
-			continue;
-		w->base = w->add = h->addr;
-		if (read_table(f, j->insn, w))
+	while (before < f->t->nholders && f->t->holder[before].insn < j->insn)
+		before++;
+	for (size_t k = before; k-- > 0;) {
+		if (try_holder(f, j, w, r, k))
+			return true;
+	}
+	for (size_t k = before; k < f->t->nholders; k++) {
+		if (try_holder(f, j, w, r, k))
 			return true;
 	}
 	return false;

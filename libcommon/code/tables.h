@@ -27,7 +27,8 @@ struct tables_jump {
 /* A register that is set to an address somewhere in the function. */
 struct tables_holder {
 	uint64_t addr;
-	uint8_t reg; /* enum x86_reg */
+	uint32_t insn; /* that does it */
+	uint8_t reg;   /* enum x86_reg */
 };
 
 /* Zero-initialise, use again and again, free with tables_free. */
