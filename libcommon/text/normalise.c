@@ -17,7 +17,7 @@ struct style {
 	const char *plus, *minus;
 };
 static const struct style styles[] = {
-	[NORMALISE_WORDS] = {"", " ", "+", "-"},
+	[NORMALISE_WORDS] = {" ", " ", " +", " -"},
 	[NORMALISE_PAPER] = {" ptr ", " ptr ", " + ", " - "},
 };
 

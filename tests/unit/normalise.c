@@ -69,20 +69,20 @@ static void test_words(void)
 	static const struct {
 		const char *hex, *text;
 	} rows[] = {
-		{"48 8b 85 58 ff ff ff", "mov rax, qword[rbp-168]"},
-		{"8b 44 88 f8", "mov eax, dword[rax+rcx*4-8]"},
-		{"8b 04 cd 40 40 40 00", "mov eax, dword[rcx*8+IMM]"},
-		{"8b 04 11", "mov eax, dword[rcx+rdx]"}, {"8d 44 3f 01", "lea eax, [rdi+rdi+1]"},
-		{"67 8b 47 04", "mov eax, dword[edi+4]"},
-		{"8b 3c 25 00 00 00 00", "mov edi, dword[0]"},
+		{"48 8b 85 58 ff ff ff", "mov rax, qword [rbp -168]"},
+		{"8b 44 88 f8", "mov eax, dword [rax +rcx*4 -8]"},
+		{"8b 04 cd 40 40 40 00", "mov eax, dword [rcx*8 +IMM]"},
+		{"8b 04 11", "mov eax, dword [rcx +rdx]"}, {"8d 44 3f 01", "lea eax, [rdi +rdi +1]"},
+		{"67 8b 47 04", "mov eax, dword [edi +4]"},
+		{"8b 3c 25 00 00 00 00", "mov edi, dword [0]"},
 		{"64 48 8b 04 25 28 00 00 00", "mov rax, qword fs:[40]"},
 		{"64 8b 04 25 fc ff ff ff", "mov eax, dword fs:[-4]"},
-		{"48 8d 3d 10 00 00 00", "lea rdi, [rip+IMM]"},
-		{"a0 88 77 66 55 44 33 22 11", "movabs al, byte[IMM]"},
+		{"48 8d 3d 10 00 00 00", "lea rdi, [rip +IMM]"},
+		{"a0 88 77 66 55 44 33 22 11", "movabs al, byte [IMM]"},
 		/* the threshold, from both sides and with both signs */
-		{"c7 80 90 e8 ff ff 89 13 00 00", "mov dword[rax-IMM], IMM"},
-		{"c7 80 88 13 00 00 88 13 00 00", "mov dword[rax+5000], 5000"},
-		{"c7 80 77 ec ff ff 78 ec ff ff", "mov dword[rax-IMM], -5000"},
+		{"c7 80 90 e8 ff ff 89 13 00 00", "mov dword [rax -IMM], IMM"},
+		{"c7 80 88 13 00 00 88 13 00 00", "mov dword [rax +5000], 5000"},
+		{"c7 80 77 ec ff ff 78 ec ff ff", "mov dword [rax -IMM], -5000"},
 		{"48 b8 88 77 66 55 44 33 22 11", "movabs rax, IMM"},
 		/* numbers are signed from two bytes up */
 		{"b8 ff ff ff ff", "mov eax, -1"}, {"48 c7 c0 ff ff ff ff", "mov rax, -1"},
@@ -94,19 +94,19 @@ static void test_words(void)
 		/* flow without references */
 		{"e8 e3 03 00 00", "call func"}, {"e9 27 01 00 00", "jmp MEM"},
 		{"e2 08", "loop MEM"}, {"c7 f8 5e 00 00 00", "xbegin MEM"}, {"ff d0", "call rax"},
-		{"ff 50 18", "call qword[rax+24]"}, {"ff 15 00 2f 00 00", "call qword[rip+IMM]"},
-		{"ff 25 00 2f 00 00", "jmp qword[rip+IMM]"},
+		{"ff 50 18", "call qword [rax +24]"}, {"ff 15 00 2f 00 00", "call qword [rip +IMM]"},
+		{"ff 25 00 2f 00 00", "jmp qword [rip +IMM]"},
 		/* prefixes */
 		{"3e ff e0", "jmp rax"}, {"f2 ff e0", "jmp rax"}, {"f3 c3", "ret"},
-		{"f0 0f b1 37", "lock cmpxchg dword[rdi], esi"},
-		{"f2 ae", "repne scasb al, byte[rdi]"},
-		{"f3 48 a5", "rep movsq qword[rdi], qword[rsi]"},
-		{"a5", "movsd dword[rdi], dword[rsi]"},
-		{"f2 0f 10 05 64 00 00 00", "movsd xmm0, qword[rip+IMM]"},
+		{"f0 0f b1 37", "lock cmpxchg dword [rdi], esi"},
+		{"f2 ae", "repne scasb al, byte [rdi]"},
+		{"f3 48 a5", "rep movsq qword [rdi], qword [rsi]"},
+		{"a5", "movsd dword [rdi], dword [rsi]"},
+		{"f2 0f 10 05 64 00 00 00", "movsd xmm0, qword [rip +IMM]"},
 		/* vectors and the x87 stack */
 		{"0f c2 c1 01", "cmpltps xmm0, xmm1"},
-		{"0f 10 44 24 10", "movups xmm0, xmmword[rsp+16]"},
-		{"c5 f4 58 07", "vaddps ymm0, ymm1, ymmword[rdi]"}, {"db 2c 24", "fld tbyte[rsp]"},
+		{"0f 10 44 24 10", "movups xmm0, xmmword [rsp +16]"},
+		{"c5 f4 58 07", "vaddps ymm0, ymm1, ymmword [rdi]"}, {"db 2c 24", "fld tbyte [rsp]"},
 		/* what computes nothing */
 		{"f3 0f 1e fa", ""}, {"90", ""}, {"2e 66 0f 1f 84 00 00 00 00 00", ""},
 		{"66 90", ""}, {"87 c0", "xchg eax, eax"}, /* clears the upper half */
@@ -125,7 +125,7 @@ static void test_references(void)
 	CHECK(text_is("ff 25 00 2f 00 00", import, &words, "jmp puts"));
 	CHECK(text_is("e9 27 01 00 00", import, &words, "jmp puts"));
 	CHECK(text_is("75 62", import, &words, "jne puts"));
-	CHECK(text_is("48 8b 05 00 2f 00 00", import, &words, "mov rax, qword[rip+IMM]"));
+	CHECK(text_is("48 8b 05 00 2f 00 00", import, &words, "mov rax, qword [rip +IMM]"));
 	CHECK(text_is("e9 27 01 00 00", func, &words, "jmp func"));
 	CHECK(text_is("e8 27 01 00 00", func, &words, "call func"));
 	CHECK(text_is("ff d0", func, &words, "call rax"));
@@ -133,10 +133,10 @@ static void test_references(void)
 	CHECK(text_is("bf 10 00 00 00", data, &words, "mov edi, IMM"));
 	CHECK(text_is("bf 11 00 00 00", data, &words, "mov edi, 17"));
 	CHECK(text_is("bf 00 00 00 00", data, &words, "mov edi, IMM"));
-	CHECK(text_is("8b 04 8d 10 00 00 00", data, &words, "mov eax, dword[rcx*4+IMM]"));
-	CHECK(text_is("8b 80 00 00 00 00", data, &words, "mov eax, dword[rax+IMM]"));
-	CHECK(text_is("c7 05 00 00 00 00 10 00 00 00", data, &words, "mov dword[rip+IMM], 16"));
-	CHECK(text_is("c7 45 f8 00 00 00 00", data, &words, "mov dword[rbp-8], IMM"));
+	CHECK(text_is("8b 04 8d 10 00 00 00", data, &words, "mov eax, dword [rcx*4 +IMM]"));
+	CHECK(text_is("8b 80 00 00 00 00", data, &words, "mov eax, dword [rax +IMM]"));
+	CHECK(text_is("c7 05 00 00 00 00 10 00 00 00", data, &words, "mov dword [rip +IMM], 16"));
+	CHECK(text_is("c7 45 f8 00 00 00 00", data, &words, "mov dword [rbp -8], IMM"));
 	/* names are one word, and not longer than a word may be */
 	CHECK(text_is("e8 00 00 00 00", (struct normalise_ref){.import = "a b[\n\xff]*,~$.@"},
 		&words, "call a_b______~$.@"));
