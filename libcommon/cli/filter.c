@@ -53,12 +53,17 @@ void filter_pass(struct filter_out *out)
 
 void filter_skip(struct filter_out *out, const char *fmt, ...)
 {
+	size_t start;
 	va_list ap;
 
 	out->skipped++;
 	va_start(ap, fmt);
+	start = out->messages.n;
 	buf_vprintf(&out->messages, fmt, ap);
 	va_end(ap);
+	for (size_t i = start; i < out->messages.n; i++) /* a name with a line break is no line */
+		if (out->messages.p[i] == '\n')
+			out->messages.p[i] = '?';
 	buf_putc(&out->messages, '\n');
 }
 

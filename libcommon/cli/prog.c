@@ -42,6 +42,10 @@ static void vsay(const struct prog *p, const char *fmt, va_list ap)
 
 	buf_printf(&b, "%s: ", p->name);
 	buf_vprintf(&b, fmt, ap);
+	/* Names in messages come from input: one line, and nothing that steers a terminal. */
+	for (size_t i = 0; i < b.n; i++)
+		if (b.p[i] < ' ' || b.p[i] == 0x7f)
+			b.p[i] = '?';
 	buf_putc(&b, '\n');
 	fwrite(b.p, 1, b.n, stderr);
 	buf_free(&b);

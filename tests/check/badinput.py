@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import readstream
-from bbtest import FIX, crashed, done, ok, prog, read, run, tmpdir, write
+from bbtest import FIX, crashed, done, mkstream, ok, prog, read, run, tmpdir, write
 
 T = tmpdir()
 GOOD = os.path.join(FIX, "elf/O0/lists.so")
@@ -168,6 +168,24 @@ def test_model():
     ok("badinput/model: no such folder", r.rc == 1 and at("gone") in r.err, r)
 
 
+def test_skipped():
+    """Records that cannot be used: each is counted and told in one line, the others come through."""
+    n = 300
+    data = mkstream("sequence", n, seed=4)
+    r = run([prog("bb-sym")], data)
+    records, skipped = count(r.out) or (0, 0)
+    told = [l for l in r.err.split("\n") if "do not decode" in l and l.startswith("bb-sym: ")]
+    ok("badinput/skipped records are counted", r.rc == 0 and records + skipped == n and 20 < skipped == len(told), r)
+    ok("badinput/messages are lines without control characters", all(" " <= c or c == "\n" for c in r.err) and
+       r.err.count("\n") == skipped + 1, r)
+    s = run([prog("bb-sym"), "--strict"], data)
+    ok("badinput/--strict: a record that cannot be used", s.rc == 1 and told[0] in s.err and count(s.out) is None, s)
+    q = run([prog("bb-sym"), "-q"], data)
+    ok("badinput/-q: skipped records", q.rc == 0 and q.err == "" and q.out == r.out, q)
+    q = run([prog("bb-sym"), "-q", "--strict"], data)
+    ok("badinput/-q --strict says what was fatal", q.rc == 1 and told[0] in q.err, q)
+
+
 def test_files():
     """Streams that cannot be read or written, by any program."""
     good = os.path.join(FIX, "functions.bb")
@@ -188,5 +206,6 @@ if __name__ == "__main__":
     test_elf_damage()
     test_vocabulary()
     test_model()
+    test_skipped()
     test_files()
     sys.exit(done())

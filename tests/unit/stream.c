@@ -307,6 +307,23 @@ static void test_forged(void)
 		close(forged.fd);
 	}
 
+	/* The trailer of other records, as many: only the digest tells. */
+	put_member(other.fd, &function_kind, 2, 10, &raw);
+	lseek(other.fd, 0, SEEK_SET);
+	frame_open(&file, other.fd);
+	for (int i = 0; i < 3; i++)
+		CHECK(frame_read(&file, STREAM_FRAME, &got, &size, &e) == 1);
+	frame_close(&file);
+	buf_reset(&all);
+	buf_put(&all, head.p, head.n);
+	buf_put(&all, records.p, records.n);
+	buf_put(&all, got.p, got.n);
+	close(other.fd);
+	other = file_of(all.p, all.n);
+	CHECK(read_all(&other, 1, NULL, &got, &e) == -1 && strstr(e.text, "digest"));
+	close(other.fd);
+	other = file_new();
+
 	/* Two members, or two files, of different kinds. */
 	put_member(other.fd, &tokens_kind, 2, 9, &raw);
 	pair[0] = f;
