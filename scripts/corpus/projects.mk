@@ -59,8 +59,10 @@ curl.cross := conf --enable-shared --disable-static --without-ssl --disable-manu
 	--without-libpsl --without-brotli --without-zstd --without-libidn2 --without-nghttp2 --disable-ldap
 curl.take  := lib/.libs/libcurl.so.* src/.libs/curl
 
+# Without the manual, which Debian has taken out.
 gsl.conf  := conf --enable-shared --disable-static
 gsl.cross := $(gsl.conf)
+gsl.make  := SUBDIRS="$$(grep ^SUBDIRS Makefile | cut -d= -f2 | sed s/doc//)"
 gsl.take  := .libs/libgsl.so.* cblas/.libs/libgslcblas.so.*
 
 binutils.need  := bison flex texinfo zlib1g-dev

@@ -16,12 +16,16 @@ def of($experiment): . as $all | methods[] as [$m, $title] | $all[] |
 	select(.experiment == $experiment and .method == $m) | [$title, .];
 def pool: if .pool_min == null or .pool_min == .pool_max then "\(.pool)" else "\(.pool_min) to \(.pool_max)" end;
 
+# The pool is the groups of the queries, each without the query.
+def alike: ((.pool + 1) / .queries - 1) * 10 | round / 10;
+
 # Precision, recall and nDCG at each k; the paper's below. The nDCG is the one bb-eval calls ndcg_cut: the
 # paper's figures are higher than its formula (6) can give.
 def ranking($experiment; $title; $paper; $ks):
 	. as $all | ([of($experiment)][0][1].result // empty) as $first |
 	"", "## \($title)", "",
-	"Here \($first | pool) in the pool, \($first.queries) queries; the paper: \($paper). Precision / recall / nDCG in %.",
+	"Here \($first | pool) in the pool, \($first.queries) queries, \($first | alike) alike on average; the paper: \($paper).",
+	"Precision / recall / nDCG in %.",
 	"", (["method", ($ks[] | "top-\(.)")] | head),
 	($all | of($experiment) | .[0] as $title | .[1] as $r |
 		([$title, ($ks[] | [$r.result["precision@\(.)", "recall@\(.)", "ndcg_cut@\(.)"]] | percents)] | row),
@@ -38,7 +42,9 @@ def search($vary; $title; $sizes):
 		select(length > 0) | [$name] + . | row);
 
 "# The experiments of the BinBert paper",
-ranking("functions"; "Function similarity (Table 3)"; "3627 in the pool, 267 queries, 14 alike on average"; [5, 10, 25]),
+ranking("functions"; "Function similarity (Table 3)"; "3627, 267 and 14"; [5, 10, 25]),
+ranking("blocks"; "Block similarity (Tables 2 and 3)"; "6460, 505 and 10"; [5, 10, 25]),
+ranking("strands"; "Strand similarity (Tables 2 and 3)"; "49079, 833 and 59"; [10, 25, 40]),
 "", "## Function search in pools", "",
 "Each query among one function of the same source and others, which vary like it. Hit@1 / MRR in %.",
 search("level"; "The level varies, one compiler"; [100, 1000, 10000]),
