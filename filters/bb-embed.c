@@ -1,9 +1,10 @@
 /*
- * bb-embed.c: sequences to vectors: the mean of the encoder's hidden states.
+ * bb-embed.c: sequences to vectors, the mean of the encoder's hidden states; or, with --predict, to
+ * what a fine-tuned classifier says of them.
  *
  * One idea: batches are cut from a window of records sorted by length, so that the threads have
- * equal work, but records leave in the order they came, and a vector does not depend on what shared
- * its batch (see nn.h). BinBert, arXiv 2208.06692, sections 6.1.2 and 6.2.1.
+ * equal work, but records leave in the order they came, and a result does not depend on what shared
+ * its batch (see nn.h). BinBert, arXiv 2208.06692, sections 6.1 and 6.2.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,23 +12,29 @@
 
 #include "base/mem.h"
 #include "cli/filter.h"
+#include "cli/sandbox.h"
 #include "formats/embedding.h"
-#include "formats/tokens.h"
+#include "formats/prediction.h"
 #include "nn/checkpoint.h"
-#include "nn/pack.h"
+#include "nn/sample.h"
 #include "text/wordpiece.h"
 
 struct options {
 	const char *model;
 	int64_t layer;
 	uint64_t batch_tokens;
+	bool predict, code_only;
 };
 
-/* A record that waits for its vector; texts and arrays are in the window's arena. */
+/* A record that waits for its results; texts and arrays are in the window's arena. */
 struct waiting {
-	struct embedding e;
-	uint32_t *ids;
-	size_t n;
+	struct embedding e; /* what is known of the record */
+	const char *truth;  /* predict: of the sequence */
+	struct sample s;
+	size_t size;    /* tokens it takes */
+	float *out;     /* the vector, or answers times the scores of the classes */
+	uint32_t *want; /* recover: the truth of each answer */
+	size_t answers;
 };
 
 enum { WINDOW = 16 }; /* batches in a window */
@@ -45,35 +52,25 @@ struct run {
 	struct nn *nn;
 	struct model *m;
 	unsigned layer;
-	uint64_t vocab; /* hash of the model's vocabulary, or 0 if the folder has none */
+	enum sample_task what;
+	uint64_t vocab; /* hash of the model's vocabulary */
 	struct window win;
 	struct pack pack;
-	float *vec;
-	size_t vec_cap;
-	struct output *out;
+	uint32_t *row, *want; /* recover: of the batch */
+	float *out;           /* results of the batch */
+	size_t cap_row, cap_out;
+	struct output *output;
 	struct progress *progress;
 	uint64_t records, skipped;
 };
 
-static void load(struct run *r)
+static void load_vocab(struct run *r)
 {
-	const char *folder = r->o->model;
+	struct buf path = {0};
 	struct wordpiece *w;
 	struct err e;
-	struct buf path = {0};
 
-	r->nn = nn_cpu_open((unsigned)r->p->threads);
-	r->m = checkpoint_load(folder, r->nn, 0, NULL, &e);
-	if (!r->m)
-		prog_fail(r->p, "%s", e.text);
-	buf_printf(&path, "%s/model.safetensors", folder);
-	if (prog_content_file(r->p, "model", buf_text(&path)) < 0)
-		prog_fail(r->p, "%s: %s", (char *)path.p, strerror(errno));
-	buf_reset(&path);
-	if (model_layer(r->m, (long)r->o->layer, &r->layer) < 0)
-		prog_usage(r->p, "--layer %lld: the model has %u layers", (long long)r->o->layer,
-			r->m->config.layers);
-	buf_printf(&path, "%s/vocab.txt", folder);
+	buf_printf(&path, "%s/vocab.txt", r->o->model);
 	w = wordpiece_open(buf_text(&path), &e);
 	if (!w)
 		prog_fail(r->p, "%s", e.text);
@@ -84,6 +81,49 @@ static void load(struct run *r)
 	wordpiece_free(w);
 	buf_free(&path);
 }
+
+/* What the classifier is for; a folder of transformers does not say and is taken for classify. */
+static void find_task(struct run *r)
+{
+	const struct model *m = r->m;
+
+	if (!m->config.classes)
+		prog_fail(r->p,
+			"%s: has no classifier: bb-train --task classify, execute or recover makes "
+			"one",
+			r->o->model);
+	if (m->task && *m->task)
+		r->what = sample_find(m->task);
+	if (r->what == SAMPLE_TASKS || sample_head(r->what) != m->config.head)
+		prog_fail(r->p, "%s: config.json does not say what the classifier is for",
+			r->o->model);
+}
+
+static void load(struct run *r)
+{
+	struct buf path = {0};
+	struct err e;
+
+	r->nn = nn_cpu_open((unsigned)r->p->threads);
+	r->m = checkpoint_load(r->o->model, r->nn, 0, NULL, &e);
+	if (!r->m)
+		prog_fail(r->p, "%s", e.text);
+	buf_printf(&path, "%s/model.safetensors", r->o->model);
+	if (prog_content_file(r->p, "model", buf_text(&path)) < 0)
+		prog_fail(r->p, "%s: %s", buf_text(&path), strerror(errno));
+	buf_free(&path);
+	if (r->m->config.max_len < 8 || r->m->config.types < 2)
+		prog_fail(
+			r->p, "%s: the model must take 8 positions and 2 token types", r->o->model);
+	if (model_layer(r->m, (long)r->o->layer, &r->layer) < 0)
+		prog_usage(r->p, "--layer %lld: the model has %u layers", (long long)r->o->layer,
+			r->m->config.layers);
+	load_vocab(r);
+	if (r->o->predict)
+		find_task(r);
+}
+
+/* ---- records into the window ---- */
 
 static struct labels copy_labels(struct arena *a, const struct labels *l)
 {
@@ -101,95 +141,177 @@ static const char *copy_text(struct arena *a, const char *s)
 	return s ? arena_str(a, s, strlen(s)) : NULL;
 }
 
+/* Skips the record: 0, or -1 with --strict. */
+static int skip(struct run *r, const struct tokens *t, const char *why)
+{
+	r->skipped++;
+	prog_warn(r->p, "%s: %s: %s", t->origin.file, t->origin.name, why);
+	return r->p->strict ? -1 : 0;
+}
+
+static bool fits(const struct run *r, const struct u32s *ids)
+{
+	for (size_t i = 0; i < ids->n; i++)
+		if (ids->p[i] >= r->m->config.vocab)
+			return false;
+	return true;
+}
+
 /* Keeps what the output needs of the record. 0, or -1 if the model cannot take it. */
 static int add(struct run *r, const struct tokens *t)
 {
 	struct window *win = &r->win;
 	struct arena *a = &win->arena;
-	struct waiting *w;
+	struct waiting w = {.truth = ""};
+	const char *label = r->m->label;
 
-	for (size_t i = 0; i < t->ids.n; i++) {
-		if (t->ids.p[i] < r->m->config.vocab)
-			continue;
-		r->skipped++;
-		prog_warn(r->p, "%s: %s: token %u is not in the vocabulary", t->origin.file,
-			t->origin.name, t->ids.p[i]);
-		return r->p->strict ? -1 : 0;
-	}
+	if (!fits(r, &t->ids) || (r->what == SAMPLE_EXECUTE && !fits(r, &t->eids)))
+		return skip(r, t, "a token that is not in the vocabulary");
+	if (sample_make(&w.s, r->what, t) < 0 && (r->o->predict || t->ids.n))
+		return skip(r, t, "holds no question of the model's task");
+	if (r->o->predict && label && field_label(&t->labels, label))
+		w.truth = copy_text(a, field_label(&t->labels, label));
+	w.size = sample_size(&w.s, r->m->config.max_len);
+	w.e = (struct embedding){.origin = t->origin, .insns = t->starts.n};
+	w.e.unit = copy_text(a, t->unit);
+	w.e.origin.bin.p = (uint8_t *)arena_str(a, t->origin.bin.p, t->origin.bin.n);
+	w.e.origin.file = copy_text(a, t->origin.file);
+	w.e.origin.name = copy_text(a, t->origin.name);
+	w.e.labels = copy_labels(a, &t->labels);
+	w.e.group = copy_text(a, t->group);
 	win->w = mem_grow(win->w, &win->cap, win->n + 1, sizeof(*win->w));
-	w = &win->w[win->n++];
-	*w = (struct waiting){.n = t->ids.n};
-	w->e.unit = copy_text(a, t->unit);
-	w->e.origin = t->origin;
-	w->e.origin.bin.p = (uint8_t *)arena_str(a, t->origin.bin.p, t->origin.bin.n);
-	w->e.origin.file = copy_text(a, t->origin.file);
-	w->e.origin.name = copy_text(a, t->origin.name);
-	w->e.labels = copy_labels(a, &t->labels);
-	w->e.group = copy_text(a, t->group);
-	w->e.insns = t->starts.n;
-	w->n = MIN(t->ids.n, (size_t)r->m->config.max_len);
-	w->ids = arena_get(a, w->n, sizeof(*w->ids));
-	if (w->n)
-		memcpy(w->ids, t->ids.p, w->n * sizeof(*w->ids));
-	win->tokens += pack_size(r->m->config.max_len, w->n, false, 0);
+	win->w[win->n++] = w;
+	win->tokens += w.size;
 	return 0;
 }
+
+/* ---- a batch through the model ---- */
 
 static int by_length(const void *a, const void *b, void *ctx)
 {
 	const struct window *win = ctx;
 	uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
-	size_t x = win->w[i].n, y = win->w[k].n;
+	size_t x = win->w[i].size, y = win->w[k].size;
 
 	return x != y ? (x < y ? 1 : -1) : (i > k) - (i < k);
 }
 
-/* Runs the batch of order[from..to) and puts the vectors where they belong. */
-static void embed(struct run *r, size_t from, size_t to)
+/* Packs order[from..to); how many answers each record gets is known then. Returns their sum. */
+static size_t pack(struct run *r, size_t from, size_t to)
 {
-	struct window *win = &r->win;
-	size_t h = r->m->config.hidden;
+	size_t answers = 0, n = 0;
 
-	r->vec = mem_grow(r->vec, &r->vec_cap, (to - from) * h, sizeof(*r->vec));
-	model_embed(r->m, pack_batch(&r->pack), r->layer, false, r->vec);
-	for (size_t i = from; i < to; i++) {
-		struct waiting *w = &win->w[win->order[i]];
-
-		w->e.vec = (struct f32s){arena_get(&win->arena, h, sizeof(float)), h};
-		memcpy(w->e.vec.p, r->vec + (i - from) * h, h * sizeof(float));
-	}
 	pack_reset(&r->pack);
+	for (size_t i = from; i < to; i++) {
+		struct waiting *w = &r->win.w[r->win.order[i]];
+		size_t had = n, need = n + w->s.nrows;
+
+		if (need > r->cap_row) {
+			r->row = mem_grow(r->row, &r->cap_row, need, sizeof(*r->row));
+			r->want = mem_realloc(r->want, r->cap_row, sizeof(*r->want));
+		}
+		sample_pack(&w->s, &r->pack, r->m->config.max_len, r->row, r->want, &n);
+		w->answers = r->what == SAMPLE_RECOVER ? n - had : 1;
+		w->want = arena_get(&r->win.arena, n - had, sizeof(*w->want));
+		if (n > had)
+			memcpy(w->want, r->want + had, (n - had) * sizeof(*w->want));
+		answers += w->answers;
+	}
+	return answers;
 }
 
-/* Embeds and writes all records of the window. 0 or -1. */
+/* Runs the batch of order[from..to) and puts the results where they belong. */
+static void compute(struct run *r, size_t from, size_t to)
+{
+	const struct nn_batch *b;
+	size_t answers = pack(r, from, to);
+	size_t width = r->o->predict ? r->m->config.classes : r->m->config.hidden;
+	const float *out;
+
+	r->out = mem_grow(r->out, &r->cap_out, answers * width, sizeof(*r->out));
+	b = pack_batch(&r->pack);
+	if (r->o->predict)
+		model_predict(r->m, b, answers, r->row, r->out);
+	else if (r->o->code_only)
+		model_embed_inner(r->m, b, r->layer, r->out);
+	else
+		model_embed(r->m, b, r->layer, false, r->out);
+	out = r->out;
+	for (size_t i = from; i < to; i++) {
+		struct waiting *w = &r->win.w[r->win.order[i]];
+
+		w->out = arena_get(&r->win.arena, w->answers * width, sizeof(*w->out));
+		if (w->answers)
+			memcpy(w->out, out, w->answers * width * sizeof(*w->out));
+		out += w->answers * width;
+	}
+}
+
+/* ---- results out of the window ---- */
+
+static int write_predictions(struct run *r, const struct waiting *w)
+{
+	size_t n = r->m->config.classes;
+	struct prediction p = {.unit = w->e.unit,
+		.origin = w->e.origin,
+		.labels = w->e.labels,
+		.group = w->e.group,
+		.task = sample_name(r->what),
+		.truth = w->truth,
+		.classes = {(const char **)r->m->class, n}};
+
+	if (r->what == SAMPLE_CLASSIFY && r->m->label)
+		p.task = r->m->label;
+	for (size_t i = 0; i < w->answers; i++) {
+		p.scores = (struct f32s){w->out + i * n, n};
+		if (r->what == SAMPLE_RECOVER)
+			p.truth = r->m->class[w->want[i]];
+		if (stream_write(output_stream(r->output), &prediction_kind, &p) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_vector(struct run *r, struct waiting *w)
+{
+	w->e.vec = (struct f32s){w->out, r->m->config.hidden};
+	return stream_write(output_stream(r->output), &embedding_kind, &w->e);
+}
+
+/* Runs and writes all records of the window. 0 or -1. */
 static int flush(struct run *r)
 {
 	struct window *win = &r->win;
-	size_t from = 0, max_len = r->m->config.max_len;
+	size_t from = 0, tokens = 0;
+	int failed = 0;
 
 	win->order = mem_realloc(win->order, win->n, sizeof(*win->order));
 	for (size_t i = 0; i < win->n; i++)
 		win->order[i] = (uint32_t)i;
 	qsort_r(win->order, win->n, sizeof(*win->order), by_length, win);
 	for (size_t i = 0; i < win->n; i++) {
-		const struct waiting *w = &win->w[win->order[i]];
+		size_t size = win->w[win->order[i]].size;
 
-		if (i > from &&
-			r->pack.tokens + pack_size(max_len, w->n, false, 0) > r->o->batch_tokens) {
-			embed(r, from, i);
+		if (i > from && tokens + size > r->o->batch_tokens) {
+			compute(r, from, i);
 			from = i;
+			tokens = 0;
 		}
-		pack_add(&r->pack, max_len, w->ids, w->n, NULL, 0);
+		tokens += size;
 	}
 	if (win->n > from)
-		embed(r, from, win->n);
-	for (size_t i = 0; i < win->n; i++)
-		if (stream_write(output_stream(r->out), &embedding_kind, &win->w[i].e) < 0)
-			return -1;
+		compute(r, from, win->n);
+	for (size_t i = 0; i < win->n; i++) {
+		struct waiting *w = &win->w[i];
+
+		if (!failed)
+			failed = r->o->predict ? write_predictions(r, w) : write_vector(r, w);
+		sample_free(&w->s);
+	}
 	r->records += win->n;
 	win->n = win->tokens = 0;
 	arena_reset(&win->arena);
-	return 0;
+	return failed;
 }
 
 static int check_vocab(const struct run *r, const struct tokens *t)
@@ -203,7 +325,8 @@ static int check_vocab(const struct run *r, const struct tokens *t)
 
 static int embed_all(struct run *r, struct stream_reader *in)
 {
-	struct stream_writer *w = output_stream(r->out);
+	const struct kind *kind = r->o->predict ? &prediction_kind : &embedding_kind;
+	struct stream_writer *w = output_stream(r->output);
 	uint8_t digest[HASH_BYTES];
 	uint64_t done, total;
 	struct tokens t;
@@ -211,14 +334,13 @@ static int embed_all(struct run *r, struct stream_reader *in)
 	int got;
 
 	while ((got = stream_read(in, &t)) == 1) {
-		if (!begun && stream_begin(w, &embedding_kind, stream_header(in),
-				      output_step(r->out)) < 0)
-			return output_failed(r->out);
+		if (!begun && stream_begin(w, kind, stream_header(in), output_step(r->output)) < 0)
+			return output_failed(r->output);
 		begun = true;
 		if (check_vocab(r, &t) < 0 || add(r, &t) < 0)
 			return EXIT_FAILED;
 		if (r->win.tokens >= WINDOW * r->o->batch_tokens && flush(r) < 0)
-			return output_failed(r->out);
+			return output_failed(r->output);
 		stream_position(in, &done, &total);
 		progress_tick(r->progress, r->records, done, total);
 	}
@@ -227,11 +349,25 @@ static int embed_all(struct run *r, struct stream_reader *in)
 		return EXIT_FAILED;
 	}
 	stream_digest(in, digest);
-	if ((!begun &&
-		    stream_begin(w, &embedding_kind, stream_header(in), output_step(r->out)) < 0) ||
+	if ((!begun && stream_begin(w, kind, stream_header(in), output_step(r->output)) < 0) ||
 		flush(r) < 0 || stream_end(w, r->skipped, digest, 1) < 0)
-		return output_failed(r->out);
+		return output_failed(r->output);
 	return EXIT_OK;
+}
+
+static void free_all(struct run *r)
+{
+	pack_free(&r->pack);
+	for (size_t i = 0; i < r->win.n; i++) /* after a failure */
+		sample_free(&r->win.w[i].s);
+	arena_free(&r->win.arena);
+	mem_free(r->win.w);
+	mem_free(r->win.order);
+	mem_free(r->row);
+	mem_free(r->want);
+	mem_free(r->out);
+	model_free(r->m);
+	r->nn->op->close(r->nn);
 }
 
 int main(int argc, char **argv)
@@ -242,16 +378,21 @@ int main(int argc, char **argv)
 			"model folder of bb-train (or a BERT of transformers)", 0, 0},
 		{'l', "layer", OPT_INT, OPT_CONTENT, &o.layer, "N",
 			"layer whose states are averaged; -1 the last, -2 the one before", 0, 0},
+		{0, "code-only", OPT_FLAG, OPT_CONTENT, &o.code_only, NULL,
+			"leave [CLS] and [SEP] out of the mean", 0, 0},
+		{0, "predict", OPT_FLAG, OPT_CONTENT, &o.predict, NULL,
+			"write what the model's classifier says, as kind prediction", 0, 0},
 		{0, "batch-tokens", OPT_UINT, 0, &o.batch_tokens, "N",
 			"tokens computed together (default 8192)", 1, 1 << 22},
 	};
 	struct prog p = {.name = "bb-embed",
 		.operands = "[FILE...]",
-		.brief = "turn sequences into vectors",
+		.brief = "turn sequences into vectors, or into predictions",
 		.detail =
 			"Reads records of kind tokens, runs the encoder on [CLS] code [SEP], and\n"
 			"writes the mean of the hidden states of all tokens as kind embedding.",
-		.example = "  bb-tok -m model f.seq | bb-embed -m model > f.emb",
+		.example = "  bb-tok -m model f.seq | bb-embed -m model > f.emb\n"
+			   "  bb-tok -m tuned f.seq | bb-embed -m tuned --predict | bb-eval",
 		.opts = opts,
 		.nopts = COUNT_OF(opts)};
 	struct run r = {.p = &p, .o = &o};
@@ -261,23 +402,20 @@ int main(int argc, char **argv)
 	prog_start(&p, argc, argv);
 	if (!o.model)
 		prog_usage(&p, "-m DIR is needed");
-	load(&r);
-	r.out = output_open(&p);
-	r.progress = progress_new(&p, "sequences");
+	if (o.predict && (o.code_only || o.layer != -1))
+		prog_usage(&p, "--layer and --code-only are about vectors, not about --predict");
+	r.output = output_open(&p);
 	in = filter_open(&p, &tokens_kind);
+	sandbox_enter(&p);
+	load(&r);
+	r.progress = progress_new(&p, "sequences");
 	status = embed_all(&r, in);
 	progress_free(r.progress, r.skipped);
 	if (r.pack.cut && !p.quiet && status == EXIT_OK)
 		prog_note(&p, "%llu tokens beyond the model's length were cut",
 			(unsigned long long)r.pack.cut);
 	stream_close(in);
-	status = output_close(r.out, status);
-	pack_free(&r.pack);
-	arena_free(&r.win.arena);
-	mem_free(r.win.w);
-	mem_free(r.win.order);
-	mem_free(r.vec);
-	model_free(r.m);
-	r.nn->op->close(r.nn);
+	status = output_close(r.output, status);
+	free_all(&r);
 	return status;
 }

@@ -61,6 +61,12 @@ def main():
     step("model", ["bb-train", "--vocab", at("vocab"), "--config", MODEL, "--steps", "4", "-s", "1",
                    "--batch-tokens", "512", "-o", at("model"), at("tokens.bb")])
     for part in ("", ".a", ".b"):
+        step(f"marks{part}.bb", ["bb-quiz", "-k", "recover", "--strands", "2", at(f"blocks{part}.bb")])
+        step(f"rtok{part}.bb", ["bb-tok", "-m", at("vocab"), at(f"marks{part}.bb")])
+    for name, args in (("opt", ["--task", "classify", "-l", "opt", at("ftok.bb")]),
+                       ("recover", ["--task", "recover", at("rtok.bb")])):
+        step(name, ["bb-train", "--init", at("model"), "--steps", "2", "--batch-tokens", "512", "-o", at(name), *args])
+    for part in ("", ".a", ".b"):
         step(f"emb{part}.bb", ["bb-embed", "-m", at("model"), at(f"ftok{part}.bb")])
         step(f"sets{part}.bb", ["bb-quiz", "-k", "operand", "--sets", "20", at(f"blocks{part}.bb")])
         step(f"stok{part}.bb", ["bb-tok", "-m", at("vocab"), at(f"sets{part}.bb")])

@@ -1,23 +1,41 @@
 /*
  * bb-train.c: trains the encoder: pre-training, or fine-tuning of a pre-trained model.
  *
- * This file is options and wiring. pairs.c draws samples, pretrain.c and similar.c are the tasks,
- * run.c keeps model, checkpoints and log.
+ * This file is options and wiring. pretrain.c, with pairs.c drawing its samples, and similar.c and
+ * classify.c, with tune.c leading them, are the tasks; run.c keeps model, checkpoints and log.
  */
 #include <string.h>
 
-#include "base/mem.h"
 #include "filters/bb-train/run.h"
 
-static void check(struct prog *p, struct options *o)
+/* The tasks, and what differs between them. */
+static const struct task {
+	const char *name;
+	enum run_next (*train)(struct run *r);
+	double lr;
+	uint64_t epochs;
+} tasks[] = {{"elm", pretrain, 5e-4, 1}, {"mlm", pretrain, 5e-4, 1},
+	{"similarity", similar, 1e-4, 20}, {"classify", classify, 1e-4, 20},
+	{"execute", classify, 1e-4, 20}, {"recover", classify, 1e-4, 20}};
+
+static const struct task *find_task(const struct prog *p, const char *name)
 {
-	bool similar = strcmp(o->task, "similarity") == 0;
+	for (size_t i = 0; i < COUNT_OF(tasks); i++)
+		if (strcmp(name, tasks[i].name) == 0)
+			return &tasks[i];
+	prog_usage(
+		p, "--task: '%s' is not elm, mlm, similarity, classify, execute or recover", name);
+}
+
+static const struct task *check(struct prog *p, struct options *o)
+{
+	const struct task *t = find_task(p, o->task);
 
 	o->folder = p->output;
 	if (!o->folder)
 		prog_usage(p, "-o DIR is needed: the model folder");
-	if (!similar && strcmp(o->task, "elm") != 0 && strcmp(o->task, "mlm") != 0)
-		prog_usage(p, "--task: '%s' is not elm, mlm or similarity", o->task);
+	if (!strcmp(o->task, "classify") != !!o->label)
+		prog_usage(p, "--task classify and --label KEY go together");
 	if (strcmp(o->loss, "mse") != 0 && strcmp(o->loss, "infonce") != 0)
 		prog_usage(p, "--loss: '%s' is not mse or infonce", o->loss);
 	if (!(o->mask > 0 && o->mask < 1))
@@ -30,18 +48,23 @@ static void check(struct prog *p, struct options *o)
 		prog_usage(p, "--lr, --decay and --clip must not be negative");
 	if (o->init && o->config)
 		prog_usage(p, "--config and --init exclude each other: --init brings its own");
+	if (o->scratch && !o->init)
+		prog_usage(
+			p, "--scratch goes with --init: its size and vocabulary, not its weights");
 	if (!o->config)
 		o->config = "small";
 	if (o->lr == 0)
-		o->lr = similar ? 1e-4 : 5e-4;
+		o->lr = t->lr;
 	if (!o->epochs && o->steps == UINT64_MAX)
-		o->epochs = similar ? 20 : 1;
+		o->epochs = t->epochs;
+	return t;
 }
 
 int main(int argc, char **argv)
 {
 	struct options o = {.task = "elm",
 		.loss = "mse",
+		.split = "group",
 		.steps = UINT64_MAX,
 		.warmup = UINT64_MAX,
 		.batch_tokens = 8192,
@@ -55,23 +78,28 @@ int main(int argc, char **argv)
 		.temperature = 0.07};
 	const struct opt opts[] = {
 		{0, "task", OPT_TEXT, OPT_CONTENT, &o.task, "NAME",
-			"elm (default), mlm (code alone) or similarity", 0, 0},
+			"elm (default), mlm (code alone), similarity, classify, execute, recover",
+			0, 0},
+		{'l', "label", OPT_TEXT, OPT_CONTENT, &o.label, "KEY",
+			"of classify: the label of the records to be learnt", 0, 0},
 		{0, "vocab", OPT_TEXT, 0, &o.vocab, "PATH",
 			"vocabulary: a folder or vocab.txt; copied into the model", 0, 0},
 		{0, "config", OPT_TEXT, OPT_CONTENT, &o.config, "SIZE",
 			"tiny, small (default), base, FILE.json, layers=6,hidden=384,...", 0, 0},
 		{0, "init", OPT_TEXT, 0, &o.init, "DIR",
 			"start from this model instead of random weights", 0, 0},
+		{0, "scratch", OPT_FLAG, OPT_CONTENT, &o.scratch, NULL,
+			"with --init: take its size and vocabulary, not its weights", 0, 0},
 		{'s', "seed", OPT_UINT, OPT_CONTENT, &o.seed, "N",
 			"seed of all random choices (default 0)", 0, 0},
 		{0, "epochs", OPT_UINT, OPT_CONTENT, &o.epochs, "N",
-			"passes through the input (default 1; similarity 20)", 1, 1000000},
+			"passes through the input (default 1; fine-tuning 20)", 1, 1000000},
 		{0, "steps", OPT_UINT, OPT_CONTENT, &o.steps, "N",
 			"stop after N steps; 0 writes the untrained model", 0, 0},
 		{0, "batch-tokens", OPT_UINT, OPT_CONTENT, &o.batch_tokens, "N",
 			"tokens of a step (default 8192)", 16, 1 << 26},
 		{0, "lr", OPT_REAL, OPT_CONTENT, &o.lr, "X",
-			"peak learning rate (default 5e-4; similarity 1e-4)", 0, 0},
+			"peak learning rate (default 5e-4; fine-tuning 1e-4)", 0, 0},
 		{0, "warmup", OPT_UINT, OPT_CONTENT, &o.warmup, "N",
 			"steps of linear warm-up (default: a 16th of all)", 0, 0},
 		{0, "decay", OPT_REAL, OPT_CONTENT, &o.decay, "X",
@@ -88,10 +116,14 @@ int main(int argc, char **argv)
 			"layer that similarity averages (default -1, the last)", 0, 0},
 		{0, "valid", OPT_REAL, OPT_CONTENT, &o.valid, "X",
 			"share of the groups kept for validation (default 0.05)", 0, 0},
+		{0, "split", OPT_TEXT, OPT_CONTENT, &o.split, "KEY",
+			"validation by values of this label, as project (default group)", 0, 0},
 		{0, "buffer", OPT_UINT, OPT_CONTENT, &o.buffer, "MIB",
 			"memory in which pre-training shuffles (default 1024)", 1, 1 << 20},
 		{0, "save-every", OPT_UINT, 0, &o.save_every, "N",
 			"steps between checkpoints, 0 for none (default 500)", 0, 0},
+		{0, "keep", OPT_UINT, 0, &o.keep, "N",
+			"keep the models of the last N checkpoints and the best", 0, 1000},
 	};
 	struct prog p = {.name = "bb-train",
 		.operands = "[FILE...]",
@@ -105,18 +137,10 @@ int main(int argc, char **argv)
 		.opts = opts,
 		.nopts = COUNT_OF(opts)};
 	struct run r = {.p = &p, .o = &o};
-	enum run_next why = RUN_DONE;
+	const struct task *task;
 
 	prog_start(&p, argc, argv);
-	check(&p, &o);
+	task = check(&p, &o);
 	run_open(&r);
-	if (r.done) {
-		prog_warn(&p, "%s: this training is complete", o.folder);
-		return EXIT_OK;
-	}
-	if (o.steps == 0)
-		run_save_model(&r);
-	else
-		why = strcmp(o.task, "similarity") == 0 ? similar(&r) : pretrain(&r);
-	return run_close(&r, why);
+	return run_close(&r, task->train(&r));
 }

@@ -33,7 +33,8 @@ struct pairs {
 	uint64_t pass_items, pass_records; /* so far in this pass */
 	uint64_t tokens, longest, skipped; /* of the first pass */
 	uint64_t epoch, draw;
-	struct item gone; /* taken out by the last draw */
+	uint8_t digest[HASH_BYTES]; /* of the input, once had_valid */
+	struct item gone;           /* taken out by the last draw */
 };
 
 static size_t item_bytes(const struct item *it)
@@ -47,15 +48,16 @@ static void add_item(struct items *to, const struct item *it)
 	to->p[to->n++] = *it;
 }
 
-bool pairs_is_valid(const struct tokens *t, double share)
+bool pairs_is_valid(const struct tokens *t, double share, const char *split)
 {
+	const char *key = strcmp(split, "group") ? field_label(&t->labels, split) : t->group;
 	struct buf b = {0};
 	uint64_t h;
 
 	if (share <= 0)
 		return false;
-	if (t->group && *t->group) {
-		buf_puts(&b, t->group);
+	if (key && *key) {
+		buf_puts(&b, key);
 	} else { /* all units of a function on the same side */
 		buf_put(&b, t->origin.bin.p, t->origin.bin.n);
 		buf_put(&b, &t->origin.fn, sizeof(t->origin.fn));
@@ -87,7 +89,7 @@ bool pairs_fits(struct prog *p, const struct tokens *t, uint64_t vocab, uint32_t
 
 static void add_record(struct pairs *s, const struct tokens *t)
 {
-	bool valid = pairs_is_valid(t, s->o.valid), first = !s->had_valid;
+	bool valid = pairs_is_valid(t, s->o.valid, s->o.split), first = !s->had_valid;
 	size_t n = s->o.code_only ? 1 : t->elens.n;
 	const uint32_t *e = t->eids.p;
 
@@ -130,6 +132,7 @@ static int read_record(struct pairs *s)
 	if (got == 0) {
 		s->eof = true;
 		s->had_valid = true;
+		stream_digest(s->in, s->digest);
 		return 0;
 	}
 	if (!pairs_fits(s->o.p, &t, s->o.vocab, s->o.tokens) || !t.ids.n ||
@@ -321,6 +324,12 @@ void pairs_valid(const struct pairs *s, size_t i, struct pair *out)
 	show(&s->valid.p[i], out);
 	if (!s->o.code_only)
 		find_other(&s->valid, i, &r, out);
+}
+
+bool pairs_digest(const struct pairs *s, uint8_t digest[HASH_BYTES])
+{
+	memcpy(digest, s->digest, HASH_BYTES);
+	return s->had_valid;
 }
 
 uint64_t pairs_skipped(const struct pairs *s)

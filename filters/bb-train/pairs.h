@@ -9,6 +9,7 @@
 #ifndef PAIRS_H
 #define PAIRS_H
 
+#include "base/hash.h"
 #include "cli/filter.h"
 #include "formats/tokens.h"
 
@@ -18,8 +19,9 @@ struct pairs_options {
 	uint32_t tokens; /* size of the vocabulary: ids are below */
 	bool code_only;  /* expressions are ignored (mlm) */
 	uint64_t seed;
-	size_t bytes; /* size of the buffer */
-	double valid; /* share of the groups kept for validation */
+	size_t bytes;      /* size of the buffer */
+	double valid;      /* share kept for validation, */
+	const char *split; /* of what: "group", or the values of this label */
 };
 
 struct pair {
@@ -46,8 +48,14 @@ size_t pairs_valid_count(const struct pairs *s);
 void pairs_valid(const struct pairs *s, size_t i, struct pair *out);
 uint64_t pairs_skipped(const struct pairs *s);
 
-/* Whether records of this origin are for validation. */
-bool pairs_is_valid(const struct tokens *t, double share);
+/* Digest of the whole input: false until it was read to its end once. */
+bool pairs_digest(const struct pairs *s, uint8_t digest[HASH_BYTES]);
+
+/*
+ * Whether the record is for validation: records of one group are on one side or, when split is the
+ * name of a label, those of one value; those without, by function.
+ */
+bool pairs_is_valid(const struct tokens *t, double share, const char *split);
 /* Whether the record fits the vocabulary; prints why not. Exits if it is of another vocabulary. */
 bool pairs_fits(struct prog *p, const struct tokens *t, uint64_t vocab, uint32_t ntokens);
 

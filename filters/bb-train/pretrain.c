@@ -6,6 +6,7 @@
  * become [MASK], 10% a random token, 10% stay. All choices are functions of (seed, epoch, draw).
  * The loss is the mean over the batch's masked tokens plus the mean over its samples.
  */
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -139,7 +140,7 @@ static int gather(struct task *t, struct place *at)
 
 /*
  * Runs the gathered batch; if train, the gradient is left in the model. 0, or -1 if a signal asks
- * to stop, which is not to wait for a long batch.
+ * to stop: the batch is given up.
  */
 static int compute(struct task *t, bool train, struct score *sum)
 {
@@ -157,11 +158,11 @@ static int compute(struct task *t, bool train, struct score *sum)
 			u->masked, u->row, u->want, t->code_only ? NULL : u->label, 0, 0};
 		struct model_losses l;
 
-		if (train && run_stopping())
-			return -1;
 		want.elm_scale = 1.0f / (float)MAX(masked, (uint64_t)1);
 		want.ssm_scale = 1.0f / (float)samples;
 		model_pretrain(t->r->m, pack_batch(&u->pack), &want, train, &l);
+		if (run_stopping())
+			return -1;
 		sum->elm += l.elm;
 		sum->ssm += l.ssm;
 		for (size_t k = 0; k < u->masked; k++) {
@@ -203,7 +204,8 @@ static double print(struct buf *b, const struct score *s, bool code_only, bool r
 	return elm + ssm;
 }
 
-static void validate(struct task *t)
+/* 0, or -1: asked to stop, and nothing is measured. */
+static int validate(struct task *t)
 {
 	struct score sum = {0};
 	struct buf b = {0};
@@ -221,10 +223,14 @@ static void validate(struct task *t)
 			pairs_valid(t->s, i, &p);
 			add(t, u, &p, rng_new(SEED_VALID, i++));
 		}
-		(void)!compute(t, false, &sum);
+		if (compute(t, false, &sum) < 0)
+			return -1;
 	}
-	if (!n)
-		return;
+	t->r->judged = t->r->at.step;
+	if (!n) {
+		(void)run_judge(t->r, NAN);
+		return 0;
+	}
 	buf_printf(&b, "\"step\":%llu,\"valid\":true,", (unsigned long long)t->r->at.step);
 	loss = print(&b, &sum, t->code_only, true);
 	run_log(t->r, buf_text(&b));
@@ -233,6 +239,33 @@ static void validate(struct task *t)
 		(unsigned long long)t->r->at.step, loss, ratio((double)sum.hit[0], sum.masked[0]),
 		ratio((double)sum.hit[1], sum.masked[1]), ratio((double)sum.ssm_hit, sum.samples));
 	buf_free(&b);
+	(void)run_judge(t->r, -loss);
+	return 0;
+}
+
+/* What is due every --save-every steps, if it has not been done. 0, or -1: asked to stop. */
+static int save(struct task *t)
+{
+	struct run *r = t->r;
+
+	if (!r->o->save_every || !r->at.step || r->at.step % r->o->save_every != 0 ||
+		r->judged == r->at.step)
+		return 0;
+	if (validate(t) < 0)
+		return -1;
+	run_save_model(r);
+	keep_checkpoint(r);
+	run_save_state(r);
+	return 0;
+}
+
+/* The whole input must be the one this training began with. */
+static void check_input(struct task *t)
+{
+	uint8_t digest[HASH_BYTES];
+
+	if (pairs_digest(t->s, digest))
+		run_input(t->r, digest);
 }
 
 /* The learning rate needs to know how long the training is. */
@@ -257,6 +290,8 @@ static enum run_next epoch(struct task *t)
 	struct run *r = t->r;
 	enum run_next next = run_next(r);
 
+	if (next != RUN_DONE && save(t) < 0) /* a signal may have come before it was done */
+		return RUN_STOP;
 	while (next == RUN_GO) {
 		struct score sum = {0};
 		struct place at = r->at;
@@ -271,63 +306,82 @@ static enum run_next epoch(struct task *t)
 		loss = print(&b, &sum, t->code_only, false);
 		next = run_step(r, &at, loss, buf_text(&b));
 		buf_free(&b);
-		if (r->o->save_every && at.step % r->o->save_every == 0 && next != RUN_DONE) {
-			validate(t);
-			run_save_model(r);
-			run_save_state(r);
-		}
+		if (next != RUN_DONE && save(t) < 0)
+			return RUN_STOP;
 	}
 	return next;
+}
+
+/* All epochs from r->at on. */
+static enum run_next epochs(struct task *t)
+{
+	struct run *r = t->r;
+	enum run_next next = RUN_GO;
+	struct pair skip;
+
+	for (; !r->o->epochs || r->at.epoch < r->o->epochs; r->at.epoch++, r->at.draws = 0) {
+		if (pairs_epoch(t->s, r->at.epoch) < 0) {
+			prog_warn(r->p, "the input is a pipe larger than --buffer: one epoch only");
+			break;
+		}
+		for (uint64_t i = 0; i < r->at.draws; i++)
+			if (!pairs_next(t->s, &skip))
+				prog_fail(
+					r->p, "the input is shorter than when this training began");
+		t->has_held = false;
+		next = epoch(t);
+		if (next != RUN_GO)
+			return next;
+		if (!r->at.draws)
+			prog_fail(r->p, "the input has nothing to train on");
+		check_input(t);
+	}
+	return RUN_DONE;
+}
+
+static void free_all(struct task *t)
+{
+	for (size_t i = 0; i < t->cap; i++) {
+		pack_free(&t->micro[i].pack);
+		mem_free(t->micro[i].row);
+		mem_free(t->micro[i].want);
+		mem_free(t->micro[i].label);
+	}
+	mem_free(t->micro);
+	pairs_free(t->s);
 }
 
 enum run_next pretrain(struct run *r)
 {
 	struct task t = {.r = r, .code_only = strcmp(r->o->task, "mlm") == 0};
 	struct pairs_options po = {.p = r->p, .seed = r->o->seed, .code_only = t.code_only};
-	enum run_next next = RUN_GO;
-	struct pair skip;
+	enum run_next next;
 
+	run_model(r, MODEL_PRETRAINING, 0);
+	if (r->done)
+		return RUN_DONE;
+	if (r->o->steps == 0) {
+		run_save_model(r);
+		return RUN_DONE;
+	}
 	po.vocab = wordpiece_hash(r->words);
 	po.tokens = r->m->config.vocab;
 	po.bytes = (size_t)r->o->buffer << 20;
 	po.valid = r->o->valid;
+	po.split = r->o->split;
 	t.s = pairs_open(&po);
 	plan(&t);
-	while (next == RUN_GO) {
-		if (pairs_epoch(t.s, r->at.epoch) < 0) {
-			prog_warn(r->p, "the input is a pipe larger than --buffer: one epoch only");
-			next = RUN_DONE;
-			break;
-		}
-		for (uint64_t i = 0; i < r->at.draws; i++)
-			if (!pairs_next(t.s, &skip))
-				prog_fail(
-					r->p, "the input is shorter than when this training began");
-		t.has_held = false;
-		next = epoch(&t);
-		if (next != RUN_GO)
-			break;
-		if (!r->at.draws)
-			prog_fail(r->p, "the input has nothing to train on");
-		r->at.epoch++;
-		r->at.draws = 0;
-		if (r->o->epochs && r->at.epoch >= r->o->epochs)
-			next = RUN_DONE;
-	}
-	if (next == RUN_DONE)
-		validate(&t);
+	check_input(&t);
+	next = epochs(&t);
+	if (next == RUN_DONE && validate(&t) < 0)
+		next = RUN_STOP;
 	if (pairs_skipped(t.s))
 		prog_warn(r->p,
 			"%llu records skipped (empty, without expression, or unknown tokens)",
 			(unsigned long long)pairs_skipped(t.s));
 	run_save_model(r);
-	for (size_t i = 0; i < t.cap; i++) {
-		pack_free(&t.micro[i].pack);
-		mem_free(t.micro[i].row);
-		mem_free(t.micro[i].want);
-		mem_free(t.micro[i].label);
-	}
-	mem_free(t.micro);
-	pairs_free(t.s);
+	if (next == RUN_DONE)
+		keep_checkpoint(r);
+	free_all(&t);
 	return next;
 }

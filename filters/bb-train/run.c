@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "cli/sandbox.h"
 
 static volatile sig_atomic_t stop_asked;
 
@@ -35,9 +36,13 @@ static const char *in_folder(const struct run *r, struct buf *b, const char *nam
 	return buf_text(b);
 }
 
-/* "small", "FILE.json", "layers=6,hidden=384", or several of them: later ones win. */
-static void parse_config(const struct run *r, struct model_config *c)
+/*
+ * "small", "FILE.json", "layers=6,hidden=384", or several of them: later ones win. How many tokens
+ * and classes there are is not known yet.
+ */
+static void parse_config(struct run *r)
 {
+	struct model_config *c = &r->config;
 	static const struct {
 		const char *key;
 		size_t at;
@@ -51,6 +56,7 @@ static void parse_config(const struct run *r, struct model_config *c)
 	char *text = mem_strdup(r->o->config), *save = NULL;
 	struct err e;
 
+	(void)!model_config_named(c, "small");
 	for (char *w = strtok_r(text, ", ", &save); w; w = strtok_r(NULL, ", ", &save)) {
 		char *eq = strchr(w, '='), *end;
 		size_t n = strlen(w), k = 0;
@@ -80,6 +86,12 @@ static void parse_config(const struct run *r, struct model_config *c)
 				w, eq + 1);
 	}
 	mem_free(text);
+	c->vocab = MODEL_SPECIALS;
+	c->head = MODEL_BARE;
+	if (model_config_check(c, &e) < 0)
+		prog_usage(r->p, "--config: %s", e.text);
+	if (c->max_len < 8 || c->types < 2)
+		prog_usage(r->p, "--config: a model must take 8 positions and 2 token types");
 }
 
 static void open_vocab(struct run *r)
@@ -100,37 +112,46 @@ static void open_vocab(struct run *r)
 	buf_free(&b);
 }
 
-static void open_model(struct run *r)
+static void load_model(struct run *r, enum model_head head, uint32_t classes)
 {
 	const struct options *o = r->o;
-	struct model_config c;
 	size_t n = wordpiece_count(r->words);
 	struct buf path = {0};
 	struct err e;
 
-	if (o->init) {
-		r->m = checkpoint_load(o->init, r->nn, o->seed, NULL, &e);
-		if (!r->m)
-			prog_fail(r->p, "%s", e.text);
-		buf_printf(&path, "%s/model.safetensors", o->init);
-		if (prog_content_file(r->p, "init", buf_text(&path)) < 0)
-			prog_fail(r->p, "%s: %s", (char *)path.p, strerror(errno));
-		buf_free(&path);
-		if (r->m->config.vocab != n)
-			prog_fail(r->p, "the vocabulary has %zu tokens, the model in %s has %u", n,
-				o->init, r->m->config.vocab);
+	r->m = checkpoint_load_as(o->init, r->nn, head, classes, o->seed, &e);
+	if (!r->m)
+		prog_fail(r->p, "%s", e.text);
+	buf_printf(&path, "%s/model.safetensors", o->init);
+	if (prog_content_file(r->p, "init", buf_text(&path)) < 0)
+		prog_fail(r->p, "%s: %s", buf_text(&path), strerror(errno));
+	buf_free(&path);
+	if (r->m->config.vocab != n)
+		prog_fail(r->p, "the vocabulary has %zu tokens, the model in %s has %u", n, o->init,
+			r->m->config.vocab);
+	if (r->m->config.max_len < 8 || r->m->config.types < 2)
+		prog_fail(r->p, "%s: the model must take 8 positions and 2 token types", o->init);
+}
+
+static void open_model(struct run *r, enum model_head head, uint32_t classes)
+{
+	size_t n = wordpiece_count(r->words);
+	struct err e;
+
+	if (r->o->init) {
+		load_model(r, head, classes);
 	} else {
-		(void)!model_config_named(&c, "small");
-		parse_config(r, &c);
-		c.vocab = (uint32_t)n;
-		if (model_config_check(&c, &e) < 0)
-			prog_usage(r->p, "--config: %s", e.text);
-		r->m = model_new(r->nn, &c);
-		model_init(r->m, o->seed);
+		r->config.vocab = (uint32_t)n;
+		r->config.head = head;
+		r->config.classes = classes;
+		if (model_config_check(&r->config, &e) < 0)
+			prog_fail(r->p, "%s", e.text);
+		r->m = model_new(r->nn, &r->config);
+	}
+	if (!r->o->init || r->o->scratch) {
+		model_init(r->m, r->o->seed);
 		model_update(r->m);
 	}
-	if (r->m->config.max_len < 8 || r->m->config.types < 2)
-		prog_fail(r->p, "the model must take 8 positions and 2 token types at least");
 }
 
 /* What a training was started with, for comparison: all options that change the weights. */
@@ -140,7 +161,29 @@ static void note_options(struct run *r)
 
 	for (size_t i = 0; i < r->p->content.n; i++)
 		buf_printf(&b, "%s%s", i ? "; " : "", r->p->content.p[i]);
-	r->options_text = buf_text(&b); /* kept to the end of the process */
+	r->options_text = mem_strdup(buf_text(&b));
+	buf_free(&b);
+}
+
+static _Noreturn void other_input(const struct run *r)
+{
+	prog_fail(r->p,
+		"%s: this training began with another input; give the same, another folder, or "
+		"remove its optimizer.safetensors",
+		r->o->folder);
+}
+
+void run_input(struct run *r, const uint8_t digest[HASH_BYTES])
+{
+	struct buf b = {0};
+
+	for (size_t i = 0; i < HASH_BYTES; i++)
+		buf_printf(&b, "%02x", digest[i]);
+	if (r->input && strcmp(r->input, buf_text(&b)) != 0)
+		other_input(r);
+	mem_free(r->input);
+	r->input = mem_strdup(buf_text(&b));
+	buf_free(&b);
 }
 
 static uint64_t number(const json_t *j, const char *key)
@@ -151,12 +194,12 @@ static uint64_t number(const json_t *j, const char *key)
 /* Restores the state in the folder, if there is one. Returns the length of the log then. */
 static uint64_t restore(struct run *r)
 {
+	const char *options, *input;
 	char *text = NULL;
-	const char *options;
 	struct err e;
 	json_t *j;
 	uint64_t log;
-	int got = checkpoint_load_state(r->o->folder, r->m, &r->optim, &text, &e);
+	int got = checkpoint_read_state(r->o->folder, &text, &e);
 
 	if (got < 0)
 		prog_fail(r->p, "%s", e.text);
@@ -171,16 +214,27 @@ static uint64_t restore(struct run *r)
 			"%s: holds a training with other options (%s); give the same, another "
 			"folder, or remove its optimizer.safetensors",
 			r->o->folder, options);
+	input = json_string_value(json_object_get(j, "input"));
+	if (input && r->input && strcmp(input, r->input) != 0)
+		other_input(r);
+	if (input && !r->input)
+		r->input = mem_strdup(input);
+	if (checkpoint_load_state(r->o->folder, r->m, &r->optim, &e) < 0)
+		prog_fail(r->p, "%s", e.text);
 	r->at = (struct place){
 		number(j, "step"), number(j, "epoch"), number(j, "draws"), number(j, "tokens")};
 	r->best = json_number_value(json_object_get(j, "best"));
 	r->best_step = number(j, "best_step");
+	r->judged = number(j, "judged");
 	r->done = json_is_true(json_object_get(j, "done"));
 	log = number(j, "log");
 	json_decref(j);
 	mem_free(text);
-	prog_warn(
-		r->p, "%s: resuming after step %llu", r->o->folder, (unsigned long long)r->at.step);
+	if (r->done)
+		prog_warn(r->p, "%s: this training is complete", r->o->folder);
+	else
+		prog_warn(r->p, "%s: resuming after step %llu", r->o->folder,
+			(unsigned long long)r->at.step);
 	return log;
 }
 
@@ -199,26 +253,37 @@ static void open_log(struct run *r, uint64_t length)
 void run_open(struct run *r)
 {
 	struct sigaction sa = {.sa_handler = on_signal};
+
+	if (!r->o->init)
+		parse_config(r);
+	if (mkdir(r->o->folder, 0777) < 0 && errno != EEXIST)
+		prog_fail(r->p, "%s: cannot make the folder: %s", r->o->folder, strerror(errno));
+	sandbox_enter(r->p);
+	open_vocab(r);
+	r->nn = nn_cpu_open((unsigned)r->p->threads);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+}
+
+void run_model(struct run *r, enum model_head head, uint32_t classes)
+{
 	struct err e;
 	uint64_t log;
 
-	open_vocab(r);
-	r->nn = nn_cpu_open((unsigned)r->p->threads);
-	open_model(r);
+	open_model(r, head, classes);
 	note_options(r);
 	r->optim = optim_new(r->m, (float)r->o->lr);
 	r->optim.decay = (float)r->o->decay;
 	r->optim.clip = (float)r->o->clip;
 	log = restore(r);
-	if (mkdir(r->o->folder, 0777) < 0 && errno != EEXIST)
-		prog_fail(r->p, "%s: cannot make the folder: %s", r->o->folder, strerror(errno));
+	r->began_at = r->shown_at = now();
+	r->began_tokens = r->at.tokens;
+	if (r->done)
+		return;
+	r->m->stop = &stop_asked;
 	if (wordpiece_save(r->words, r->o->folder, &e) < 0)
 		prog_fail(r->p, "%s", e.text);
 	open_log(r, log);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	r->began_at = r->shown_at = now();
-	r->began_tokens = r->at.tokens;
 }
 
 void run_plan(struct run *r, uint64_t tokens, uint64_t longest)
@@ -257,11 +322,16 @@ void run_save_state(struct run *r)
 	buf_printf(&b,
 		"{\n  \"step\": %llu,\n  \"epoch\": %llu,\n  \"draws\": %llu,\n"
 		"  \"tokens\": %llu,\n  \"total\": %llu,\n  \"best\": %.17g,\n"
-		"  \"best_step\": %llu,\n  \"done\": %s,\n  \"log\": %llu,\n  \"options\": ",
+		"  \"best_step\": %llu,\n  \"judged\": %llu,\n  \"done\": %s,\n"
+		"  \"log\": %llu,\n",
 		(unsigned long long)r->at.step, (unsigned long long)r->at.epoch,
 		(unsigned long long)r->at.draws, (unsigned long long)r->at.tokens,
 		(unsigned long long)r->total, r->best, (unsigned long long)r->best_step,
-		r->done ? "true" : "false", (unsigned long long)ftello(r->log));
+		(unsigned long long)r->judged, r->done ? "true" : "false",
+		(unsigned long long)ftello(r->log));
+	if (r->input)
+		buf_printf(&b, "  \"input\": \"%s\",\n", r->input);
+	buf_puts(&b, "  \"options\": ");
 	field_json_text(&b, r->options_text);
 	buf_puts(&b, "\n}\n");
 	if (checkpoint_save_state(r->o->folder, r->m, &r->optim, buf_text(&b), &e) < 0)
@@ -296,6 +366,15 @@ bool run_stopping(void)
 	return stop_asked;
 }
 
+bool run_judge(struct run *r, double score)
+{
+	if (isfinite(score) && r->best_step && score <= r->best)
+		return false;
+	r->best = isfinite(score) ? score : 0;
+	r->best_step = r->at.step;
+	return true;
+}
+
 enum run_next run_step(struct run *r, const struct place *at, double loss, const char *fields)
 {
 	double rate = (double)optim_rate(&r->optim), size = optim_step(&r->optim, r->m);
@@ -320,6 +399,8 @@ int run_close(struct run *r, enum run_next why)
 {
 	double t = now() - r->began_at;
 
+	if (r->done)
+		return EXIT_OK; /* it was when it was opened */
 	r->done = why == RUN_DONE;
 	run_save_state(r);
 	if (isatty(STDERR_FILENO) && !r->p->quiet)
@@ -333,6 +414,8 @@ int run_close(struct run *r, enum run_next why)
 			(unsigned long long)(r->at.tokens - r->began_tokens), t,
 			(double)(r->at.tokens - r->began_tokens) / (t > 0 ? t : 1));
 	fclose(r->log);
+	mem_free(r->input);
+	mem_free(r->options_text);
 	optim_free(&r->optim, r->m);
 	model_free(r->m);
 	r->nn->op->close(r->nn);

@@ -10,16 +10,18 @@
 
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "cli/filter.h"
 #include "nn/checkpoint.h"
 #include "nn/pack.h"
 #include "text/wordpiece.h"
 
 struct options {
-	const char *folder, *config, *task, *init, *vocab, *loss;
-	uint64_t seed, epochs, steps, batch_tokens, warmup, save_every, buffer;
+	const char *folder, *config, *task, *init, *vocab, *loss, *label, *split;
+	uint64_t seed, epochs, steps, batch_tokens, warmup, save_every, buffer, keep;
 	int64_t layer;
 	double lr, decay, clip, mask, valid, temperature;
+	bool scratch;
 };
 
 /* Where in the data a training is. */
@@ -37,10 +39,13 @@ struct run {
 	struct model *m;
 	struct optim optim;
 	struct wordpiece *words;
+	struct model_config config; /* of a new model, without --init */
 	struct place at;
 	uint64_t total;     /* steps there will be, perhaps an estimate: for the learning rate */
-	double best;        /* best validation score of similarity, */
+	double best;        /* best validation score, of pre-training minus the loss, */
 	uint64_t best_step; /* and the step it was reached at; 0: none yet */
+	uint64_t judged;    /* step of the last validation of pre-training */
+	char *input;        /* digest of the whole input as text, NULL until it is known */
 	bool done;          /* the state says that all steps are done */
 	FILE *log;          /* metrics.jsonl */
 	char *options_text; /* what must be equal when resuming */
@@ -51,8 +56,15 @@ struct run {
 
 enum run_next { RUN_GO, RUN_DONE, RUN_STOP };
 
-/* Opens or makes the model, restores a state if the folder has one. Exits on failure. */
+/* Opens folder, vocabulary and device; from here on in the sandbox. Exits on failure. */
 void run_open(struct run *r);
+/*
+ * Opens or makes the model under that head, restores a state if the folder has one. Exits on
+ * failure. After it r->done says whether there is anything left to do.
+ */
+void run_model(struct run *r, enum model_head head, uint32_t classes);
+/* The digest of the whole input is known: exits when the training began with another input. */
+void run_input(struct run *r, const uint8_t digest[HASH_BYTES]);
 /*
  * Sets the schedule of the learning rate, before the first step: --steps or, if that is not given,
  * as many as `tokens` an epoch in samples of at most `longest` tokens will be.
@@ -66,12 +78,22 @@ void run_plan(struct run *r, uint64_t tokens, uint64_t longest);
 enum run_next run_step(struct run *r, const struct place *at, double loss, const char *fields);
 /* Whether a signal asks to stop, or --steps are done. */
 enum run_next run_next(const struct run *r);
-/* Whether a signal asks to stop: a batch may be given up, it will be drawn again. */
+/*
+ * Whether a signal asks to stop: a batch may be given up, it will be drawn again. Passes of the
+ * model then end early with no result, so this is asked after each.
+ */
 bool run_stopping(void);
 /* Adds a line to the log. */
 void run_log(struct run *r, const char *fields);
 /* Saves the model for its users: config.json, model.safetensors. */
 void run_save_model(struct run *r);
+/*
+ * A validation gave this score (higher is better): remembers the best one. Returns whether this is
+ * it; a score that is not a number, for nothing to measure by, always is.
+ */
+bool run_judge(struct run *r, double score);
+/* With --keep: saves the model as checkpoint-STEP as well, and removes what is not to be kept. */
+void keep_checkpoint(struct run *r);
 /* Commits the state. */
 void run_save_state(struct run *r);
 /* Writes what is to be written at the end or when stopped; returns the exit status. */
@@ -80,5 +102,6 @@ int run_close(struct run *r, enum run_next why);
 /* The tasks: train to the end. */
 enum run_next pretrain(struct run *r);
 enum run_next similar(struct run *r);
+enum run_next classify(struct run *r);
 
 #endif

@@ -10,6 +10,7 @@
  * Tokens are small, so all records are kept in memory. All choices are functions of
  * (seed, epoch, draw).
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,14 +18,13 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "filters/bb-train/pairs.h"
-#include "filters/bb-train/run.h"
+#include "filters/bb-train/tune.h"
 #include "nn/loss.h"
 
 enum {
 	MICRO = 8192, /* tokens that go through the model together */
 	TRIES = 16,
 	VALID_MAX = 4000, /* validation units */
-	SEED_ORDER = 0x6f726472,
 	SEED_PAIR = 0x70616972,
 	SEED_VALID = 0x76616c69
 };
@@ -44,7 +44,7 @@ struct side {
 };
 
 struct task {
-	struct run *r;
+	struct tune tune;
 	struct side train, valid;
 	struct map groups; /* text to number */
 	uint64_t skipped, tokens;
@@ -86,7 +86,7 @@ static void sort(struct task *t, struct side *s)
 
 static void add(struct task *t, const struct tokens *k)
 {
-	bool valid = pairs_is_valid(k, t->r->o->valid);
+	bool valid = pairs_is_valid(k, t->tune.r->o->valid, t->tune.r->o->split);
 	struct side *s = valid ? &t->valid : &t->train;
 	struct map_entry *g;
 	struct unit *u;
@@ -100,21 +100,22 @@ static void add(struct task *t, const struct tokens *k)
 	s->u = mem_grow(s->u, &s->cap, s->n + 1, sizeof(*s->u));
 	u = &s->u[s->n++];
 	u->group = (uint32_t)g->value;
-	u->n = (uint32_t)MIN(k->ids.n, (size_t)t->r->m->config.max_len);
+	u->n = (uint32_t)MIN(k->ids.n, (size_t)t->tune.r->m->config.max_len);
 	u->ids = mem_alloc(u->n, sizeof(*u->ids));
 	memcpy(u->ids, k->ids.p, u->n * sizeof(*u->ids));
 }
 
 static void read_all(struct task *t)
 {
-	struct prog *p = t->r->p;
+	struct prog *p = t->tune.r->p;
 	struct stream_reader *in = filter_open(p, &tokens_kind);
-	uint64_t vocab = wordpiece_hash(t->r->words);
+	uint64_t vocab = wordpiece_hash(t->tune.r->words);
+	uint8_t digest[HASH_BYTES];
 	struct tokens k;
 	int got;
 
 	while ((got = stream_read(in, &k)) == 1) {
-		if (!pairs_fits(p, &k, vocab, t->r->m->config.vocab) || !k.ids.n || !k.group ||
+		if (!pairs_fits(p, &k, vocab, t->tune.r->m->config.vocab) || !k.ids.n || !k.group ||
 			!*k.group)
 			t->skipped++;
 		else
@@ -122,6 +123,8 @@ static void read_all(struct task *t)
 	}
 	if (got < 0)
 		prog_fail(p, "%s", stream_error(in));
+	stream_digest(in, digest);
+	run_input(t->tune.r, digest);
 	stream_close(in);
 	if (t->skipped)
 		prog_warn(p, "%llu records skipped (empty, without group, or unknown tokens)",
@@ -132,23 +135,17 @@ static void read_all(struct task *t)
 		prog_fail(p, "no two records to train on have the same group");
 }
 
-/* The anchors in the order of this epoch (Fisher and Yates). */
-static void shuffle(struct task *t, uint64_t epoch)
+/* The anchors in the order of this epoch. */
+static void shuffle(struct tune *tune, uint64_t epoch)
 {
-	struct rng r = rng_new(t->r->o->seed ^ (uint64_t)SEED_ORDER << 32, epoch);
+	struct task *t = (struct task *)tune;
 	struct side *s = &t->train;
 	size_t k = 0;
 
 	for (size_t i = 0; i < s->n; i++)
 		if (s->first[s->u[i].group + 1] - s->first[s->u[i].group] > 1)
 			s->anchor[k++] = (uint32_t)i;
-	for (size_t i = k; i > 1; i--) {
-		size_t j = rng_below(&r, i);
-		uint32_t x = s->anchor[j];
-
-		s->anchor[j] = s->anchor[i - 1];
-		s->anchor[i - 1] = x;
-	}
+	tune_shuffle(s->anchor, k, tune->r->o->seed, epoch);
 }
 
 /* Another unit of the same group. */
@@ -174,7 +171,7 @@ static uint32_t unlike(const struct side *s, uint32_t i, struct rng *r)
 
 static size_t size(const struct task *t, const struct unit *u)
 {
-	return pack_size(t->r->m->config.max_len, u->n, false, 0);
+	return pack_size(t->tune.r->m->config.max_len, u->n, false, 0);
 }
 
 static void put(struct task *t, const struct unit *u)
@@ -191,7 +188,7 @@ static void put(struct task *t, const struct unit *u)
 		p = &t->pack[t->npacks++];
 		pack_reset(p);
 	}
-	pack_add(p, t->r->m->config.max_len, u->ids, u->n, NULL, 0);
+	pack_add(p, t->tune.r->m->config.max_len, u->ids, u->n, NULL, 0);
 	t->group = mem_grow(t->group, &t->cap, t->n + 1, sizeof(*t->group));
 	t->group[t->n++] = u->group;
 }
@@ -202,22 +199,23 @@ static void empty(struct task *t)
 }
 
 /* Draws a batch; `at` is moved to its end. 0 at the end of the epoch. */
-static int gather(struct task *t, struct place *at)
+static int gather(struct tune *tune, struct place *at)
 {
+	struct task *t = (struct task *)tune;
 	const struct side *s = &t->train;
 	size_t tokens = 0;
 
 	empty(t);
 	while (at->draws < s->anchors) {
-		struct rng r = rng_new(
-			t->r->o->seed ^ (uint64_t)SEED_PAIR << 32, at->epoch << 40 | at->draws);
+		struct rng r = rng_new(t->tune.r->o->seed ^ (uint64_t)SEED_PAIR << 32,
+			at->epoch << 40 | at->draws);
 		uint32_t a = s->anchor[at->draws], b;
 		bool yes = t->infonce || (rng_u32(&r) & 1);
 		size_t need;
 
 		b = yes ? alike(s, a, &r) : unlike(s, a, &r);
 		need = size(t, &s->u[a]) + size(t, &s->u[b]);
-		if (tokens && tokens + need > t->r->o->batch_tokens)
+		if (tokens && tokens + need > t->tune.r->o->batch_tokens)
 			break;
 		at->draws++;
 		tokens += need;
@@ -233,19 +231,20 @@ static int gather(struct task *t, struct place *at)
 /* The vectors of all packs, in t->vec. */
 static void embed(struct task *t, bool keep)
 {
-	size_t h = t->r->m->config.hidden, at = 0;
+	size_t h = t->tune.r->m->config.hidden, at = 0;
 
 	t->vec = mem_grow(t->vec, &t->cap_vec, t->n * h, sizeof(*t->vec));
 	for (size_t i = 0; i < t->npacks; i++) {
-		model_embed(t->r->m, pack_batch(&t->pack[i]), t->layer, keep, t->vec + at * h);
+		model_embed(t->tune.r->m, pack_batch(&t->pack[i]), t->layer, keep, t->vec + at * h);
 		at += t->pack[i].seqs;
 	}
 }
 
 /* The loss of the gathered batch, its gradient left in the model. 0, or -1: asked to stop. */
-static int compute(struct task *t, double *out)
+static int compute(struct tune *tune, double *out, struct buf *fields)
 {
-	size_t h = t->r->m->config.hidden, at = 0, pairs = t->n / 2;
+	struct task *t = (struct task *)tune;
+	size_t h = tune->r->m->config.hidden, at = 0, pairs = t->n / 2;
 	double loss = 0;
 
 	/* A pass can be followed by its backward pass only until the next; so with several packs
@@ -254,41 +253,46 @@ static int compute(struct task *t, double *out)
 	t->dvec = mem_grow(t->dvec, &t->cap_dvec, t->n * h, sizeof(*t->dvec));
 	memset(t->dvec, 0, t->n * h * sizeof(*t->dvec));
 	if (t->infonce)
-		loss = loss_infonce(t->n, h, t->vec, t->group, t->r->o->temperature, t->dvec);
+		loss = loss_infonce(t->n, h, t->vec, t->group, t->tune.r->o->temperature, t->dvec);
 	for (size_t i = 0; i < pairs && !t->infonce; i++)
 		loss += loss_cosine_mse(h, t->vec + 2 * i * h, t->vec + (2 * i + 1) * h, t->want[i],
 			1.0 / (double)pairs, t->dvec + 2 * i * h, t->dvec + (2 * i + 1) * h);
-	model_zero_grad(t->r->m);
+	model_zero_grad(t->tune.r->m);
 	for (size_t i = 0; i < t->npacks; i++) {
 		const struct nn_batch *b = pack_batch(&t->pack[i]);
 
+		if (t->npacks > 1)
+			model_embed(tune->r->m, b, t->layer, true, t->vec + at * h);
+		model_embed_back(tune->r->m, b, t->layer, t->dvec + at * h);
+		at += t->pack[i].seqs;
 		if (run_stopping())
 			return -1;
-		if (t->npacks > 1)
-			model_embed(t->r->m, b, t->layer, true, t->vec + at * h);
-		model_embed_back(t->r->m, b, t->layer, t->dvec + at * h);
-		at += t->pack[i].seqs;
 	}
 	*out = loss;
+	buf_printf(fields, "\"loss\":%.6g,\"pairs\":%zu", loss, pairs);
 	return 0;
 }
 
-/* The AUC over one positive and one negative pair for each validation unit; -1 without any. */
-static double validate(struct task *t)
+/* The score is the AUC over one positive and one negative pair for each validation unit. */
+static int validate(struct tune *tune, double *out)
 {
+	struct task *t = (struct task *)tune;
 	const struct side *s = &t->valid;
-	size_t h = t->r->m->config.hidden, n = 0;
+	size_t h = t->tune.r->m->config.hidden, n = 0;
 	float *vec, *score;
 	uint8_t *yes;
 	struct buf b = {0};
 	double auc;
 
+	*out = NAN;
 	if (!s->anchors)
-		return -1;
+		return 0;
 	empty(t);
 	for (size_t i = 0; i < s->n; i++)
 		put(t, &s->u[i]);
 	embed(t, false);
+	if (run_stopping())
+		return -1;
 	vec = t->vec;
 	score = mem_alloc(2 * s->anchors, sizeof(*score));
 	yes = mem_alloc(2 * s->anchors, 1);
@@ -307,48 +311,13 @@ static double validate(struct task *t)
 	mem_free(score);
 	mem_free(yes);
 	buf_printf(&b, "\"step\":%llu,\"valid\":true,\"pairs\":%zu,\"auc\":%.6g",
-		(unsigned long long)t->r->at.step, n, auc);
-	run_log(t->r, buf_text(&b));
+		(unsigned long long)t->tune.r->at.step, n, auc);
+	run_log(t->tune.r, buf_text(&b));
 	buf_free(&b);
-	prog_note(t->r->p, "step %llu: validation AUC %.4f over %zu pairs",
-		(unsigned long long)t->r->at.step, auc, n);
-	return auc;
-}
-
-/* Measures, and saves the model if it is the best yet or there is nothing to measure by. */
-static void judge(struct task *t)
-{
-	struct run *r = t->r;
-	double auc = validate(t);
-
-	if (auc >= 0 && r->best_step && auc <= r->best)
-		return;
-	r->best = auc;
-	r->best_step = r->at.step;
-	run_save_model(r);
-}
-
-static enum run_next epoch(struct task *t)
-{
-	struct run *r = t->r;
-	enum run_next next = run_next(r);
-
-	while (next == RUN_GO) {
-		struct place at = r->at;
-		char fields[64];
-		double loss;
-
-		if (!gather(t, &at))
-			break;
-		at.step++;
-		if (compute(t, &loss) < 0)
-			return RUN_STOP;
-		snprintf(fields, sizeof(fields), "\"loss\":%.6g,\"pairs\":%zu", loss, t->n / 2);
-		next = run_step(r, &at, loss, fields);
-		if (r->o->save_every && at.step % r->o->save_every == 0 && next != RUN_DONE)
-			run_save_state(r);
-	}
-	return next;
+	prog_note(t->tune.r->p, "step %llu: validation AUC %.4f over %zu pairs",
+		(unsigned long long)t->tune.r->at.step, auc, n);
+	*out = auc;
+	return 0;
 }
 
 static void plan(struct task *t)
@@ -361,7 +330,7 @@ static void plan(struct task *t)
 		tokens += n;
 		longest = MAX(longest, n);
 	}
-	run_plan(t->r, tokens, longest);
+	run_plan(t->tune.r, tokens, longest);
 }
 
 static void side_free(struct side *s)
@@ -375,9 +344,21 @@ static void side_free(struct side *s)
 
 enum run_next similar(struct run *r)
 {
-	struct task t = {.r = r, .infonce = strcmp(r->o->loss, "infonce") == 0};
-	enum run_next next = RUN_GO;
+	struct task t = {.tune = {.r = r,
+				 .shuffle = shuffle,
+				 .gather = gather,
+				 .compute = compute,
+				 .validate = validate},
+		.infonce = strcmp(r->o->loss, "infonce") == 0};
+	enum run_next next;
 
+	run_model(r, MODEL_BARE, 0);
+	if (r->done)
+		return RUN_DONE;
+	if (r->o->steps == 0) {
+		run_save_model(r);
+		return RUN_DONE;
+	}
 	if (model_layer(r->m, (long)r->o->layer, &t.layer) < 0)
 		prog_usage(r->p, "--layer %lld: the model has %u layers", (long long)r->o->layer,
 			r->m->config.layers);
@@ -385,19 +366,7 @@ enum run_next similar(struct run *r)
 	plan(&t);
 	prog_note(r->p, "%zu units, %zu with others alike; %zu for validation", t.train.n,
 		t.train.anchors, t.valid.n);
-	while (next == RUN_GO) {
-		shuffle(&t, r->at.epoch);
-		next = epoch(&t);
-		if (next == RUN_STOP)
-			break;
-		judge(&t);
-		if (next == RUN_DONE)
-			break;
-		r->at.epoch++;
-		r->at.draws = 0;
-		if (r->o->epochs && r->at.epoch >= r->o->epochs)
-			next = RUN_DONE;
-	}
+	next = tune(&t.tune);
 	for (size_t i = 0; i < t.cap_packs; i++)
 		pack_free(&t.pack[i]);
 	mem_free(t.pack);

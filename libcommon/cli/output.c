@@ -80,7 +80,6 @@ struct output *output_open(struct prog *p)
 		prog_usage(
 			p, "a stream is binary and stdout is a terminal: pipe it, or use -o FILE");
 	o->w = stream_create(o->fd);
-	o->step = (struct provenance){p->name, BB_VERSION, {p->content.p, p->content.n}};
 	return o;
 }
 
@@ -91,6 +90,10 @@ struct stream_writer *output_stream(struct output *o)
 
 const struct provenance *output_step(struct output *o)
 {
+	struct prog *p = o->p;
+
+	/* Now, not at the start: what a model is becomes known after the output is open. */
+	o->step = (struct provenance){p->name, BB_VERSION, {p->content.p, p->content.n}};
 	return &o->step;
 }
 

@@ -12,6 +12,7 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,8 +34,10 @@ static bool restrict_files(const char *output)
 
 	if (ok && output) {
 		char *copy = mem_strdup(output);
+		struct stat st;
+		bool is_folder = stat(output, &st) == 0 && S_ISDIR(st.st_mode);
 		struct landlock_path_beneath_attr below = {.allowed_access = writing,
-			.parent_fd = open(dirname(copy), O_PATH | O_CLOEXEC)};
+			.parent_fd = open(is_folder ? output : dirname(copy), O_PATH | O_CLOEXEC)};
 
 		ok = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) ==
 		     0;

@@ -14,7 +14,6 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "nn/safetensors.h"
-#include "stream/field.h"
 
 static const struct config_field {
 	const char *key;
@@ -170,6 +169,17 @@ static int make_folder(const char *folder, struct err *e)
 		errno == EEXIST ? "there is a file of that name" : strerror(errno));
 }
 
+/* The text as a JSON string; what is no UTF-8, which no record holds, as an empty one. */
+static void put_json(struct buf *b, const char *text)
+{
+	json_t *j = json_string(text);
+	char *quoted = j ? json_dumps(j, JSON_ENCODE_ANY) : NULL;
+
+	buf_puts(b, quoted ? quoted : "\"\"");
+	free(quoted);
+	json_decref(j);
+}
+
 /* id2label, label2id and what bb-embed needs to know of the classifier. */
 static void print_names(struct buf *b, const struct model *m)
 {
@@ -182,20 +192,20 @@ static void print_names(struct buf *b, const struct model *m)
 	buf_puts(b, "  \"id2label\": {");
 	for (uint32_t i = 0; i < m->config.classes; i++) {
 		buf_printf(b, "%s\n    \"%u\": ", i ? "," : "", i);
-		field_json_text(b, m->class ? m->class[i] : "");
+		put_json(b, m->class ? m->class[i] : "");
 	}
 	buf_puts(b, "\n  },\n  \"label2id\": {");
 	for (uint32_t i = 0; i < m->config.classes; i++) {
 		snprintf(number, sizeof(number), "%u", i);
 		buf_puts(b, i ? ",\n    " : "\n    ");
-		field_json_text(b, m->class ? m->class[i] : number);
+		put_json(b, m->class ? m->class[i] : number);
 		buf_printf(b, ": %s", number);
 	}
 	buf_puts(b, "\n  },\n  \"bb\": {\"task\": ");
-	field_json_text(b, m->task ? m->task : "");
+	put_json(b, m->task ? m->task : "");
 	if (m->label) {
 		buf_puts(b, ", \"label\": ");
-		field_json_text(b, m->label);
+		put_json(b, m->label);
 	}
 	buf_puts(b, "},\n");
 }
@@ -461,27 +471,54 @@ int checkpoint_save_state(const char *folder, const struct model *m, const struc
 	return r;
 }
 
-int checkpoint_load_state(
-	const char *folder, struct model *m, struct optim *o, char **state, struct err *e)
+/* Opens the state in the folder: 1, 0 when there is none, -1. */
+static int open_state(const char *folder, struct safetensors **s, struct err *e)
+{
+	struct buf path = {0};
+	const char *file = in_folder(&path, folder, "optimizer.safetensors");
+	int r = 1;
+
+	*s = NULL;
+	if (access(file, F_OK) < 0 && errno == ENOENT) {
+		r = 0;
+	} else {
+		*s = safetensors_open(file, e);
+		if (!*s)
+			r = -1;
+		else if (!safetensors_meta(*s, "trainer_state") || !safetensors_meta(*s, "step"))
+			r = err_set(e, "%s: not a state of bb-train", file);
+	}
+	if (r < 0) {
+		safetensors_close(*s);
+		*s = NULL;
+	}
+	buf_free(&path);
+	return r;
+}
+
+int checkpoint_read_state(const char *folder, char **state, struct err *e)
+{
+	struct safetensors *s;
+	int r = open_state(folder, &s, e);
+
+	if (r != 1)
+		return r;
+	*state = mem_strdup(safetensors_meta(s, "trainer_state"));
+	safetensors_close(s);
+	return 1;
+}
+
+int checkpoint_load_state(const char *folder, struct model *m, struct optim *o, struct err *e)
 {
 	float *dst[] = {m->param, o->m, o->v};
 	struct buf path = {0};
-	const char *file = in_folder(&path, folder, "optimizer.safetensors"), *text, *step;
+	const char *file = in_folder(&path, folder, "optimizer.safetensors");
 	struct safetensors *s;
-	int r = 0;
+	int r = open_state(folder, &s, e);
 
-	if (access(file, F_OK) < 0 && errno == ENOENT) {
-		buf_free(&path);
-		return 0;
-	}
-	s = safetensors_open(file, e);
-	text = s ? safetensors_meta(s, "trainer_state") : NULL;
-	step = s ? safetensors_meta(s, "step") : NULL;
-	if (!s)
-		r = -1;
-	else if (!text || !step)
-		r = err_set(e, "%s: not a state of bb-train", file);
-	for (size_t i = 0; i < 3 * m->ntensors && r == 0; i++) {
+	if (r == 0)
+		r = err_set(e, "%s: not there", file);
+	for (size_t i = 0; i < 3 * m->ntensors && r == 1; i++) {
 		const struct model_tensor *t = &m->tensor[i % m->ntensors];
 		char name[128];
 
@@ -489,15 +526,12 @@ int checkpoint_load_state(
 		r = load_tensor(s, file, m, t, name, dst[i / m->ntensors], e);
 		if (r == 0)
 			r = err_set(e, "%s: no tensor %s", file, name);
-		else if (r == 1)
-			r = 0;
 	}
-	if (r == 0) {
-		o->step = strtoull(step, NULL, 10);
-		*state = mem_strdup(text);
+	if (r == 1) {
+		o->step = strtoull(safetensors_meta(s, "step"), NULL, 10);
 		model_update(m);
 	}
 	safetensors_close(s);
 	buf_free(&path);
-	return r == 0 ? 1 : -1;
+	return r == 1 ? 0 : -1;
 }

@@ -12,7 +12,10 @@
 
 #include "nn/optim.h"
 
-/* Reads a BertConfig in JSON. 0 or -1. Fields that are missing keep what *c holds. */
+/*
+ * Reads a BertConfig in JSON. 0 or -1. Fields that are missing keep what *c holds. The head follows
+ * from `architectures`; of classes that it does not know it takes MODEL_PRETRAINING.
+ */
 int checkpoint_read_config(const char *path, struct model_config *c, struct err *e) MUST_CHECK;
 
 /* Writes config.json and model.safetensors into the folder, which is made if need be. 0 or -1. */
@@ -23,15 +26,17 @@ int checkpoint_save(const char *folder, const struct model *m, struct err *e) MU
  */
 struct model *checkpoint_load(
 	const char *folder, struct nn *nn, uint64_t seed, size_t *fresh, struct err *e);
+/* The same under another head; a classifier is always fresh. */
+struct model *checkpoint_load_as(const char *folder, struct nn *nn, enum model_head head,
+	uint32_t classes, uint64_t seed, struct err *e);
 
 /* Commits the state of a training; `state` is a JSON object of the trainer's own. 0 or -1. */
 int checkpoint_save_state(const char *folder, const struct model *m, const struct optim *o,
 	const char *state, struct err *e) MUST_CHECK;
-/*
- * Restores it into a model of the same config. 1 with *state (free with mem_free), 0 if the folder
- * has none, -1 on failure.
- */
-int checkpoint_load_state(const char *folder, struct model *m, struct optim *o, char **state,
-	struct err *e) MUST_CHECK;
+/* Its JSON object alone: 1 with *state (free with mem_free), 0 if the folder has none, -1. */
+int checkpoint_read_state(const char *folder, char **state, struct err *e) MUST_CHECK;
+/* Restores it into a model of the same config. 0 or -1. */
+int checkpoint_load_state(
+	const char *folder, struct model *m, struct optim *o, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,22 +1,34 @@
 /*
- * model.h: the BERT encoder (Devlin et al., arXiv 1810.04805) with BinBert's pre-training heads
- * (arXiv 2208.06692, section 3.4).
+ * model.h: the BERT encoder (Devlin et al., arXiv 1810.04805) with BinBert's heads for pre-training
+ * and for classification (arXiv 2208.06692, sections 3.4 and 6.2).
  *
  * All parameters are one flat array with a table of named tensors, and so are gradients and
  * optimiser moments: what works on all of them is one loop. Names and shapes are those of Hugging
- * Face's BertForPreTraining; the decoder is tied to the word embeddings. Post-layer normalisation,
- * GELU (erf), learned positions and token types, no dropout.
+ * Face's classes; the decoder is tied to the word embeddings. Post-layer normalisation, GELU (erf),
+ * learned positions and token types, no dropout.
  *
- * The three uses: model_pretrain (losses and their gradients), model_embed with model_embed_back
- * (one vector per sequence), model_hidden (raw hidden states, for tests and tools).
+ * The uses: model_pretrain and model_classify (losses and their gradients), model_predict
+ * (probabilities), model_embed with model_embed_back (one vector per sequence), model_hidden (raw
+ * hidden states, for tests and tools).
  */
 #ifndef MODEL_H
 #define MODEL_H
+
+#include <signal.h>
 
 #include "nn/nn.h"
 
 /* What the special tokens are in every vocabulary of the suite. */
 enum { MODEL_PAD, MODEL_UNK, MODEL_CLS, MODEL_SEP, MODEL_MASK, MODEL_SPECIALS };
+
+/* What stands on the encoder, in transformers' names. */
+enum model_head {
+	MODEL_PRETRAINING, /* BertForPreTraining: pooler, masked tokens, two classes for SSM */
+	MODEL_BARE,        /* BertModel: pooler */
+	MODEL_SEQUENCES,   /* BertForSequenceClassification: pooler, classes of a sequence */
+	MODEL_TOKENS,      /* BertForTokenClassification: classes of a token; no pooler */
+	MODEL_HEADS,
+};
 
 struct model_config {
 	uint32_t vocab;  /* tokens */
@@ -27,13 +39,25 @@ struct model_config {
 	uint32_t types;        /* token types */
 	float norm_eps;
 	float init_range; /* standard deviation of fresh weights */
+	enum model_head head;
+	uint32_t classes; /* of MODEL_SEQUENCES and MODEL_TOKENS, else 0 */
 };
+
+enum { MODEL_CLASSES_MAX = 1 << 16 };
+
+/* How many classes the head that looks at [CLS] or at tokens has: of SSM two. */
+static inline uint32_t model_classes_of(const struct model_config *c)
+{
+	return c->head == MODEL_PRETRAINING ? 2 : c->classes;
+}
 
 /* The config by its name: tiny (2 layers of 128), small (4 of 256), base (12 of 768, the paper's).
  */
 int model_config_named(struct model_config *c, const char *name) MUST_CHECK;
 /* 0 if a model of this config can be built, else -1 and the reason. */
 int model_config_check(const struct model_config *c, struct err *e) MUST_CHECK;
+/* Floats of the encoder without any head. */
+uint64_t model_config_floats(const struct model_config *c);
 
 struct model_tensor {
 	char name[88]; /* as in BertForPreTraining's state_dict */
@@ -67,8 +91,20 @@ struct model_losses {
 	const uint32_t *ssm_best; /* [S] */
 };
 
+/* What a classifier is to say. */
+struct model_classes {
+	size_t n;             /* MODEL_SEQUENCES: all of the batch; MODEL_TOKENS: any tokens */
+	const uint32_t *row;  /* MODEL_TOKENS: [n] which tokens; else NULL */
+	const uint32_t *want; /* [n] the right classes */
+	float scale;          /* weight of one in the loss */
+};
+
 struct model {
 	struct model_config config;
+	char *task;                        /* what the classifier was trained for, or NULL */
+	char *label;                       /* and which label of the records it says, or NULL */
+	char **class;                      /* [classes] their names, or NULL; owned, as the two */
+	const volatile sig_atomic_t *stop; /* passes end early, with no result, when not 0 */
 	struct nn *nn;
 	struct model_tensor *tensor; /* owned */
 	size_t ntensors;
@@ -78,8 +114,10 @@ struct model {
 	float *wt;      /* prepared matrices, same offsets */
 	float *grad;    /* NULL until the model is trained */
 	struct model_layer *layer;
-	size_t word, pos, type, norm_g, norm_b; /* embeddings */
-	size_t pooler_w, pooler_b, tr_w, tr_b, tr_norm_g, tr_norm_b, dec_b, ssm_w, ssm_b;
+	size_t word, pos, type, norm_g, norm_b;         /* embeddings */
+	size_t pooler_w, pooler_b;                      /* all but MODEL_TOKENS */
+	size_t tr_w, tr_b, tr_norm_g, tr_norm_b, dec_b; /* MODEL_PRETRAINING */
+	size_t cls_w, cls_b;                            /* the classifier, or SSM's */
 	struct model_acts *acts;
 };
 
@@ -90,6 +128,8 @@ void model_free(struct model *m);
 void model_init(struct model *m, uint64_t seed);
 /* Fresh values for one tensor. */
 void model_init_tensor(struct model *m, size_t tensor, uint64_t seed);
+/* Says what the classifier is for; the texts are copied, names is [classes]. */
+void model_name(struct model *m, const char *task, const char *label, const char *const *names);
 const struct model_tensor *model_find(const struct model *m, const char *name);
 /* To be called after every change of the parameters. */
 void model_update(struct model *m);
@@ -101,10 +141,22 @@ void model_pretrain(struct model *m, const struct nn_batch *b, const struct mode
 	bool train, struct model_losses *out);
 
 /*
+ * The sum of the losses of a classifier; if train, the gradient of scale times it is added to
+ * grad. best[n] is the model's, good until its next use.
+ */
+double model_classify(struct model *m, const struct nn_batch *b, const struct model_classes *c,
+	bool train, const uint32_t **best);
+/* p[n,classes]: the probabilities of the classes of the sequences, or of the tokens row[n]. */
+void model_predict(
+	struct model *m, const struct nn_batch *b, size_t n, const uint32_t *row, float *p);
+
+/*
  * vec[S,h]: the mean of all hidden states of each sequence after `layer` layers (0: embeddings).
  * With keep the pass can be followed by model_embed_back with the same batch.
  */
 void model_embed(struct model *m, const struct nn_batch *b, unsigned layer, bool keep, float *vec);
+/* The same without the first and the last token of each, [CLS] and [SEP]; 0 when none is left. */
+void model_embed_inner(struct model *m, const struct nn_batch *b, unsigned layer, float *vec);
 /* Adds to grad what follows from dvec[S,h], the gradient of the vectors. */
 void model_embed_back(struct model *m, const struct nn_batch *b, unsigned layer, const float *dvec);
 

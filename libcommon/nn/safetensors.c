@@ -322,6 +322,16 @@ const struct safetensors_entry *safetensors_find(const struct safetensors *s, co
 	return m ? &s->t[m->value].entry : NULL;
 }
 
+uint64_t safetensors_floats(const struct safetensors *s)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->t[i].width)
+			sum += s->t[i].entry.n;
+	return sum;
+}
+
 /* IEEE 754 binary16 and bfloat16 to binary32. */
 static float widen(uint16_t v, bool half)
 {

@@ -40,6 +40,8 @@ struct safetensors *safetensors_open(const char *path, struct err *e);
 void safetensors_close(struct safetensors *s);
 /* Shape of a tensor (data is NULL), or NULL if there is none of that name. */
 const struct safetensors_entry *safetensors_find(const struct safetensors *s, const char *name);
+/* Floats of all tensors that can be read. */
+uint64_t safetensors_floats(const struct safetensors *s);
 /* Reads the values of a found tensor into out (its n floats). 0 or -1. */
 int safetensors_read(struct safetensors *s, const struct safetensors_entry *t, float *out,
 	struct err *e) MUST_CHECK;

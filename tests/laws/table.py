@@ -83,10 +83,16 @@ USES = {
                     "--steps", "3", "--batch-tokens", "512"], "tokens", "tokens.bb", writes="folder", empty="error"),
         Use("similarity", ["--task", "similarity", "--init", "{fix}/model", "--steps", "2", "--batch-tokens", "512"],
             "tokens", "ftok.bb", writes="folder", empty="error"),
+        Use("classify", ["--task", "classify", "-l", "opt", "--init", "{fix}/model", "--steps", "2", "--batch-tokens",
+                         "512"], "tokens", "ftok.bb", writes="folder", empty="error"),
+        Use("recover", ["--task", "recover", "--init", "{fix}/model", "--steps", "2", "--batch-tokens", "512"],
+            "tokens", "rtok.bb", writes="folder", empty="error"),
     ],
     "bb-embed": [
         stream("embed", ["-m", "{fix}/model"], "tokens", "ftok", "embedding", members=False),
-        stream("layer", ["-m", "{fix}/model", "-l", "-2"], "tokens", "ftok", "embedding", members=False),
+        stream("layer", ["-m", "{fix}/model", "-l", "-2", "--code-only"], "tokens", "ftok", "embedding", members=False),
+        stream("predict", ["-m", "{fix}/opt", "--predict"], "tokens", "ftok", "prediction", members=False),
+        stream("recover", ["-m", "{fix}/recover", "--predict"], "tokens", "rtok", "prediction", members=False),
     ],
     "bb-knn": [
         stream("search", ["-c", "{fix}/emb.bb", "-k", "3"], "embedding", "emb", "match"),

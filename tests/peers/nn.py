@@ -6,14 +6,20 @@ Forward of a random model <= 1e-5, losses and every gradient <= 1e-4 relative, 2
 a folder of transformers loads in bb, a folder of bb loads in transformers with no key missing or
 left over, and gives the same hidden states. Needs torch, transformers, safetensors.
 """
-import os, subprocess, sys, tempfile
+import json, os, subprocess, sys, tempfile
+
+sys.path.pop(0)  # tokenizers.py of this folder is not the package of that name
 
 import torch
+import xxhash
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, BertConfig, BertForPreTraining
+from transformers import (AutoModel, AutoModelForSequenceClassification, AutoModelForTokenClassification,
+                          BertConfig, BertForPreTraining, BertForSequenceClassification,
+                          BertForTokenClassification)
 
 O = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("O", "build")
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BB = os.path.join(O, "bin")
 STEPS = 20
 failed = 0
 
@@ -78,6 +84,108 @@ def optimiser(model):
                               dict(params=flat, weight_decay=0.0)], lr=1e-3)
 
 
+def compare_gradients(model, got):
+    worst, which, seen = 0, "", 0
+    total = sum(p.grad.norm() ** 2 for p in model.parameters()) ** 0.5
+    for n, p in model.named_parameters():
+        g = got[f"grad.{n}"]
+        seen += 1
+        # key biases have no gradient but rounding: measured against the whole gradient then
+        r = ((g - p.grad.flatten()).norm() / max(p.grad.norm(), 1e-4 * total)).item()
+        if r > worst:
+            worst, which = r, n
+    check(f"gradients of {seen} tensors, relative, worst {which}", worst, 1e-4)
+
+
+def compare_classifier(folder, exe, cls, classes, config, lengths):
+    print(cls.__name__)
+    torch.manual_seed(2)
+    model = cls(BertConfig(hidden_dropout_prob=0, attention_probs_dropout_prob=0, initializer_range=0.05,
+                           attn_implementation="eager", num_labels=classes, **config)).train()
+    mdir = os.path.join(folder, cls.__name__)
+    model.save_pretrained(mdir)
+    ids, types, mask, want, label = batch(config["vocab_size"], lengths)
+    want = torch.where(want == -100, want, want % classes)
+    label = label % classes
+    bfile, ofile = os.path.join(mdir, "batch"), os.path.join(mdir, "out")
+    save_file(packed(ids, types, mask, want, label), bfile)
+    subprocess.run([exe, mdir, bfile, ofile, "0"], check=True)
+    got = load_file(ofile)
+    logits = model(input_ids=ids, token_type_ids=types, attention_mask=mask).logits
+    if logits.dim() == 3:
+        rows = want[mask.bool()] != -100
+        logits, label = logits[mask.bool()][rows], want[mask.bool()][rows]
+    p = logits.softmax(-1).detach()
+    check("probabilities", (p.flatten() - got["probabilities"]).abs().max().item(), 1e-5)
+    loss = torch.nn.functional.cross_entropy(logits, label)
+    check("loss, relative", abs(got["loss"][0] - loss).item() / loss.item(), 1e-4)
+    loss.backward()
+    compare_gradients(model, got)
+
+
+def records(n):
+    """Made-up tokens with a label, marks and a question, as a stream of kind tokens."""
+    g = torch.Generator().manual_seed(5)
+    out = []
+    for i in range(n):
+        k = int(torch.randint(2, 9, (1,), generator=g))
+        ids = torch.randint(5, 60, (3 * k,), generator=g).tolist()
+        out.append(json.dumps({
+            "unit": "block", "origin": {"bin": "00" * 16, "file": "f", "fn": hex(i), "name": "", "addr": hex(i)},
+            "labels": {"opt": "O" + str(ids[0] % 3), "answer": str(ids[1] % 4)}, "group": "", "vocab": VOCAB_HASH,
+            "cut": 0, "ids": ids, "starts": list(range(0, 3 * k, 3)),
+            "marks": [2 if j == k - 1 else ids[3 * j] & 1 for j in range(k)], "eids": [7, 8, 9], "elens": [2, 1]}))
+    return subprocess.run([BB + "/bb-cat", "--from-json", "tokens"], input="\n".join(out).encode(),
+                          capture_output=True, check=True).stdout
+
+
+def folders(folder):
+    """What bb-train writes for each task opens in transformers with no key missing or left over, and says the same."""
+    global VOCAB_HASH
+    vocab = os.path.join(folder, "vocab.txt")
+    with open(vocab, "w") as f:
+        f.write("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n" + "".join(f"t{i}\n" for i in range(60)))
+    with open(vocab, "rb") as f:
+        VOCAB_HASH = "0x%x" % xxhash.xxh3_64(f.read()).intdigest()
+    tokens = records(120)
+    config = ["--vocab", vocab, "--config", "layers=2,hidden=32,heads=2,intermediate=64,max_len=64", "--steps", "8",
+              "--batch-tokens", "512", "--lr", "5e-3", "-q"]
+    rows = [json.loads(x) for x in subprocess.run([BB + "/bb-cat", "-j"], input=tokens, capture_output=True,
+                                                  check=True).stdout.splitlines()]
+    for task, cls, more in (("elm", BertForPreTraining, []), ("similarity", AutoModel, ["--steps", "0"]),
+                            ("classify", AutoModelForSequenceClassification, ["--label", "opt"]),
+                            ("execute", AutoModelForSequenceClassification, []),
+                            ("recover", AutoModelForTokenClassification, [])):
+        print("a folder of --task", task)
+        d = os.path.join(folder, "task-" + task)
+        subprocess.run([BB + "/bb-train", "--task", task, *config, *more, "-o", d], input=tokens, check=True)
+        model, info = cls.from_pretrained(d, output_loading_info=True)
+        check(f"keys missing or left over in {type(model).__name__}",
+              len(info["missing_keys"]) + len(info["unexpected_keys"]) + len(info["mismatched_keys"]), 0)
+        if task in ("elm", "similarity"):
+            continue
+        said = subprocess.run(f"{BB}/bb-embed -m {d} --predict | {BB}/bb-cat -j", shell=True, input=tokens,
+                              capture_output=True, check=True).stdout.splitlines()
+        said = [json.loads(x) for x in said]
+        want, classes = [], None
+        for r in rows:
+            ids, types, at = [2, *r["ids"], 3], None, None
+            if task == "execute":
+                ids += [7, 8, 3, 9, 3]
+            if task == "recover":
+                ids = [2, *r["ids"][:-3], 4, *r["ids"][-3:], 4, 3]
+                at = [1 + s for s in r["starts"][:-1]]
+            types = [0] * (len(ids) - (5 if task == "execute" else 0)) + [1] * (5 if task == "execute" else 0)
+            with torch.no_grad():
+                p = model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types])).logits[0].softmax(-1)
+            want += [p[i] for i in at] if at else [p]
+        check("predictions", abs(len(said) - len(want)), 0)
+        check("probabilities", max((torch.tensor(s["scores"]) - w).abs().max().item() for s, w in zip(said, want)),
+              1e-5)
+        check("class names", sum(s["classes"] != [model.config.id2label[i] for i in range(len(s["classes"]))]
+                                 for s in said), 0)
+
+
 def compare(folder, exe, name, config, lengths):
     print(name)
     torch.manual_seed(1)
@@ -110,16 +218,7 @@ def compare(folder, exe, name, config, lengths):
     check("ELM loss, relative", abs(got["losses"][0] - elm).item() / elm.item(), 1e-4)
     check("SSM loss, relative", abs(got["losses"][1] - ssm).item() / ssm.item(), 1e-4)
     (elm + ssm).backward()
-    worst, which, seen = 0, "", 0
-    total = sum(p.grad.norm() ** 2 for p in model.parameters()) ** 0.5
-    for n, p in model.named_parameters():
-        g = got[f"grad.{n}"]
-        seen += 1
-        # key biases have no gradient but rounding: measured against the whole gradient then
-        r = ((g - p.grad.flatten()).norm() / max(p.grad.norm(), 1e-4 * total)).item()
-        if r > worst:
-            worst, which = r, n
-    check(f"gradients of {seen} tensors, relative, worst {which}", worst, 1e-4)
+    compare_gradients(model, got)
 
     opt = optimiser(model)
     track = []
@@ -157,5 +256,10 @@ with tempfile.TemporaryDirectory() as folder:
     compare(folder, exe, "even", dict(vocab_size=1000, hidden_size=192, num_hidden_layers=4,
             num_attention_heads=3, intermediate_size=768, max_position_embeddings=512),
             [12, 127, 31, 33, 200, 64, 5, 90])
+    small = dict(vocab_size=97, hidden_size=60, num_hidden_layers=3, num_attention_heads=5,
+                 intermediate_size=100, max_position_embeddings=80)
+    compare_classifier(folder, exe, BertForSequenceClassification, 2, small, [1, 7, 33, 64, 20])
+    compare_classifier(folder, exe, BertForTokenClassification, 5, small, [1, 7, 33, 64, 20])
+    folders(folder)
 print("failed" if failed else "all within limits")
 sys.exit(failed > 0)

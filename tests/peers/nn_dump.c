@@ -5,6 +5,7 @@
  *
  * BATCH is a safetensors file of whole numbers (cu ids types row want label), OUT gets hidden
  * states, losses, every gradient, pooled vectors and, in OUT.model, the model after STEPS steps.
+ *For a model with a classifier: the probabilities, its loss and every gradient.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,32 @@ static float *copy(const float *p, size_t n)
 	return memcpy(mem_alloc(n, sizeof(*p)), p, n * sizeof(*p));
 }
 
+static void put_gradients(const struct model *m)
+{
+	float *grad = copy(m->grad, m->nparam);
+
+	for (size_t i = 0; i < m->ntensors; i++)
+		put("grad.", m->tensor[i].name, m->tensor[i].n, grad + m->tensor[i].at);
+}
+
+static void classifier(struct model *m, const struct nn_batch *b, const struct model_targets *t)
+{
+	bool by_token = m->config.head == MODEL_TOKENS;
+	struct model_classes c = {by_token ? t->masked : b->seqs, by_token ? t->row : NULL,
+		by_token ? t->want : t->label, 0};
+	float *p = mem_alloc(c.n * m->config.classes, sizeof(*p));
+	float *loss = mem_alloc(1, sizeof(*loss));
+	const uint32_t *best;
+
+	c.scale = 1.0f / (float)c.n;
+	model_predict(m, b, c.n, c.row, p);
+	put("", "probabilities", c.n * m->config.classes, p);
+	model_zero_grad(m);
+	*loss = (float)(model_classify(m, b, &c, true, &best) / (double)c.n);
+	put("", "loss", 1, loss);
+	put_gradients(m);
+}
+
 int main(int argc, char **argv)
 {
 	struct nn *nn = nn_cpu_open(0);
@@ -73,7 +100,7 @@ int main(int argc, char **argv)
 	uint32_t *types, *pos;
 	uint8_t *t8;
 	size_t n, h;
-	float *x, *grad, sums[2], *track;
+	float *x, sums[2], *track;
 	long steps = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
 
 	if (!s)
@@ -97,6 +124,12 @@ int main(int argc, char **argv)
 	t.label = numbers(s, "label", &n);
 	t.elm_scale = 1.0f / (float)t.masked;
 	t.ssm_scale = 1.0f / (float)b.seqs;
+	if (m->config.classes) {
+		classifier(m, &b, &t);
+		if (safetensors_write(argv[3], out, nout, NULL, 0, &e) < 0)
+			fail();
+		return 0;
+	}
 	for (unsigned k = 0; k <= m->config.layers; k++) {
 		char name[32];
 
@@ -113,9 +146,7 @@ int main(int argc, char **argv)
 	sums[0] = (float)(l.elm / (double)t.masked);
 	sums[1] = (float)(l.ssm / (double)b.seqs);
 	put("", "losses", 2, sums);
-	grad = copy(m->grad, m->nparam);
-	for (size_t i = 0; i < m->ntensors; i++)
-		put("grad.", m->tensor[i].name, m->tensor[i].n, grad + m->tensor[i].at);
+	put_gradients(m);
 	o = optim_new(m, 1e-3f);
 	track = mem_alloc((size_t)steps + 1, sizeof(*track));
 	for (long i = 0; i < steps; i++) {

@@ -22,7 +22,7 @@ static const char *in(const char *name)
 	return path;
 }
 
-static struct model_config config = {50, 24, 2, 2, 40, 32, 2, 1e-12f, 0.05f};
+static struct model_config config = {50, 24, 2, 2, 40, 32, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0};
 
 static void round_trip(struct nn *nn)
 {
@@ -34,7 +34,8 @@ static void round_trip(struct nn *nn)
 
 	model_init(m, 1);
 	model_update(m);
-	CHECK(checkpoint_load_state(folder, m, &o, &state, &e) == 0);
+	CHECK(checkpoint_read_state(folder, &state, &e) == 0);
+	CHECK(checkpoint_load_state(folder, m, &o, &e) < 0);
 	CHECK(checkpoint_save(folder, m, &e) == 0);
 	q = checkpoint_load(folder, nn, 0, &fresh, &e);
 	CHECK(q != NULL && fresh == 0);
@@ -48,7 +49,8 @@ static void round_trip(struct nn *nn)
 	CHECK(checkpoint_save_state(folder, m, &o, "{\"epoch\": 3}", &e) == 0);
 	if (q) {
 		p = optim_new(q, 1);
-		CHECK(checkpoint_load_state(folder, q, &p, &state, &e) == 1);
+		CHECK(checkpoint_read_state(folder, &state, &e) == 1);
+		CHECK(checkpoint_load_state(folder, q, &p, &e) == 0);
 		CHECK(state && strcmp(state, "{\"epoch\": 3}") == 0 && p.step == 1);
 		CHECK(memcmp(q->param, m->param, m->nparam * sizeof(float)) == 0);
 		CHECK(memcmp(p.m, o.m, m->nparam * sizeof(float)) == 0);
@@ -136,6 +138,42 @@ static void damaged(struct nn *nn)
 	model_free(m);
 }
 
+/* Every head is written and read; a folder is opened under another one. */
+static void heads(struct nn *nn)
+{
+	static const char *const names[] = {"gcc", "cl\"ang", "icc"};
+	struct model_config c = config;
+	struct err e = {""};
+	struct model *m, *q;
+	size_t fresh;
+
+	for (int head = 0; head < MODEL_HEADS; head++) {
+		c.head = (enum model_head)head;
+		c.classes = head >= MODEL_SEQUENCES ? 3 : 0;
+		m = model_new(nn, &c);
+		model_init(m, 4);
+		if (c.classes)
+			model_name(m, "classify", "compiler", names);
+		CHECK(checkpoint_save(folder, m, &e) == 0);
+		q = checkpoint_load(folder, nn, 0, &fresh, &e);
+		CHECK(q && fresh == 0 && q->nparam == m->nparam &&
+			memcmp(q->param, m->param, m->nparam * sizeof(float)) == 0);
+		CHECK(q && memcmp(&q->config, &c, sizeof(c)) == 0);
+		if (q && c.classes) {
+			CHECK(strcmp(q->task, "classify") == 0 &&
+				strcmp(q->label, "compiler") == 0);
+			for (int i = 0; i < 3; i++)
+				CHECK(strcmp(q->class[i], names[i]) == 0);
+		}
+		model_free(q);
+		q = checkpoint_load_as(folder, nn, MODEL_TOKENS, 2, 7, &e);
+		CHECK(q && q->config.head == MODEL_TOKENS && q->config.classes == 2);
+		CHECK(q && memcmp(q->param, m->param, m->layer[0].down_w * sizeof(float)) == 0);
+		model_free(q);
+		model_free(m);
+	}
+}
+
 /* Half precision as transformers may write it. */
 static void halves(void)
 {
@@ -172,6 +210,7 @@ int main(void)
 
 	CHECK(mkdtemp(folder) != NULL);
 	round_trip(nn);
+	heads(nn);
 	hostile();
 	halves();
 	damaged(nn);

@@ -118,7 +118,7 @@ static const unsigned len[12] = {3, 64, 17, 1, 130, 2, 33, 127, 31, 512, 16, 65}
 /* A sequence's vector has the same bits alone and among any others. */
 static void packing(uint32_t h, uint32_t heads, uint32_t f)
 {
-	struct model_config c = {500, h, 2, heads, f, 512, 2, 1e-12f, 0.05f};
+	struct model_config c = {500, h, 2, heads, f, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0};
 	struct nn *nn = nn_cpu_open(2);
 	struct model *m = model_new(nn, &c);
 	struct data *d = mem_alloc(1, sizeof(*d));
@@ -143,7 +143,7 @@ static void packing(uint32_t h, uint32_t heads, uint32_t f)
 /* Three steps of training with that many threads; returns the parameters. */
 static float *train(unsigned threads, size_t *n, double *first, double *last)
 {
-	struct model_config c = {300, 48, 2, 4, 100, 512, 2, 1e-12f, 0.05f};
+	struct model_config c = {300, 48, 2, 4, 100, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0};
 	struct nn *nn = nn_cpu_open(threads);
 	struct model *m = model_new(nn, &c);
 	struct optim o = optim_new(m, 1e-3f);

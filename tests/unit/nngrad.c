@@ -21,6 +21,8 @@ static uint32_t ids[77], pos[77], row[20], want[20], label[S];
 static uint8_t types[77];
 static const struct nn_batch batch = {
 	.tokens = 77, .seqs = S, .longest = 35, .cu = cu, .ids = ids, .pos = pos, .types = types};
+static const uint32_t kind[S] = {2, 0, 1, 2, 2};
+static uint32_t part[20];
 static const uint32_t group[S] = {0, 1, 0, 2, 1};
 
 static void fill(void)
@@ -38,10 +40,14 @@ static void fill(void)
 	for (unsigned i = 0; i < 20; i++) {
 		row[i] = i * 3 + 2;
 		want[i] = (uint32_t)rng_below(&r, V);
+		part[i] = want[i] & 1;
 	}
 }
 
-/* The losses under test: 0 pre-training, 1 cosine MSE of pairs, 2 InfoNCE. */
+/*
+ * The losses under test: 0 pre-training, 1 cosine MSE of pairs, 2 InfoNCE, 3 classes of sequences,
+ * 4 classes of tokens.
+ */
 static double loss(struct model *m, int what, bool train)
 {
 	static const struct model_targets t = {
@@ -50,6 +56,14 @@ static double loss(struct model *m, int what, bool train)
 	float vec[S * H], dvec[S * H];
 	double v = 0;
 
+	if (what >= 3) {
+		struct model_classes c = {.n = what == 3 ? S : 20, .want = what == 3 ? kind : part};
+		const uint32_t *best;
+
+		c.row = what == 3 ? NULL : row;
+		c.scale = 0.2f;
+		return model_classify(m, &batch, &c, train, &best) * (double)c.scale;
+	}
 	if (what == 0) {
 		model_pretrain(m, &batch, &t, train, &l);
 		return l.elm * (double)0.05f + l.ssm * (double)0.2f;
@@ -117,14 +131,12 @@ static void check(struct model *m, int what)
 	printf("loss %d: worst relative difference %.4f\n", what, worst);
 }
 
-int main(void)
+static void check_head(struct nn *nn, enum model_head head, uint32_t classes, int from, int to)
 {
-	struct model_config c = {V, H, 2, 3, 40, 64, 2, 1e-12f, 0.25f};
-	struct nn *nn = nn_cpu_open(2);
+	struct model_config c = {V, H, 2, 3, 40, 64, 2, 1e-12f, 0.25f, head, classes};
 	struct model *m = model_new(nn, &c);
 	struct err e;
 
-	fill();
 	CHECK(model_config_check(&c, &e) == 0);
 	model_init(m, 3);
 	for (size_t i = 0; i < m->ntensors; i++) { /* biases and gains away from 0 and 1 */
@@ -134,9 +146,19 @@ int main(void)
 			m->param[m->tensor[i].at + k] += 0.2f * rng_normal(&r);
 	}
 	model_update(m);
-	for (int what = 0; what < 3; what++)
+	for (int what = from; what < to; what++)
 		check(m, what);
 	model_free(m);
+}
+
+int main(void)
+{
+	struct nn *nn = nn_cpu_open(2);
+
+	fill();
+	check_head(nn, MODEL_PRETRAINING, 0, 0, 3);
+	check_head(nn, MODEL_SEQUENCES, 3, 3, 4);
+	check_head(nn, MODEL_TOKENS, 2, 4, 5);
 	nn->op->close(nn);
 	return unit_done();
 }
