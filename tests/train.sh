@@ -62,6 +62,32 @@ records() {
 	}' | "$bin/bb-cat" --from-json tokens
 }
 
+# questions N SEED: code as above; label kind is what the first token says, answer copies a number of
+# the question, marks say which instructions share the last one's first token.
+questions() {
+	awk -v n="$1" -v seed="$2" -v hash="$hash" 'BEGIN {
+		srand(seed)
+		for (i = 0; i < n; i++) {
+			len = 3 * (3 + int(rand() * 6)); ids = ""; starts = ""; marks = ""
+			last = 10 + int(rand() * 3)
+			for (k = 0; k < len; k += 3) {
+				a = k + 3 == len ? last : 10 + int(rand() * 3)
+				ids = ids (k ? "," : "") a "," 100 + int(rand() * 20) "," 210
+				starts = starts (k ? "," : "") k
+				marks = marks (k ? "," : "") (k + 3 == len ? 2 : a == last)
+				if (!k)
+					kind = "k" a
+			}
+			v = int(rand() * 4)
+			printf "{\"unit\":\"block\",\"origin\":{\"bin\":\"00000000000000000000000000000000\","
+			printf "\"file\":\"f\",\"fn\":\"0x%x\",\"name\":\"\",\"addr\":\"0x%x\"},", i, i
+			printf "\"labels\":{\"answer\":\"%d\",\"kind\":\"%s\"},\"group\":\"\",\"vocab\":\"%s\",", v, kind, hash
+			printf "\"ids\":[%s],\"starts\":[%s],\"marks\":[%s],\"eids\":[7,%d,9],\"elens\":[2,1]}\n", ids,
+				starts, marks, 300 + v
+		}
+	}' | "$bin/bb-cat" --from-json tokens
+}
+
 records 1500 0 $hash >pairs.tok
 records 400 1 $hash >groups.tok
 records 5 0 0x1 >foreign.tok
@@ -101,6 +127,21 @@ check "resumes after SIGTERM" train term pairs.tok
 check "same weights after SIGTERM" same one term model.safetensors
 check "same log after SIGTERM" same one term metrics.jsonl
 
+# The same training on other input is another one.
+exec=exec train input pairs.tok &
+pid=$!
+while [ ! -s input/metrics.jsonl ]; do
+	kill -0 $pid || break
+	sleep 0.02
+done
+kill -TERM $pid
+wait $pid || true
+records 1400 0 $hash >fewer.tok
+check "other input is refused" status 1 train input fewer.tok
+check "says so" grep -q 'another input' err
+check "the same input is not" train input pairs.tok
+check "and gives the same weights" same one input model.safetensors
+
 # SIGKILL at several moments.
 for lines in 3 9 16; do
 	exec=exec train kill pairs.tok 2>err &
@@ -124,6 +165,35 @@ for loss in mse infonce; do
 	check "AUC of $loss" awk -F'"auc":' '/auc/ { a = $2 + 0; if (!n++) first = a
 		if (a > best) best = a } END { exit !(best > 0.8) }' tuned-$loss/metrics.jsonl
 done
+
+# Classifiers learn what they are shown, and say it of records they have not seen.
+questions 600 1 >ask.tok
+questions 100 2 >unseen.tok
+accuracy() { # accuracy LIMIT FOLDER: over the unseen records
+	"$bin/bb-embed" -m "$2" --predict unseen.tok | "$bin/bb-eval" -j |
+		awk -v limit="$1" -F'"accuracy":' '{ exit !($2 + 0 >= limit) }'
+}
+for task in "classify --label kind" execute recover; do
+	name=${task%% *}
+	check "$name trains" "$bin/bb-train" -q --task $task --init one --epochs 30 --lr 1e-3 --keep 2 \
+		--batch-tokens 1000 --valid 0.2 -o $name ask.tok
+	check "$name learns" accuracy 0.9 $name
+	check "$name has chosen by accuracy" grep -q '"valid":true.*"acc":' $name/metrics.jsonl
+done
+best=$(sed -n 's/.*"best_step": \([0-9]*\).*/\1/p' recover/trainer_state.json)
+last=$(sed -n 's/.*"step": \([0-9]*\).*/\1/p' recover/trainer_state.json | head -n 1)
+check "--keep keeps the best" same recover recover/checkpoint-$best model.safetensors
+check "--keep keeps the last" [ -s recover/checkpoint-$last/config.json ]
+check "--keep removes the others" [ "$(ls -d recover/checkpoint-* | wc -l)" -le 3 ]
+check "what is kept is a model" sh -c "'$bin/bb-embed' -m recover/checkpoint-$best --predict unseen.tok >out"
+check "--scratch starts anew" "$bin/bb-train" -q --task classify --label kind --init one --scratch --steps 1 \
+	--lr 1e-9 -o scratch ask.tok
+check "and takes no weights" status 1 same one scratch model.safetensors
+check "no label of that name" status 1 "$bin/bb-train" -q --task classify --label none --init one -o x1 ask.tok
+check "no label" status 2 "$bin/bb-train" -q --task classify --init one -o x2 ask.tok
+check "no marks" status 1 "$bin/bb-train" -q --task recover --init one -o x3 groups.tok
+check "no classifier" status 1 "$bin/bb-embed" -m one --predict unseen.tok
+check "says so" grep -q classifier err
 
 # A vector depends on its sequence alone.
 "$bin/bb-embed" -m one -t 1 groups.tok | "$bin/bb-cat" -j >a
