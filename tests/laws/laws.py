@@ -218,7 +218,7 @@ class Filter:
         page = os.path.join(TOP, "man", self.name + ".1")
         if not self.test("L7 man page is there", os.path.exists(page), page):
             return
-        text = run(["sh", "-c", 'mandoc -T ascii "$1" | col -b', "sh", page]).out.decode()
+        text = re.sub(".\b", "", run(["mandoc", "-T", "ascii", page]).out.decode())  # no overstriking
         told = set()
         for m in re.finditer(r"^ +(-\S, )?(--[a-z0-9-]+)", text, re.M):
             told.update(o.strip(", ") for o in m.groups() if o)
