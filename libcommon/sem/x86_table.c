@@ -246,7 +246,7 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	[X86_FABS] = {x86_x87_sign, 1}, [X86_FSQRT] = {x86_x87_unary, 1},
 	[X86_FRNDINT] = {x86_x87_unary, 1}, [X86_FSIN] = {x86_x87_unary, 1},
 	[X86_FCOS] = {x86_x87_unary, 1}, [X86_F2XM1] = {x86_x87_unary, 1},
-	
+
 	[X86_FXTRACT] = {x86_x87_unary, 2}, [X86_FSCALE] = {x86_x87_binary, 0},
 	[X86_FPREM] = {x86_x87_binary, 0}, [X86_FPREM1] = {x86_x87_binary, 0},
 	[X86_FYL2X] = {x86_x87_binary, 1}, [X86_FYL2XP1] = {x86_x87_binary, 1},
