@@ -57,7 +57,7 @@ static void add_ref(struct body *b, const struct image_ref *r)
 	b->nrefs++;
 }
 
-static bool is_branch(const struct insn *i)
+static bool is_branch(const struct insn_brief *i)
 {
 	return i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND;
 }
@@ -70,14 +70,15 @@ static bool is_no_return(const struct image *im, const struct image_ref *r)
 }
 
 /* A branch to an address: inside the function its offset is kept in flow.target for now. */
-static void branch_to(struct builder *w, const struct insn *i, uint64_t next, struct image_ref r)
+static void branch_to(
+	struct builder *w, const struct insn_brief *i, uint64_t next, struct image_ref r)
 {
 	struct cfg_insn *c = &w->b->flow[w->b->ninsns];
 	bool inside = r.kind == REF_CALL && r.target >= w->f->addr && r.target < w->f->end;
 
 	if (inside && i->flow != INSN_CALL) {
 		c->target = (uint32_t)(r.target - w->f->addr);
-		if (i->op[0].kind == INSN_OP_REL && next + (uint64_t)i->op[0].imm == r.target)
+		if ((i->has & INSN_HAS_REL) && next + (uint64_t)i->imm == r.target)
 			return; /* bytes and edges say it: a reference would only cost space */
 		r = (struct image_ref){REF_JUMP, r.target, ""};
 	}
@@ -87,7 +88,7 @@ static void branch_to(struct builder *w, const struct insn *i, uint64_t next, st
 }
 
 /* Whether the immediates of this instruction may be addresses in a file that is not movable. */
-static bool takes_address(const struct insn *i)
+static bool takes_address(const struct insn_brief *i)
 {
 	switch (i->mn) {
 	case X86_MOV:
@@ -100,21 +101,15 @@ static bool takes_address(const struct insn *i)
 	}
 }
 
-static void memory_operand(
-	struct builder *w, const struct insn *i, const struct insn_op *o, uint64_t next)
+static void memory_operand(struct builder *w, const struct insn_brief *i, uint64_t next)
 {
-	struct image_ref r = {.name = ""};
-	uint64_t addr = (uint64_t)o->mem.disp;
+	bool rip = i->has & INSN_HAS_RIP;
+	uint64_t addr = (uint64_t)i->disp + (rip ? next : 0);
+	struct image_ref r;
 
-	if (o->mem.seg == X86_FS || o->mem.seg == X86_GS)
+	if (!rip && w->im->elf->movable)
 		return;
-	if (o->mem.base == X86_RIP)
-		addr += next;
-	else if (w->im->elf->movable)
-		return;
-	if (i->mn == X86_LEA)
-		r = image_address(w->im, addr);
-	else if (o->mem.base == X86_RIP && o->mem.index == X86_NOREG)
+	if (rip && i->mn != X86_LEA)
 		r = image_slot(w->im, addr, is_branch(i));
 	else
 		r = image_address(w->im, addr);
@@ -124,33 +119,29 @@ static void memory_operand(
 		add_ref(w->b, &r);
 }
 
-static void operands(struct builder *w, const struct insn *i, uint64_t next)
+static void operands(struct builder *w, const struct insn_brief *i, uint64_t next)
 {
-	for (unsigned k = 0; k < i->nops; k++) {
-		const struct insn_op *o = &i->op[k];
+	if (i->has & INSN_HAS_REL) {
+		uint64_t target = next + (uint64_t)i->imm;
 
-		if (o->kind == INSN_OP_REL) {
-			uint64_t target = next + (uint64_t)o->imm;
+		if (target >= w->f->addr && target < w->f->end)
+			branch_to(w, i, next,
+				(struct image_ref){
+					REF_CALL, target, target == w->f->addr ? w->f->name : ""});
+		else
+			branch_to(w, i, next, image_code(w->im, target));
+	}
+	if (i->has & (INSN_HAS_RIP | INSN_HAS_ABS))
+		memory_operand(w, i, next);
+	if ((i->has & INSN_HAS_IMM) && !w->im->elf->movable && takes_address(i)) {
+		struct image_ref r = image_address(w->im, (uint64_t)i->imm);
 
-			if (target >= w->f->addr && target < w->f->end)
-				branch_to(w, i, next,
-					(struct image_ref){REF_CALL, target,
-						target == w->f->addr ? w->f->name : ""});
-			else
-				branch_to(w, i, next, image_code(w->im, target));
-		} else if (o->kind == INSN_OP_MEM) {
-			memory_operand(w, i, o, next);
-		} else if (o->kind == INSN_OP_IMM && !w->im->elf->movable && o->size >= 4 &&
-			   takes_address(i)) {
-			struct image_ref r = image_address(w->im, (uint64_t)o->imm);
-
-			add_ref(w->b, &r);
-		}
+		add_ref(w->b, &r);
 	}
 }
 
 /* The relocations inside an instruction of an object file. Whether there were any. */
-static bool relocations(struct builder *w, const struct insn *i, uint64_t at, uint64_t next)
+static bool relocations(struct builder *w, const struct insn_brief *i, uint64_t at, uint64_t next)
 {
 	const struct elf *f = w->im->elf;
 	bool any = false;
@@ -172,41 +163,55 @@ static bool relocations(struct builder *w, const struct insn *i, uint64_t at, ui
 }
 
 /* Jumps that may go through a table: to a register, or to memory with an index. */
-static void note_jump(struct body *b, const struct insn *i, size_t at)
+static void note_jump(struct body *b, const struct insn_brief *i, size_t at)
 {
-	const struct insn_op *o = &i->op[0];
-
-	if (i->flow != INSN_JUMP || i->nops != 1)
-		return;
-	if (o->kind != INSN_OP_REG && (o->kind != INSN_OP_MEM || o->mem.index == X86_NOREG))
+	if (i->flow != INSN_JUMP || !(i->has & (INSN_HAS_REG | INSN_HAS_INDEX)))
 		return;
 	b->jumps = mem_grow(b->jumps, &b->cap_jumps, b->njumps + 1, sizeof(*b->jumps));
 	b->jumps[b->njumps++] = (struct tables_jump){(uint32_t)b->ninsns, (uint32_t)at};
 }
 
-static void decode(struct builder *w, struct insn_decoder *d)
+/* The next instruction, at the offset; i is NULL for a byte that is none. */
+static void add_insn(struct builder *w, size_t at, const struct insn_brief *i)
+{
+	struct body *b = w->b;
+	uint64_t addr = w->f->addr + at;
+
+	if (b->ninsns == b->cap_insns) {
+		size_t cap = b->ninsns ? 2 * b->ninsns : 256;
+
+		b->len = mem_realloc(b->len, cap, sizeof(*b->len));
+		b->flow = mem_realloc(b->flow, cap, sizeof(*b->flow));
+		b->cap_insns = cap;
+	}
+	b->flow[b->ninsns] = (struct cfg_insn){CFG_NOWHERE, i ? i->flow : INSN_FALL};
+	b->index_at[at] = (uint32_t)b->ninsns;
+	b->len[b->ninsns] = i ? i->len : 1;
+	if (i && (i->has || w->im->elf->object)) {
+		if (!w->im->elf->object || !relocations(w, i, addr, addr + i->len))
+			operands(w, i, addr + i->len);
+		note_jump(b, i, at);
+	}
+	b->ninsns++;
+}
+
+/* n bytes are there from the start of the function on, more than are its own. */
+static void decode(struct builder *w, struct insn_decoder *d, size_t n)
 {
 	struct body *b = w->b;
 	size_t at = 0;
 
 	memset(b->index_at, 0xff, b->ncode * sizeof(*b->index_at));
 	while (at < b->ncode) {
-		struct cfg_insn *c;
-		struct insn i;
-		uint64_t addr = w->f->addr + at;
-		int ok = insn_decode(d, b->code + at, b->ncode - at, &i);
+		struct insn_brief i[64];
+		size_t got = insn_look_many(d, b->code + at, n - at, i, COUNT_OF(i)), k;
 
-		b->len = mem_grow(b->len, &b->cap_len, b->ninsns + 1, 1);
-		b->flow = mem_grow(b->flow, &b->cap_flow, b->ninsns + 1, sizeof(*b->flow));
-		c = &b->flow[b->ninsns];
-		*c = (struct cfg_insn){CFG_NOWHERE, ok ? i.flow : INSN_FALL};
-		b->index_at[at] = (uint32_t)b->ninsns;
-		b->len[b->ninsns] = ok ? i.len : 1;
-		if (ok && !(w->im->elf->object && relocations(w, &i, addr, addr + i.len)))
-			operands(w, &i, addr + i.len);
-		if (ok)
-			note_jump(b, &i, at);
-		at += b->len[b->ninsns++];
+		for (k = 0; k < got && at + i[k].len <= b->ncode; k++) {
+			add_insn(w, at, &i[k]);
+			at += i[k].len;
+		}
+		if (k < COUNT_OF(i) && at < b->ncode)
+			add_insn(w, at++, NULL);
 	}
 }
 
@@ -266,7 +271,7 @@ int body_build(struct body *b, struct insn_decoder *d, const struct image *im, c
 	b->index_at = mem_grow(b->index_at, &b->cap_index, b->ncode, sizeof(*b->index_at));
 	if (im->elf->object)
 		w.reloc = elf_reloc_from(im->elf, f->addr);
-	decode(&w, d);
+	decode(&w, d, n);
 	number_targets(b);
 	find_thunk(b);
 	find_tables(b, d, &w);

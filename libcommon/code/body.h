@@ -9,7 +9,7 @@
 #include "code/image.h"
 #include "code/tables.h"
 
-enum { BODY_MAX = 16 << 20 }; /* bytes of code; what is longer is no function */
+enum { BODY_MAX = 8 << 20 }; /* bytes of code; what is longer is no function */
 
 struct body {
 	const uint8_t *code;
@@ -33,7 +33,7 @@ struct body {
 	struct tables tables;
 	struct map name_index;
 	struct arena arena;
-	size_t cap_len, cap_flow, cap_index, cap_refs, cap_names, cap_jumps;
+	size_t cap_insns, cap_index, cap_refs, cap_names, cap_jumps;
 };
 
 /* Takes the function apart. 0, or -1 when it is longer than BODY_MAX. */

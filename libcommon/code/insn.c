@@ -19,8 +19,10 @@
 #include "code/x86_fields.h"
 
 enum {
-	MEMO_FIRST = 1024,  /* slots at the start, */
-	MEMO_MAX = 1 << 16, /* and at most: then the memo starts afresh */
+	MEMO_FIRST = 1024,    /* slots at the start, */
+	MEMO_MAX = 1 << 16,   /* and at most: then the memo starts afresh */
+	GLANCE_MAX = 1 << 18, /* the same for the memo of insn_look, whose entries are small */
+	BATCH = 32,           /* instructions looked at together */
 	NO_OP = 255,
 };
 
@@ -37,11 +39,20 @@ struct memo {
 	struct insn insn;
 };
 
+/* The memo of insn_look, of encodings with a key of at most 7 bytes. */
+struct glance {
+	uint64_t key; /* the bytes, and their number in the highest; 0: unused */
+	uint16_t mn;
+	uint8_t valid, flow, has, extend;
+};
+
 struct insn_decoder {
 	struct insn_capstone *cs;
 	struct map opaque; /* names of instructions that capstone does not know */
 	struct memo *memo; /* open addressing */
 	size_t slots, count;
+	struct glance *glance; /* open addressing */
+	size_t gslots, gcount;
 };
 
 const char *insn_arch_name(enum arch a)
@@ -65,6 +76,8 @@ struct insn_decoder *insn_open(enum arch a)
 	d->cs = cs;
 	d->slots = MEMO_FIRST;
 	d->memo = mem_zalloc(d->slots, sizeof(*d->memo));
+	d->gslots = MEMO_FIRST;
+	d->glance = mem_zalloc(d->gslots, sizeof(*d->glance));
 	return d;
 }
 
@@ -75,6 +88,7 @@ void insn_close(struct insn_decoder *d)
 	insn_capstone_close(d->cs);
 	map_free(&d->opaque);
 	mem_free(d->memo);
+	mem_free(d->glance);
 	mem_free(d);
 }
 
@@ -134,14 +148,27 @@ static bool is_maskable(const struct x86_fields *f)
 	return true;
 }
 
-static void make_key(uint64_t key[2], const uint8_t *p, const struct x86_fields *f, bool maskable)
+/* The first `head` bytes, and their number in the last byte; n are there. */
+static void make_key(
+	uint64_t key[2], const uint8_t *p, size_t n, const struct x86_fields *f, bool maskable)
 {
+	unsigned head = maskable ? f->head : f->len;
 	uint8_t k[16] = {0};
-	size_t n = maskable ? f->head : f->len;
 
-	memcpy(k, p, n);
-	k[15] = (uint8_t)n;
-	memcpy(key, k, 16);
+	if (n < 16) {
+		memcpy(k, p, head);
+		k[15] = (uint8_t)head;
+		memcpy(key, k, 16);
+		return;
+	}
+	memcpy(key, p, 16);
+	if (head < 8) {
+		key[0] &= (UINT64_C(1) << 8 * head) - 1;
+		key[1] = 0;
+	} else {
+		key[1] &= (UINT64_C(1) << 8 * (head - 8)) - 1;
+	}
+	key[1] |= (uint64_t)head << 56;
 }
 
 static size_t slot_of(const struct insn_decoder *d, const uint64_t key[2])
@@ -242,7 +269,7 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 	if (x86_fields_get(&f, p, n))
 		return decode(d, p, n, NULL, out);
 	maskable = is_maskable(&f);
-	make_key(key, p, &f, maskable);
+	make_key(key, p, n, &f, maskable);
 	m = &d->memo[slot_of(d, key)];
 	if (!m->used) {
 		struct memo fresh = {
@@ -264,4 +291,213 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 	*out = m->insn;
 	patch(out, m, p, &f);
 	return 1;
+}
+
+/* ---- in brief ---- */
+
+static size_t glance_hash(const struct insn_decoder *d, uint64_t key)
+{
+	return (key * 0x9e3779b97f4a7c15u >> 32) & (d->gslots - 1);
+}
+
+static size_t glance_slot(const struct insn_decoder *d, uint64_t key)
+{
+	size_t s = glance_hash(d, key);
+
+	while (d->glance[s].key && d->glance[s].key != key)
+		s = (s + 1) & (d->gslots - 1);
+	return s;
+}
+
+static void make_glance_room(struct insn_decoder *d)
+{
+	struct glance *old = d->glance;
+	size_t n = d->gslots;
+
+	if (2 * (d->gcount + 1) <= d->gslots)
+		return;
+	if (n == GLANCE_MAX) {
+		memset(old, 0, n * sizeof(*old));
+		d->gcount = 0;
+		return;
+	}
+	d->gslots *= 2;
+	d->glance = mem_zalloc(d->gslots, sizeof(*d->glance));
+	for (size_t i = 0; i < n; i++) {
+		if (old[i].key)
+			d->glance[glance_slot(d, old[i].key)] = old[i];
+	}
+	mem_free(old);
+}
+
+/* Which operands the caller will want to see. */
+static uint8_t what_it_has(const struct insn *i, const struct x86_fields *f)
+{
+	uint8_t has = i->nops && i->op[0].kind == INSN_OP_REG ? INSN_HAS_REG : 0;
+
+	for (unsigned k = 0; k < i->nops; k++) {
+		const struct insn_op *o = &i->op[k];
+
+		if (o->kind == INSN_OP_REL && k == 0)
+			has |= INSN_HAS_REL;
+		else if (o->kind == INSN_OP_IMM && o->size >= 4 && f->imm_len && f->imm_len != 3)
+			has |= INSN_HAS_IMM;
+		if (o->kind != INSN_OP_MEM || o->mem.seg == X86_FS || o->mem.seg == X86_GS)
+			continue;
+		if (o->mem.index != X86_NOREG)
+			has |= INSN_HAS_INDEX;
+		if (o->mem.base == X86_RIP)
+			has |= INSN_HAS_RIP;
+		else if (f->disp_len >= 4 && !(f->prefix & X86_P67))
+			has |= INSN_HAS_ABS;
+	}
+	return has;
+}
+
+static void brief_of(const struct insn *i, const struct x86_fields *f, struct insn_brief *out)
+{
+	*out = (struct insn_brief){
+		.mn = i->mn, .len = i->len, .flow = i->flow, .has = what_it_has(i, f)};
+	for (unsigned k = 0; k < i->nops; k++) {
+		const struct insn_op *o = &i->op[k];
+
+		if (o->kind == INSN_OP_REL || (o->kind == INSN_OP_IMM && (out->has & INSN_HAS_IMM)))
+			out->imm = o->imm;
+		else if (o->kind == INSN_OP_MEM && (out->has & (INSN_HAS_RIP | INSN_HAS_ABS)))
+			out->disp = o->mem.disp;
+	}
+}
+
+/* Without the memo of brief answers. */
+static int look_closely(struct insn_decoder *d, const uint8_t *p, size_t n,
+	const struct x86_fields *f, struct insn_brief *out)
+{
+	static const struct x86_fields unknown;
+	struct insn i;
+
+	if (!insn_decode(d, p, n, &i))
+		return 0;
+	brief_of(&i, f ? f : &unknown, out);
+	return 1;
+}
+
+/* A new entry of the memo: 1, 0 (no instruction), or -1 when there can be none for the key. */
+static int new_glance(struct insn_decoder *d, const uint8_t *p, size_t n,
+	const struct x86_fields *f, struct glance *g)
+{
+	bool maskable = is_maskable(f);
+	const struct memo *m;
+	struct insn_brief b;
+	uint64_t key[2];
+
+	if (look_closely(d, p, n, f, &b)) {
+		make_key(key, p, n, f, maskable);
+		m = &d->memo[slot_of(d, key)];
+		if (b.len != f->len || !m->used)
+			return -1; /* the memo of insn_decode did not take it either */
+		g->valid = 1;
+		g->mn = b.mn;
+		g->flow = b.flow;
+		g->has = maskable ? b.has : b.has & (uint8_t)~INSN_HAS_IMM;
+		g->extend = m->extend;
+	}
+	make_glance_room(d);
+	d->glance[glance_slot(d, g->key)] = *g;
+	d->gcount++;
+	return g->valid;
+}
+
+/* From the memo's entry and the bytes. */
+static int recall(const struct glance *g, const uint8_t *p, const struct x86_fields *f,
+	struct insn_brief *out)
+{
+	if (!g->valid)
+		return 0;
+	out->mn = g->mn;
+	out->len = f->len;
+	out->flow = g->flow;
+	out->has = g->has;
+	p += f->head;
+	if (g->has & (INSN_HAS_RIP | INSN_HAS_ABS))
+		out->disp = sign_extend(get_le(p, f->disp_len), f->disp_len);
+	if (g->has & INSN_HAS_REL)
+		out->imm = sign_extend(get_le(p + f->disp_len, f->imm_len), f->imm_len);
+	else if (g->has & INSN_HAS_IMM)
+		out->imm = extended(get_le(p + f->disp_len, f->imm_len), f->imm_len, g->extend);
+	return 1;
+}
+
+/* The key of the encoding in the memo; 0 if it has none. */
+static uint64_t glance_key(const uint8_t *p, size_t n, const struct x86_fields *f)
+{
+	unsigned head = is_maskable(f) ? f->head : f->len;
+	uint64_t key;
+
+	if (n < 16 || head > 7)
+		return 0;
+	memcpy(&key, p, 8);
+	return (key & ((UINT64_C(1) << 8 * head) - 1)) | (uint64_t)head << 56;
+}
+
+/* The encoding with this key, or key 0. */
+static int look(struct insn_decoder *d, const uint8_t *p, size_t n, const struct x86_fields *f,
+	uint64_t key, struct insn_brief *out)
+{
+	const struct glance *g;
+
+	if (!key)
+		return look_closely(d, p, n, f, out);
+	g = &d->glance[glance_slot(d, key)];
+	if (!g->key) {
+		struct glance fresh = {.key = key};
+
+		if (new_glance(d, p, n, f, &fresh) < 0)
+			return look_closely(d, p, n, f, out);
+		return recall(&fresh, p, f, out);
+	}
+	return recall(g, p, f, out);
+}
+
+int insn_look(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out)
+{
+	struct x86_fields f;
+
+	if (x86_fields_get(&f, p, n))
+		return look_closely(d, p, n, NULL, out);
+	return look(d, p, n, &f, glance_key(p, n, &f), out);
+}
+
+/*
+ * The layouts of a batch come first: so the memo's entries are on their way from memory when they
+ * are needed.
+ */
+size_t insn_look_many(
+	struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out, size_t max)
+{
+	size_t done = 0;
+
+	while (done < max && n) {
+		struct x86_fields f[BATCH];
+		uint64_t key[BATCH];
+		size_t k = 0, at = 0;
+
+		while (k < MIN(max - done, (size_t)BATCH) && at < n &&
+			!x86_fields_get(&f[k], p + at, n - at)) {
+			key[k] = glance_key(p + at, n - at, &f[k]);
+			__builtin_prefetch(&d->glance[glance_hash(d, key[k])]);
+			at += f[k++].len;
+		}
+		if (!k)
+			return done + (size_t)(insn_look(d, p, n, &out[done]));
+		for (size_t i = 0; i < k; i++) {
+			unsigned len = f[i].len;
+
+			if (!look(d, p, n, &f[i], key[i], &out[done]))
+				return done;
+			p += out[done].len, n -= out[done].len;
+			if (out[done++].len != len)
+				break; /* the rest of the batch is out of step */
+		}
+	}
+	return done;
 }

@@ -9,23 +9,24 @@
  * z 2 or 4 by operand size             v 2, 4 or 8 by operand size
  * o an address (8 bytes, 4 with 67)    M ModRM           B ModRM, 1 byte      Z ModRM, z
  * 3 ModRM, 1 byte if reg < 2           4 ModRM, z if reg < 2                  R ModRM, mod ignored
+ * ? a prefix, or an escape to another map
  */
-static const char one_byte[257] = "MMMMbz..MMMMbz.." /* 00: alu */
+static const char one_byte[257] = "MMMMbz..MMMMbz.?" /* 00: alu */
 				  "MMMMbz..MMMMbz.."
-				  "MMMMbz..MMMMbz.."
-				  "MMMMbz..MMMMbz.."
-				  "................"  /* 40: REX */
+				  "MMMMbz?.MMMMbz?."
+				  "MMMMbz?.MMMMbz?."
+				  "????????????????"  /* 40: REX */
 				  "................"  /* 50: push, pop */
-				  "...M....zZbB...."  /* 60 */
+				  "..?M????zZbB...."  /* 60 */
 				  "bbbbbbbbbbbbbbbb"  /* 70: jcc */
 				  "BZBBMMMMMMMMMMMM"  /* 80 */
 				  "................"  /* 90 */
 				  "oooo....bz......"  /* a0: mov by address, string, test */
 				  "bbbbbbbbvvvvvvvv"  /* b0: mov */
-				  "BBw...BZe.w..b.."  /* c0 */
+				  "BBw.??BZe.w..b.."  /* c0 */
 				  "MMMM....MMMMMMMM"  /* d0: shifts, x87 */
 				  "bbbbbbbbzz.b...."  /* e0 */
-				  "......34......MM"; /* f0 */
+				  "?.??..34......MM"; /* f0 */
 
 static const char two_byte[257] = "MMMM.........M.." /* 00 */
 				  "MMMMMMMMMMMMMMMM"
@@ -187,24 +188,11 @@ static int modrm(struct x86_fields *f, struct reader *r, bool registers_only)
 	return 0;
 }
 
-int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n)
+/* Sizes of what follows opcode and ModRM. */
+static void sizes(struct x86_fields *f, char what)
 {
-	struct reader r = {p, MIN(n, 15), 0};
-	unsigned z;
-	char what;
+	unsigned z = (f->prefix & X86_P66) && !(f->rex & 8) ? 2 : 4;
 
-	*f = (struct x86_fields){0};
-	what = opcode(f, &r);
-	if (!what)
-		return -1;
-	if (f->coding == X86_LEGACY)
-		f->pp = f->prefix & X86_PF2   ? 3
-			: f->prefix & X86_PF3 ? 2
-			: f->prefix & X86_P66 ? 1
-					      : 0;
-	z = (f->prefix & X86_P66) && !(f->rex & 8) ? 2 : 4;
-	if (what >= '3' && what <= 'Z' && modrm(f, &r, what == 'R'))
-		return -1;
 	switch (what) {
 	case 'b':
 	case 'B': f->imm_len = 1; break;
@@ -218,6 +206,137 @@ int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n)
 	case '4': f->imm_len = (f->modrm >> 3 & 7) < 2 ? (uint8_t)z : 0; break;
 	default: break;
 	}
+}
+
+static bool has_modrm(char what)
+{
+	return what >= '3' && what <= 'Z' && what != '?';
+}
+
+/*
+ * The way of nine instructions in ten: no prefix but REX, the first two maps. Tables instead of
+ * branches, which would be guessed wrongly all the time. By opcode: MODRM, a size of the immediate
+ * in SIZE (4 becomes 8 where REX.W and WIDE are set), GROUP if only reg < 2 has an immediate, SLOW
+ * for everything else.
+ */
+enum { SIZE = 7, WIDE = 8, MODRM = 16, GROUP = 32, SLOW = 64 };
+
+/* clang-format off */
+#define N 0        /* nothing */
+#define B 1        /* 1 byte */
+#define Z 4        /* 4 bytes */
+#define V (Z|WIDE) /* 4 or 8 */
+#define M MODRM
+#define MB (M|B)
+#define MZ (M|Z)
+#define GB (M|B|GROUP)
+#define GZ (M|Z|GROUP)
+#define S SLOW
+static const uint8_t quick_one[256] = {
+	M,M,M,M,B,Z,N,N, M,M,M,M,B,Z,N,S, /* 00 */
+	M,M,M,M,B,Z,N,N, M,M,M,M,B,Z,N,N,
+	M,M,M,M,B,Z,S,N, M,M,M,M,B,Z,S,N,
+	M,M,M,M,B,Z,S,N, M,M,M,M,B,Z,S,N,
+	S,S,S,S,S,S,S,S, S,S,S,S,S,S,S,S, /* 40 */
+	N,N,N,N,N,N,N,N, N,N,N,N,N,N,N,N,
+	N,N,S,M,S,S,S,S, Z,MZ,B,MB,N,N,N,N,
+	B,B,B,B,B,B,B,B, B,B,B,B,B,B,B,B,
+	MB,MZ,B,MB,M,M,M,M, M,M,M,M,M,M,M,S, /* 80 */
+	N,N,N,N,N,N,N,N, N,N,N,N,N,N,N,N,
+	S,S,S,S,N,N,N,N, B,Z,N,N,N,N,N,N,
+	B,B,B,B,B,B,B,B, V,V,V,V,V,V,V,V,
+	MB,MB,2,N,S,S,MB,MZ, 3,N,2,N,N,B,N,N, /* c0 */
+	M,M,M,M,N,N,N,N, M,M,M,M,M,M,M,M,
+	B,B,B,B,B,B,B,B, Z,Z,N,B,N,N,N,N,
+	S,N,S,S,N,N,GB,GZ, N,N,N,N,N,N,M,M,
+};
+static const uint8_t quick_two[256] = {
+	M,M,M,M,N,N,N,N, N,N,N,N,N,M,N,S, /* 00 */
+	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
+	S,S,S,S,S,S,S,S, M,M,M,M,M,M,M,M,
+	N,N,N,N,N,N,N,N, S,N,S,N,N,N,N,N,
+	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M, /* 40 */
+	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
+	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
+	MB,MB,MB,MB,M,M,M,N, M,M,M,M,M,M,M,M,
+	Z,Z,Z,Z,Z,Z,Z,Z, Z,Z,Z,Z,Z,Z,Z,Z, /* 80 */
+	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
+	N,N,N,M,MB,M,N,N, N,N,N,M,MB,M,M,M,
+	M,M,M,M,M,M,M,M, M,M,MB,M,M,M,M,M,
+	M,M,MB,M,MB,MB,MB,M, N,N,N,N,N,N,N,N, /* c0 */
+	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
+	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
+	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
+};
+#undef N
+#undef B
+#undef Z
+#undef V
+#undef M
+#undef MB
+#undef MZ
+#undef GB
+#undef GZ
+#undef S
+/* clang-format on */
+
+/* By the upper two and lower three bits of ModRM: bytes of displacement, and SIB. */
+enum { SIB = 8, SIB_ALONE = 16 }; /* SIB_ALONE: base 5 means a displacement of 4 */
+static const uint8_t quick_modrm[32] = {0, 0, 0, 0, SIB | SIB_ALONE, 4, 0, 0, 1, 1, 1, 1, SIB | 1,
+	1, 1, 1, 4, 4, 4, 4, SIB | 4, 4, 4, 4};
+
+/* Sixteen bytes must be there. Whether it was one. */
+static bool quick(struct x86_fields *f, const uint8_t *p)
+{
+	unsigned at = (p[0] & 0xf0) == 0x40, rex = (0 - at) & p[0] & 15;
+	unsigned what = quick_one[p[at]], map = X86_MAP_1, m, t, sib, has, disp, imm;
+
+	if (p[at] == 0x0f) {
+		what = quick_two[p[++at]];
+		map = X86_MAP_0F;
+	}
+	if (what & SLOW)
+		return false;
+	has = what / MODRM & 1;
+	m = p[at + 1];
+	t = quick_modrm[(m >> 6) << 3 | (m & 7)];
+	sib = t / SIB & 1;
+	disp = (t & SIZE) + ((t / SIB_ALONE & ((p[at + 2] & 7) == 5)) << 2);
+	disp &= 0 - has;
+	imm = what & SIZE;
+	imm += (what / WIDE & rex >> 3) << 2;
+	imm &= 0 - !((what & GROUP) && (m & 0x30));
+	f->opcode = p[at];
+	f->map = (uint8_t)map;
+	f->rex = (uint8_t)rex;
+	f->has_modrm = (uint8_t)has;
+	f->modrm = (uint8_t)(m & (0 - has));
+	f->head = (uint8_t)(at + 1 + has + (has & sib));
+	f->disp_len = (uint8_t)disp;
+	f->imm_len = (uint8_t)imm;
+	f->len = (uint8_t)(f->head + disp + imm);
+	return true;
+}
+
+int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n)
+{
+	struct reader r = {p, MIN(n, 15), 0};
+	char what;
+
+	*f = (struct x86_fields){0};
+	if (n >= 16 && quick(f, p))
+		return 0;
+	what = opcode(f, &r);
+	if (!what)
+		return -1;
+	if (f->coding == X86_LEGACY)
+		f->pp = f->prefix & X86_PF2   ? 3
+			: f->prefix & X86_PF3 ? 2
+			: f->prefix & X86_P66 ? 1
+					      : 0;
+	if (has_modrm(what) && modrm(f, &r, what == 'R'))
+		return -1;
+	sizes(f, what);
 	f->head = (uint8_t)r.at;
 	if (r.at + f->disp_len + f->imm_len > r.n)
 		return -1;

@@ -54,16 +54,42 @@ static bool same(const struct insn *a, const struct insn *b)
 	       same_regs(a->writes, b->writes, a->nwrites);
 }
 
-/* Whether both paths agree on the bytes; the memo's answer in *out and the return value. */
+/* Whether the brief answer says the same as the full one. */
+static bool same_in_brief(const struct insn *a, const struct insn_brief *b)
+{
+	if (a->mn != b->mn || a->len != b->len || a->flow != b->flow)
+		return false;
+	if ((a->nops && a->op[0].kind == INSN_OP_REG) != !!(b->has & INSN_HAS_REG))
+		return false;
+	for (unsigned k = 0; k < a->nops; k++) {
+		const struct insn_op *o = &a->op[k];
+		bool plain = o->kind == INSN_OP_MEM && o->mem.seg != X86_FS && o->mem.seg != X86_GS;
+
+		if (o->kind == INSN_OP_REL && (!(b->has & INSN_HAS_REL) || b->imm != o->imm))
+			return false;
+		if (o->kind == INSN_OP_IMM && (b->has & INSN_HAS_IMM) && b->imm != o->imm)
+			return false;
+		if (plain && (o->mem.base == X86_RIP) != !!(b->has & INSN_HAS_RIP))
+			return false;
+		if (plain && (b->has & (INSN_HAS_RIP | INSN_HAS_ABS)) && b->disp != o->mem.disp)
+			return false;
+	}
+	return true;
+}
+
+/* Whether all paths agree on the bytes; the memo's answer in *out and the return value. */
 static bool agree(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out, int *r)
 {
 	struct insn plain;
 	int q = insn_decode_plain(d, p, n, &plain);
 
+	struct insn_brief brief;
+	int s = insn_look(d, p, n, &brief);
+
 	*r = insn_decode(d, p, n, out);
-	if (q == *r && (!q || same(&plain, out)))
+	if (q == *r && s == q && (!q || (same(&plain, out) && same_in_brief(&plain, &brief))))
 		return true;
-	fprintf(stderr, "memo and plain path differ:");
+	fprintf(stderr, "memo and plain path differ (%d %d %d):", q, *r, s);
 	for (size_t k = 0; k < n && k < 15; k++)
 		fprintf(stderr, " %02x", p[k]);
 	fprintf(stderr, "\n");
