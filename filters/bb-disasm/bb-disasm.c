@@ -14,7 +14,7 @@
 #include "code/body.h"
 #include "code/names.h"
 #include "formats/function.h"
-#include "inputs.h"
+#include "files.h"
 #include "labels.h"
 
 enum {
@@ -24,25 +24,8 @@ enum {
 };
 
 struct options {
-	struct opt_list labels;
-	const char *template, *list;
-	bool ignore_symbols;
-};
-
-/* One input file. Jobs share it; the last one frees it. */
-struct file {
-	char *path;
-	const char *name; /* valid UTF-8 */
-	uint8_t *p;
-	size_t n;
-	struct image *image; /* NULL: not read yet, or bad */
-	struct labels labels;
-	bool unlabelled; /* the path does not fit the template */
-	bool bad;
-	struct err why;
-	uint64_t too_large; /* functions left out */
-	struct arena arena;
-	int jobs; /* atomic: that still use it */
+	struct files_options files;
+	const char *list; /* file with names of files */
 };
 
 struct job {
@@ -63,7 +46,7 @@ struct worker {
 struct run {
 	struct prog *p;
 	const struct options *o;
-	struct inputs in;
+	struct files in;
 	struct output *out;
 	struct progress *progress;
 	struct worker *worker;
@@ -74,47 +57,11 @@ struct run {
 	uint64_t bytes, files, bad, functions;
 };
 
-/* ---- files ---- */
-
-static struct file *file_new(const struct run *run, const char *path)
-{
-	struct file *f = mem_zalloc(1, sizeof(*f));
-	const char *slash = strrchr(path, '/');
-
-	f->path = mem_strdup(path);
-	f->name = names_utf8(&f->arena, slash && slash[1] ? slash + 1 : path);
-	f->unlabelled = labels_of(&f->labels, run->o->template, path, run->o->labels.p,
-				run->o->labels.n, &f->arena) < 0;
-	f->jobs = 1;
-	return f;
-}
-
-static void file_release(struct file *f)
-{
-	if (__atomic_sub_fetch(&f->jobs, 1, __ATOMIC_ACQ_REL))
-		return;
-	image_free(f->image);
-	mem_free(f->p);
-	mem_free(f->path);
-	arena_free(&f->arena);
-	mem_free(f);
-}
-
-static void file_load(struct file *f, const struct options *o, struct insn_decoder *d)
-{
-	f->bad = inputs_read(f->path, &f->p, &f->n, &f->why) < 0;
-	if (f->bad)
-		return;
-	f->image = image_new(f->p, f->n, o->ignore_symbols ? IMAGE_IGNORE_SYMBOLS : 0, d, &f->why);
-	f->bad = !f->image;
-}
-
 /* ---- read: cut the input into jobs ---- */
 
 /* The next file in *out: 1, 0, -1. */
 static int next_file(struct run *run, struct file **out)
 {
-	const char *path;
 	struct err e;
 	int got;
 
@@ -123,11 +70,9 @@ static int next_file(struct run *run, struct file **out)
 		run->waiting = NULL;
 		return 1;
 	}
-	got = inputs_next(&run->in, &path, &e);
+	got = files_next(&run->in, out, &e);
 	if (got < 0)
 		prog_error(run->p, "%s", e.text);
-	if (got > 0)
-		*out = file_new(run, path);
 	return got;
 }
 
@@ -149,7 +94,7 @@ static void cut(struct run *run, struct job *j)
 	if (j->last)
 		run->split = NULL; /* its own count of 1 goes to this job */
 	else
-		__atomic_add_fetch(&j->file[0]->jobs, 1, __ATOMIC_RELAXED);
+		file_use(j->file[0]);
 }
 
 static int read_job(void *ctx, void *vjob)
@@ -169,7 +114,7 @@ static int read_job(void *ctx, void *vjob)
 			return -1;
 		if (got == 0)
 			break;
-		size = inputs_size(f->path);
+		size = file_size(f);
 		if (size > JOB_BYTES && j->nfiles) {
 			run->waiting = f;
 			break;
@@ -180,7 +125,7 @@ static int read_job(void *ctx, void *vjob)
 		j->file[j->nfiles++] = f;
 		if (size <= JOB_BYTES)
 			continue;
-		file_load(f, run->o, run->decoder);
+		file_load(f, &run->o->files, run->decoder);
 		if (f->bad)
 			break;
 		run->split = f;
@@ -238,8 +183,7 @@ static void work_job(void *ctx, void *vjob, unsigned worker)
 		struct file *f = j->file[k];
 		bool split = j->end > 0;
 
-		if (!f->image && !f->bad)
-			file_load(f, run->o, w->decoder);
+		file_load(f, &run->o->files, w->decoder);
 		if (f->bad)
 			continue;
 		for (size_t i = j->first; i < (split ? j->end : f->image->functions.n); i++)
@@ -259,7 +203,8 @@ static int complain(struct run *run, const struct file *f)
 	if (f->bad)
 		say(run->p, "%s: %s", f->path, f->why.text);
 	else if (f->unlabelled)
-		say(run->p, "%s: does not fit the path template '%s'", f->path, run->o->template);
+		say(run->p, "%s: does not fit the path template '%s'", f->path,
+			run->o->files.template);
 	if (f->too_large)
 		say(run->p, "%s: %llu functions over the size limit left out", f->path,
 			(unsigned long long)f->too_large);
@@ -303,11 +248,11 @@ static void check_options(struct prog *p, const struct options *o)
 {
 	struct err e;
 
-	for (size_t i = 0; i < o->labels.n; i++) {
-		if (labels_check_pair(o->labels.p[i], &e) < 0)
+	for (size_t i = 0; i < o->files.labels.n; i++) {
+		if (labels_check_pair(o->files.labels.p[i], &e) < 0)
 			prog_usage(p, "%s", e.text);
 	}
-	if (o->template && labels_check_template(o->template, &e) < 0)
+	if (o->files.template && labels_check_template(o->files.template, &e) < 0)
 		prog_usage(p, "%s", e.text);
 	if (o->list && p->nargs)
 		prog_usage(p, "both operands and --files-from");
@@ -359,23 +304,23 @@ int main(int argc, char **argv)
 {
 	struct options o = {0};
 	const struct opt opts[] = {
-		{'l', "label", OPT_LIST, OPT_CONTENT, &o.labels, "KEY=VALUE",
+		{'l', "label", OPT_LIST, OPT_CONTENT, &o.files.labels, "KEY=VALUE",
 			"label all functions so; may be given again", 0, 0},
-		{0, "label-path", OPT_TEXT, OPT_CONTENT, &o.template, "TEMPLATE",
+		{0, "label-path", OPT_TEXT, OPT_CONTENT, &o.files.template, "TEMPLATE",
 			"take labels from paths, as '{project}/{compiler}-{opt}/{file}'", 0, 0},
 		{0, "files-from", OPT_TEXT, 0, &o.list, "FILE",
 			"read names of files from FILE, or from stdin if it is -", 0, 0},
-		{0, "ignore-symbols", OPT_FLAG, OPT_CONTENT, &o.ignore_symbols, NULL,
+		{0, "ignore-symbols", OPT_FLAG, OPT_CONTENT, &o.files.ignore_symbols, NULL,
 			"treat files as if they were stripped", 0, 0},
 	};
 	struct prog p = {
 		.name = "bb-disasm",
 		.operands = "[FILE...]",
 		.brief = "take ELF files apart into functions",
-		.detail =
-			"Finds the functions of x86-64 executables, shared objects and relocatable "
-			"files, decodes them, recovers their control-flow graphs and resolves the "
-			"names of what they call. Writes one record for each function.",
+		.detail = "Finds the functions of x86-64 executables, shared objects, relocatable "
+			  "files and archives of these, decodes them, recovers their control-flow "
+			  "graphs and resolves the "
+			  "names of what they call. Writes one record for each function.",
 		.example = "bb-disasm -l project=zlib libz.so.1 | bb-cat -c\n"
 			   "find build -name '*.o' | bb-disasm --files-from - "
 			   "--label-path '{compiler}-{opt}/{file}' -o all.bb",
@@ -383,18 +328,20 @@ int main(int argc, char **argv)
 		.nopts = COUNT_OF(opts),
 	};
 	struct run run = {.p = &p, .o = &o};
+	struct inputs in;
 	struct err e;
 	int status;
 
 	prog_start(&p, argc, argv);
 	check_options(&p, &o);
 	if (!o.list)
-		inputs_open(&run.in, p.args, p.nargs);
-	else if (inputs_open_list(&run.in, o.list, &e) < 0)
+		inputs_open(&in, p.args, p.nargs);
+	else if (inputs_open_list(&in, o.list, &e) < 0)
 		prog_fail(&p, "%s", e.text);
+	files_open(&run.in, &in, &o.files);
 	run.out = output_open(&p);
 	sandbox_enter(&p);
 	status = run_all(&run);
-	inputs_close(&run.in);
+	files_close(&run.in);
 	return output_close(run.out, status);
 }

@@ -64,6 +64,22 @@ uint64_t inputs_size(const char *path)
 									    : 0;
 }
 
+bool inputs_may_be_archive(const char *path)
+{
+	char magic[8];
+	ssize_t n;
+	int fd;
+
+	if (!inputs_size(path))
+		return true;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, magic, sizeof(magic));
+	close(fd);
+	return n == sizeof(magic) && !memcmp(magic, "!<arch>\n", sizeof(magic));
+}
+
 /* Reads until the end; `expect` bytes are probably there. */
 static int read_all(int fd, size_t expect, uint8_t **out, size_t *size, struct err *e)
 {

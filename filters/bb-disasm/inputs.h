@@ -26,6 +26,8 @@ void inputs_close(struct inputs *in);
 
 /* Bytes of the file, for planning; 0 when it is not known. */
 uint64_t inputs_size(const char *path);
+/* Whether the file begins like an archive, or cannot be told without reading it. */
+bool inputs_may_be_archive(const char *path);
 /* Reads a whole file ("-": stdin); free with mem_free. 0, or -1 with the reason. */
 int inputs_read(const char *path, uint8_t **p, size_t *n, struct err *e) MUST_CHECK;
 

@@ -19,6 +19,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "code/archive.h"
 #include "code/body.h"
 #include "formats/function.h"
 #include "formats/kinds.h"
@@ -101,6 +102,38 @@ static struct input compile(const char *options)
 	return in;
 }
 
+/* An archive of the two, one of them with a long name. */
+static struct input archive(struct input a, struct input b)
+{
+	struct buf command = {0};
+	struct input in;
+
+	save(path_of("a.o"), a);
+	save(path_of("a-name-longer-than-sixteen.o"), b);
+	buf_printf(&command, "cd %s && ar rcs x.a a.o a-name-longer-than-sixteen.o", folder);
+	CHECK(system(buf_text(&command)) == 0);
+	buf_free(&command);
+	in = load(path_of("x.a"));
+	CHECK(archive_is(in.p, in.n));
+	return in;
+}
+
+/* The names and sizes of members come out as they went in. */
+static void members(struct input in, struct input a, struct input b)
+{
+	struct arena names = {0};
+	struct archive walk = archive_open(in.p, in.n, &names);
+	struct archive_member m;
+	struct err e;
+
+	CHECK(archive_next(&walk, &m, &e) == 1);
+	CHECK(!strcmp(m.name, "a.o") && m.n == a.n && !memcmp(m.p, a.p, a.n));
+	CHECK(archive_next(&walk, &m, &e) == 1);
+	CHECK(!strcmp(m.name, "a-name-longer-than-sixteen.o") && m.n == b.n);
+	CHECK(archive_next(&walk, &m, &e) == 0);
+	arena_free(&names);
+}
+
 /* ---- mutations ---- */
 
 static uint64_t nasty(struct rng *r, size_t n)
@@ -145,6 +178,31 @@ static void poke_section(
 		poke(in, table[k].sh_offset, table[k].sh_offset + table[k].sh_size, r);
 }
 
+/* A damaged copy of an archive: half of the changes in text, where its headers are. */
+static struct input mutate_archive(struct input good, struct rng *r)
+{
+	static const char text[] = "0123456789 /#`\n";
+	struct input in = {mem_alloc(good.n, 1), good.n};
+	size_t header = 8;
+
+	memcpy(in.p, good.p, good.n);
+	for (unsigned k = 1 + (unsigned)rng_below(r, 6); k; k--) {
+		char digits[11] = "";
+
+		poke(in, 0, in.n, r);
+		/* some header on the way */
+		for (header = 8; header + 60 < in.n && rng_below(r, 4);) {
+			memcpy(digits, good.p + header + 48, 10);
+			header += 60 + ((strtoul(digits, NULL, 10) + 1) & ~1ul);
+		}
+		if (header + 60 <= in.n)
+			in.p[header + rng_below(r, 60)] = (uint8_t)text[rng_below(r, sizeof(text))];
+	}
+	if (!rng_below(r, 8))
+		in.n = rng_below(r, in.n);
+	return in;
+}
+
 /* A damaged copy. */
 static struct input mutate(struct input good, struct rng *r)
 {
@@ -183,6 +241,25 @@ static void take_apart(struct input in, unsigned flags, struct insn_decoder *d, 
 	image_free(im);
 }
 
+/* All members of a damaged archive; the walk must end. */
+static void take_members_apart(struct input in, struct insn_decoder *d, struct body *b)
+{
+	struct arena names = {0};
+	struct archive a = archive_open(in.p, in.n, &names);
+	struct archive_member m;
+	struct err e;
+
+	while (archive_is(in.p, in.n) && archive_next(&a, &m, &e) > 0) {
+		/* a copy, so that nothing can be read beyond the member unseen */
+		struct input member = {mem_alloc(m.n, 1), m.n};
+
+		memcpy(member.p, m.p, m.n);
+		take_apart(member, 0, d, b);
+		mem_free(member.p);
+	}
+	arena_free(&names);
+}
+
 static void limit(void)
 {
 	struct rlimit memory = {MEMORY, MEMORY}, core = {0, 0};
@@ -205,10 +282,14 @@ static int batch(const struct input *good, size_t ngood, unsigned first, unsigne
 		limit();
 		for (unsigned i = first; i < end; i++) {
 			struct rng r = rng_new(7, i);
-			struct input in = mutate(good[i % ngood], &r);
+			bool archive = archive_is(good[i % ngood].p, good[i % ngood].n);
+			struct input in = (archive ? mutate_archive : mutate)(good[i % ngood], &r);
 
 			alarm(SECONDS);
-			take_apart(in, i & 1 ? IMAGE_IGNORE_SYMBOLS : 0, d, &b);
+			if (archive)
+				take_members_apart(in, d, &b);
+			else
+				take_apart(in, i & 1 ? IMAGE_IGNORE_SYMBOLS : 0, d, &b);
 			mem_free(in.p);
 		}
 		body_free(&b);
@@ -324,7 +405,7 @@ int main(void)
 {
 	const char *env = getenv("BB_MUTANTS");
 	unsigned n = env ? (unsigned)strtoul(env, NULL, 10) : 400, bad = 0;
-	struct input good[5];
+	struct input good[6];
 	struct buf command = {0};
 
 	CHECK(mkdtemp(folder) != NULL);
@@ -333,11 +414,13 @@ int main(void)
 	good[2] = compile("-O0 -fno-pie -no-pie");
 	good[3] = compile("-c -O2 -ffunction-sections");
 	good[4] = load("/bin/ls");
+	good[5] = archive(good[0], good[3]);
+	members(good[5], good[0], good[3]);
 	for (unsigned i = 0; i < n; i += BATCH)
 		bad += batch(good, COUNT_OF(good), i, MIN(i + BATCH, n)) != 0;
 	CHECK(bad == 0);
 	printf("%u mutants in batches of %d, %u batches failed\n", n, BATCH, bad);
-	command_line(good, COUNT_OF(good));
+	command_line(good, COUNT_OF(good) - 1);
 	buf_printf(&command, "rm -r %s", folder);
 	CHECK(system(buf_text(&command)) == 0);
 	buf_free(&command);

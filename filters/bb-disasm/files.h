@@ -1,0 +1,62 @@
+/*
+ * files.h: the files to take apart, one after another: those that are named, and the members of
+ * those that are archives.
+ */
+#ifndef FILES_H
+#define FILES_H
+
+#include "cli/prog.h"
+#include "code/archive.h"
+#include "code/image.h"
+#include "inputs.h"
+
+struct files_options {
+	struct opt_list labels; /* key=value */
+	const char *template;   /* of paths, or NULL */
+	bool ignore_symbols;
+};
+
+struct blob;
+
+/* An input file, or a member of an archive. */
+struct file {
+	char *path;       /* for messages */
+	const char *name; /* base name as valid UTF-8, or libx.a(member.o) */
+	struct labels labels;
+	bool unlabelled;     /* the path does not fit the template */
+	struct image *image; /* NULL: not looked at yet, or bad */
+	bool bad;
+	struct err why;
+	uint64_t too_large; /* functions left out; atomic */
+	/* private */
+	struct blob *blob; /* the bytes, shared by the members of an archive; NULL: not read yet */
+	const uint8_t *p;
+	size_t n;
+	struct arena arena;
+	int users; /* atomic */
+};
+
+struct files {
+	struct inputs in;
+	const struct files_options *o;
+	struct blob *archive; /* whose members are next, or NULL */
+	struct archive members;
+	char *archive_path;
+	struct arena names;
+};
+
+/* `in` was opened by the caller; files_close closes it. */
+void files_open(struct files *fs, const struct inputs *in, const struct files_options *o);
+void files_close(struct files *fs);
+/* The next file, not looked at yet, with one user: 1, 0 at the end, -1 with the reason. */
+int files_next(struct files *fs, struct file **out, struct err *e) MUST_CHECK;
+
+/* Bytes of the file, for planning; 0 if it is not known. */
+uint64_t file_size(const struct file *f);
+/* Reads it, unless that was done, and makes its image; or sets bad. */
+void file_load(struct file *f, const struct files_options *o, struct insn_decoder *d);
+void file_use(struct file *f);
+/* The last user frees it. */
+void file_release(struct file *f);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * archive.c: see archive.h. A member is a header of 60 bytes of text and its content, padded to an
+ * even length; the walk only goes forward, so it ends.
+ */
+#include "code/archive.h"
+
+#include <ar.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+bool archive_is(const uint8_t *p, size_t n)
+{
+	return n >= SARMAG && !memcmp(p, ARMAG, SARMAG);
+}
+
+struct archive archive_open(const uint8_t *p, size_t n, struct arena *a)
+{
+	return (struct archive){.p = p, .n = n, .at = SARMAG, .arena = a};
+}
+
+/* A decimal number of a header field, or -1. */
+static int64_t number(const char *s, size_t n)
+{
+	int64_t v = 0;
+	size_t i = 0;
+
+	for (; i < n && s[i] >= '0' && s[i] <= '9'; i++)
+		v = 10 * v + (s[i] - '0');
+	if (!i)
+		return -1;
+	for (; i < n; i++) {
+		if (s[i] != ' ')
+			return -1;
+	}
+	return v;
+}
+
+static bool is_called(const struct ar_hdr *h, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !memcmp(h->ar_name, name, n) && (n == sizeof(h->ar_name) || h->ar_name[n] == ' ');
+}
+
+/* The name of the member: short, in GNU's table, or before BSD's content. */
+static const char *name_of(struct archive *a, const struct ar_hdr *h, struct archive_member *m)
+{
+	const char *s = h->ar_name;
+	size_t n = sizeof(h->ar_name);
+	int64_t at;
+
+	if (s[0] == '/' && (at = number(s + 1, n - 1)) >= 0 && (size_t)at < a->nnames) {
+		s = a->names + at;
+		n = a->nnames - (size_t)at;
+		for (size_t i = 0; i < n; i++) {
+			if (s[i] == '\n' || !s[i])
+				n = i;
+		}
+		n -= n && s[n - 1] == '/';
+	} else if (!strncmp(s, "#1/", 3) && (at = number(s + 3, n - 3)) >= 0 &&
+		   (size_t)at <= m->n) {
+		s = (const char *)m->p;
+		n = strnlen(s, (size_t)at);
+		m->p += at;
+		m->n -= (size_t)at;
+	} else {
+		while (n && s[n - 1] == ' ')
+			n--;
+		n -= n && s[n - 1] == '/';
+	}
+	return arena_str(a->arena, s, n);
+}
+
+int archive_next(struct archive *a, struct archive_member *m, struct err *e)
+{
+	while (a->at < a->n) {
+		const struct ar_hdr *h = (const struct ar_hdr *)(a->p + a->at);
+		size_t left = a->n - a->at;
+		int64_t size;
+
+		if (left == 1 && a->p[a->at] == '\n')
+			return 0; /* the padding of the last one */
+		if (left < sizeof(*h) || memcmp(h->ar_fmag, ARFMAG, 2))
+			return err_set(
+				e, "is cut short or damaged: no member at offset %zu", a->at);
+		size = number(h->ar_size, sizeof(h->ar_size));
+		if (size < 0 || (uint64_t)size > left - sizeof(*h))
+			return err_set(e,
+				"is cut short: the member at offset %zu ends after the end", a->at);
+		m->p = a->p + a->at + sizeof(*h);
+		m->n = (size_t)size;
+		a->at += sizeof(*h) + m->n + (m->n & 1);
+		if (is_called(h, "//")) {
+			a->names = (const char *)m->p;
+			a->nnames = m->n;
+			continue;
+		}
+		if (is_called(h, "/") || is_called(h, "/SYM64/"))
+			continue; /* symbols */
+		m->name = name_of(a, h, m);
+		if (!strncmp(m->name, "__.SYMDEF", 9))
+			continue;
+		return 1;
+	}
+	return 0;
+}

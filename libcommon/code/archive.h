@@ -1,0 +1,34 @@
+/*
+ * archive.h: the members of an archive of object files (.a), in both the GNU and the BSD form.
+ */
+#ifndef ARCHIVE_H
+#define ARCHIVE_H
+
+#include "base/arena.h"
+
+struct archive {
+	const uint8_t *p; /* the file, borrowed */
+	size_t n;
+	size_t at;         /* of the next member's header */
+	const char *names; /* GNU's table of long names */
+	size_t nnames;
+	struct arena *arena; /* for names */
+};
+
+struct archive_member {
+	const char *name; /* in the arena */
+	const uint8_t *p;
+	size_t n;
+};
+
+/* Whether the file is an archive that holds its members. */
+bool archive_is(const uint8_t *p, size_t n);
+/* Starts before the first member. */
+struct archive archive_open(const uint8_t *p, size_t n, struct arena *a);
+/*
+ * The next member that is a file (not a symbol table): 1, 0 at the end, -1 with the reason when the
+ * rest cannot be read.
+ */
+int archive_next(struct archive *a, struct archive_member *m, struct err *e) MUST_CHECK;
+
+#endif
