@@ -37,7 +37,7 @@ $D/vocab/vocab.txt: $D/strands.bb
 
 $D/pretrained/config.json: $D/strands.bb $D/vocab/vocab.txt
 	@echo "== pre-training: guess hidden words of code and expressions; do the two belong together?"
-	bb-tok -m $D/vocab $< | bb-train --config $(CONFIG) --vocab $D/vocab --steps 600 --lr 2e-3 \
+	bb-tok -m $D/vocab $< | bb-train --config $(CONFIG) --vocab $D/vocab --steps 400 --lr 2e-3 \
 		-s $(SEED) -o $(@D)
 
 # ---- 2 compile: own/module/compiler-level/module.so --------------------------------------------
@@ -81,7 +81,7 @@ $D/tune.bb: $D/own/done $D/vocab/vocab.txt
 	@$(call units,$(call own,$(MODULES_TUNE),$(COMPILERS),$(LEVELS)))
 
 $D/model/config.json: $D/pretrained/config.json $D/tune.bb
-	bb-train --task similarity --loss infonce --temperature 0.05 --lr 1e-3 --epochs 4 \
+	bb-train --task similarity --loss infonce --temperature 0.05 --lr 1e-3 --epochs 2 \
 		--init $D/pretrained -s $(SEED) -o $(@D) $D/tune.bb
 
 $D/untrained/config.json: $D/vocab/vocab.txt $D/tune.bb
