@@ -105,7 +105,11 @@ manifest: $(CELLS:%=$(ELF)/%/.cell)
 
 # ---- what must be there --------------------------------------------------------------------------
 
-PACKAGES := dpkg-dev make binutils libc6-dev $(foreach c,$(COMPILERS_$(PRESET)),$(if $(filter gcc%,$c),\
+DEBIAN_aarch64 := arm64
+DEBIAN_arm     := armhf
+DEBIAN_mips    := mips
+DEBIAN_i386    := i386
+PACKAGES := dpkg-dev make binutils libc6-dev$(HOST:%=-$(DEBIAN_$(ARCH))-cross) $(foreach c,$(COMPILERS_$(PRESET)),$(if $(filter gcc%,$c),\
 	$c$(HOST:%=-%) $(patsubst gcc%,g++%,$c)$(HOST:%=-%),$c)) $(foreach p,$(PROJECTS),$($p.need))
 
 install:
