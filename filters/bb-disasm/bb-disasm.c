@@ -94,7 +94,7 @@ static void cut(struct run *run, struct job *j)
 	if (j->last)
 		run->split = NULL; /* its own count of 1 goes to this job */
 	else
-		file_use(j->file[0]);
+		files_use(j->file[0]);
 }
 
 static int read_job(void *ctx, void *vjob)
@@ -114,7 +114,7 @@ static int read_job(void *ctx, void *vjob)
 			return -1;
 		if (got == 0)
 			break;
-		size = file_size(f);
+		size = files_size(f);
 		if (size > JOB_BYTES && j->nfiles) {
 			run->waiting = f;
 			break;
@@ -125,7 +125,7 @@ static int read_job(void *ctx, void *vjob)
 		j->file[j->nfiles++] = f;
 		if (size <= JOB_BYTES)
 			continue;
-		file_load(f, &run->o->files, run->decoder);
+		files_load(f, &run->o->files, run->decoder);
 		if (f->bad)
 			break;
 		run->split = f;
@@ -183,7 +183,7 @@ static void work_job(void *ctx, void *vjob, unsigned worker)
 		struct file *f = j->file[k];
 		bool split = j->end > 0;
 
-		file_load(f, &run->o->files, w->decoder);
+		files_load(f, &run->o->files, w->decoder);
 		if (f->bad)
 			continue;
 		for (size_t i = j->first; i < (split ? j->end : f->image->functions.n); i++)
@@ -227,7 +227,7 @@ static int write_job(void *ctx, void *vjob)
 	for (size_t k = 0; k < j->nfiles; k++) {
 		if (j->last && r == 0)
 			r = complain(run, j->file[k]);
-		file_release(j->file[k]);
+		files_release(j->file[k]);
 	}
 	j->nfiles = 0;
 	return r;
@@ -238,7 +238,7 @@ static void free_job(void *vjob)
 	struct job *j = vjob;
 
 	for (size_t k = 0; k < j->nfiles; k++) /* read, never written: the run failed */
-		file_release(j->file[k]);
+		files_release(j->file[k]);
 	stream_pack_free(&j->pack);
 }
 
@@ -294,9 +294,9 @@ static int run_all(struct run *run)
 	mem_free(run->worker);
 	progress_free(run->progress, run->bad);
 	if (run->split)
-		file_release(run->split);
+		files_release(run->split);
 	if (run->waiting)
-		file_release(run->waiting);
+		files_release(run->waiting);
 	return status;
 }
 

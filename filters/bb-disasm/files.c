@@ -41,12 +41,12 @@ static struct file *file_new(const struct files_options *o, const char *path, co
 	return f;
 }
 
-void file_use(struct file *f)
+void files_use(struct file *f)
 {
 	__atomic_add_fetch(&f->users, 1, __ATOMIC_RELAXED);
 }
 
-void file_release(struct file *f)
+void files_release(struct file *f)
 {
 	if (__atomic_sub_fetch(&f->users, 1, __ATOMIC_ACQ_REL))
 		return;
@@ -57,7 +57,7 @@ void file_release(struct file *f)
 	mem_free(f);
 }
 
-uint64_t file_size(const struct file *f)
+uint64_t files_size(const struct file *f)
 {
 	return f->bad ? 0 : f->blob ? f->n : inputs_size(f->path);
 }
@@ -77,7 +77,7 @@ static int file_read(struct file *f)
 	return 0;
 }
 
-void file_load(struct file *f, const struct files_options *o, struct insn_decoder *d)
+void files_load(struct file *f, const struct files_options *o, struct insn_decoder *d)
 {
 	if (f->bad || f->image || file_read(f) < 0)
 		return;
@@ -104,7 +104,7 @@ static void open_archive(struct files *fs, struct file *f)
 	fs->archive_path = mem_strdup(f->path);
 	arena_reset(&fs->names);
 	fs->members = archive_open(fs->archive->p, fs->archive->n, &fs->names);
-	file_release(f);
+	files_release(f);
 }
 
 /* The next member of the open archive: 1, or 0 at its end. */

@@ -52,11 +52,11 @@ void files_close(struct files *fs);
 int files_next(struct files *fs, struct file **out, struct err *e) MUST_CHECK;
 
 /* Bytes of the file, for planning; 0 if it is not known. */
-uint64_t file_size(const struct file *f);
+uint64_t files_size(const struct file *f);
 /* Reads it, unless that was done, and makes its image; or sets bad. */
-void file_load(struct file *f, const struct files_options *o, struct insn_decoder *d);
-void file_use(struct file *f);
+void files_load(struct file *f, const struct files_options *o, struct insn_decoder *d);
+void files_use(struct file *f);
 /* The last user frees it. */
-void file_release(struct file *f);
+void files_release(struct file *f);
 
 #endif

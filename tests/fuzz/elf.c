@@ -1,0 +1,65 @@
+/*
+ * elf.c: any bytes as an ELF file, or as an archive of them: read, searched for functions, each
+ * taken apart. What comes out must be a valid record.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "code/archive.h"
+#include "code/body.h"
+#include "formats/function.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void take_apart(const uint8_t *p, size_t n, unsigned flags, struct insn_decoder *d)
+{
+	static struct body b;
+	struct err e;
+	struct image *im = image_new(p, n, flags, d, &e);
+
+	for (size_t i = 0; im && i < im->functions.n; i++) {
+		const struct func *u = &im->functions.f[i];
+		struct function f;
+
+		if (body_build(&b, d, im, u) < 0)
+			continue;
+		f = (struct function){.bin = {im->elf->digest, HASH_BYTES},
+			.file = "",
+			.arch = "x86-64",
+			.name = "",
+			.thunk = b.thunk,
+			.code = {(uint8_t *)b.code, b.ncode},
+			.len = {b.len, b.ninsns},
+			.blocks = {b.cfg.blocks, b.cfg.nblocks},
+			.efrom = {b.cfg.from, b.cfg.nedges},
+			.eto = {b.cfg.to, b.cfg.nedges},
+			.ekind = {b.cfg.kind, b.cfg.nedges},
+			.refs = {{b.ref_insn, b.nrefs}, {b.ref_kind, b.nrefs},
+				{b.ref_target, b.nrefs}, {b.ref_name, b.nrefs},
+				{b.names, b.nnames}}};
+		if (function_kind.check(&f, &e) < 0 || (i && u->addr < u[-1].end))
+			abort();
+	}
+	image_free(im);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	static struct insn_decoder *d;
+	struct arena names = {0};
+	struct archive a = archive_open(data, n, &names);
+	struct archive_member m;
+	struct err e;
+
+	if (!d)
+		d = insn_open(ARCH_X86_64);
+	if (archive_is(data, n)) {
+		while (archive_next(&a, &m, &e) > 0)
+			take_apart(m.p, m.n, 0, d);
+	} else {
+		take_apart(data, n, 0, d);
+		take_apart(data, n, IMAGE_IGNORE_SYMBOLS, d);
+	}
+	arena_free(&names);
+	return 0;
+}
