@@ -62,13 +62,6 @@ static bool is_branch(const struct insn_brief *i)
 	return i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND;
 }
 
-static bool is_no_return(const struct image *im, const struct image_ref *r)
-{
-	const struct func *u = r->kind == REF_CALL ? functions_at(&im->functions, r->target) : NULL;
-
-	return u && u->addr == r->target && u->no_return;
-}
-
 /* A branch to an address: inside the function its offset is kept in flow.target for now. */
 static void branch_to(
 	struct builder *w, const struct insn_brief *i, uint64_t next, struct image_ref r)
@@ -80,9 +73,9 @@ static void branch_to(
 		c->target = (uint32_t)(r.target - w->f->addr);
 		if ((i->has & INSN_HAS_REL) && next + (uint64_t)i->imm == r.target)
 			return; /* bytes and edges say it: a reference would only cost space */
-		r = (struct image_ref){REF_JUMP, r.target, ""};
+		r = (struct image_ref){.kind = REF_JUMP, .target = r.target, .name = ""};
 	}
-	if (i->flow == INSN_CALL && (names_no_return(r.name) || is_no_return(w->im, &r)))
+	if (i->flow == INSN_CALL && r.no_return)
 		c->flow = INSN_STOP;
 	add_ref(w->b, &r);
 }
@@ -119,15 +112,24 @@ static void memory_operand(struct builder *w, const struct insn_brief *i, uint64
 		add_ref(w->b, &r);
 }
 
+/* A branch to an address in the function itself. */
+static struct image_ref inner_ref(const struct builder *w, uint64_t target)
+{
+	bool start = target == w->f->addr;
+
+	return (struct image_ref){.kind = REF_CALL,
+		.target = target,
+		.name = start ? w->f->name : "",
+		.no_return = start && w->f->no_return};
+}
+
 static void operands(struct builder *w, const struct insn_brief *i, uint64_t next)
 {
 	if (i->has & INSN_HAS_REL) {
 		uint64_t target = next + (uint64_t)i->imm;
 
 		if (target >= w->f->addr && target < w->f->end)
-			branch_to(w, i, next,
-				(struct image_ref){
-					REF_CALL, target, target == w->f->addr ? w->f->name : ""});
+			branch_to(w, i, next, inner_ref(w, target));
 		else
 			branch_to(w, i, next, image_code(w->im, target));
 	}

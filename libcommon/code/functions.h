@@ -29,6 +29,9 @@ struct func {
 struct functions {
 	struct func *f; /* ascending by address */
 	size_t n;
+	uint32_t *page; /* for every 2^shift bytes from f[0] on: the first function at or after */
+	size_t npages;
+	unsigned shift;
 };
 
 enum { FUNCTIONS_IGNORE_SYMBOLS = 1 }; /* as if .symtab were not there */

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "code/names.h"
 #include "code/stubs.h"
 #include "code/survey.h"
 
@@ -75,6 +76,18 @@ static const char *function_name(const struct image *im, uint64_t addr)
 	return u && u->addr == addr ? u->name : "";
 }
 
+/* A call of code in this file. */
+static struct image_ref call_ref(const struct image *im, uint64_t target)
+{
+	const struct func *u = functions_at(&im->functions, target);
+	bool start = u && u->addr == target;
+
+	return (struct image_ref){.kind = REF_CALL,
+		.target = target,
+		.name = start ? u->name : "",
+		.no_return = start && u->no_return};
+}
+
 /* Object files do not say what symbols of other files are; loaded ones without a branch are taken
  * for variables. */
 static bool is_function(const struct image *im, const struct elf_symbol *s)
@@ -91,9 +104,12 @@ static struct image_ref symbol_ref(
 
 	if (!s->defined) {
 		r.kind = branch || is_function(im, s) ? REF_IMPORT : REF_DATA;
+		r.no_return = branch && names_no_return(s->name);
 		return r;
 	}
 	r.target = s->addr + addend;
+	if (branch)
+		r.no_return = call_ref(im, r.target).no_return || names_no_return(s->name);
 	r.kind = branch ? REF_CALL : is_executable(im, r.target) ? REF_CODE : REF_DATA;
 	if (im->ignore_symbols && !s->dynamic)
 		r.name = function_name(im, r.target);
@@ -112,32 +128,25 @@ static struct image_ref slot_ref(const struct image *im, uint64_t slot, bool bra
 	if (!r || r->size != 8)
 		return none;
 	if (r->kind == ELF_R_IFUNC)
-		return (struct image_ref){
-			REF_CALL, (uint64_t)r->addend, function_name(im, (uint64_t)r->addend)};
+		return call_ref(im, (uint64_t)r->addend);
 	if (r->kind != ELF_R_ADDR)
 		return none;
 	if (r->sym != ELF_NONE)
 		return symbol_ref(im, &f->symbols[r->sym], (uint64_t)r->addend, branch);
 	none = image_address(im, (uint64_t)r->addend);
-	if (branch && none.kind == REF_CODE)
-		none.kind = REF_CALL;
-	return none;
+	return branch && none.kind == REF_CODE ? call_ref(im, none.target) : none;
 }
 
 struct image_ref image_code(const struct image *im, uint64_t target)
 {
-	const struct func *u = functions_at(&im->functions, target);
-	uint64_t slot = u ? 0 : stubs_slot(im->elf, target);
-	struct image_ref r = {.name = ""};
+	struct image_ref r = call_ref(im, target), slot;
+	uint64_t stub;
 
-	if (slot) {
-		r = slot_ref(im, slot, true);
-		if (r.kind)
-			return r;
-	}
-	if (!is_executable(im, target))
+	if (functions_at(&im->functions, target))
 		return r;
-	return (struct image_ref){REF_CALL, target, u && u->addr == target ? u->name : ""};
+	stub = stubs_slot(im->elf, target);
+	slot = stub ? slot_ref(im, stub, true) : (struct image_ref){.name = ""};
+	return slot.kind || !is_executable(im, target) ? slot : r;
 }
 
 struct image_ref image_address(const struct image *im, uint64_t addr)

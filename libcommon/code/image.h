@@ -21,6 +21,7 @@ struct image_ref {
 	uint8_t kind;     /* enum ref_kind */
 	uint64_t target;  /* 0 when only the name is known */
 	const char *name; /* "" if there is none; owned by the image */
+	bool no_return;   /* a call of it does not come back */
 };
 
 enum { IMAGE_IGNORE_SYMBOLS = FUNCTIONS_IGNORE_SYMBOLS };

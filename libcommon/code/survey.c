@@ -173,7 +173,7 @@ static void find_no_return(struct survey *s)
 		}
 	}
 	for (size_t k = 0; k < nf; k++)
-		s->fs->f[k].no_return = !s->leaves[k];
+		s->fs->f[k].no_return = s->fs->f[k].no_return || !s->leaves[k];
 	mem_free(first);
 	mem_free(by);
 	mem_free(queue);
@@ -217,6 +217,8 @@ void survey_functions(struct functions *fs, const struct elf *f)
 {
 	struct survey s = {.f = f, .fs = fs};
 
+	for (size_t k = 0; k < fs->n; k++)
+		fs->f[k].no_return = names_no_return(fs->f[k].name);
 	if (f->object || fs->n >= NOBODY - 2)
 		return;
 	s.leaves = mem_zalloc(fs->n, sizeof(*s.leaves));
