@@ -201,19 +201,30 @@ static void add_insn(struct builder *w, size_t at, const struct insn_brief *i)
 static void decode(struct builder *w, struct insn_decoder *d, size_t n)
 {
 	struct body *b = w->b;
+	const struct func *f = w->f;
+	bool in_step = true; /* with the lengths that are known */
 	size_t at = 0;
 
 	memset(b->index_at, 0xff, b->ncode * sizeof(*b->index_at));
 	while (at < b->ncode) {
 		struct insn_brief i[64];
-		size_t got = insn_look_many(d, b->code + at, n - at, i, COUNT_OF(i)), k;
+		const uint8_t *len = NULL;
+		size_t most = COUNT_OF(i), got, k;
 
+		if (in_step && b->ninsns < f->ninsns) {
+			len = w->im->functions.len + f->first + b->ninsns;
+			most = MIN(most, f->ninsns - b->ninsns);
+		}
+		got = insn_look_many(d, b->code + at, n - at, len, i, most);
 		for (k = 0; k < got && at + i[k].len <= b->ncode; k++) {
+			in_step = in_step && len && i[k].len == len[k];
 			add_insn(w, at, &i[k]);
 			at += i[k].len;
 		}
-		if (k < COUNT_OF(i) && at < b->ncode)
+		if (k < most && at < b->ncode) {
 			add_insn(w, at++, NULL);
+			in_step = false;
+		}
 	}
 }
 

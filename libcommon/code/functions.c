@@ -398,6 +398,7 @@ void functions_free(struct functions *fs)
 {
 	mem_free(fs->f);
 	mem_free(fs->page);
+	mem_free(fs->len);
 	*fs = (struct functions){0};
 }
 

@@ -24,11 +24,14 @@ struct func {
 	uint64_t owner;     /* parts: address of the function they belong to, 0 if unknown */
 	uint32_t from;      /* FUNC_SYMBOL ... */
 	bool no_return;     /* no call of it comes back */
+	size_t first;       /* its lengths in functions.len, */
+	size_t ninsns;      /* and how many are known; 0: none */
 };
 
 struct functions {
 	struct func *f; /* ascending by address */
 	size_t n;
+	uint8_t *len;   /* of instructions, as survey.c found them on its way */
 	uint32_t *page; /* for every 2^shift bytes from f[0] on: the first function at or after */
 	size_t npages;
 	unsigned shift;

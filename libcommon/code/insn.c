@@ -112,6 +112,9 @@ static uint64_t get_le(const uint8_t *p, unsigned n)
 {
 	uint64_t v = 0;
 
+	if (n == 4)
+		return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+
 	for (unsigned i = 0; i < n; i++)
 		v |= (uint64_t)p[i] << 8 * i;
 	return v;
@@ -407,95 +410,110 @@ static int new_glance(struct insn_decoder *d, const uint8_t *p, size_t n,
 	return g->valid;
 }
 
-/* From the memo's entry and the bytes. */
-static int recall(const struct glance *g, const uint8_t *p, const struct x86_fields *f,
-	struct insn_brief *out)
+static int64_t signed_number(const uint8_t *p, unsigned n)
 {
+	return n == 1 ? (int8_t)*p : n == 4 ? (int32_t)get_le(p, 4) : sign_extend(get_le(p, n), n);
+}
+
+/* From the memo's entry, the bytes, and their layout as x86_fields_quick gives it. */
+static int recall(const struct glance *g, const uint8_t *p, uint32_t w, struct insn_brief *out)
+{
+	unsigned disp = w >> 16 & 255, imm = w >> 24;
+
 	if (!g->valid)
 		return 0;
 	out->mn = g->mn;
-	out->len = f->len;
+	out->len = w & 255;
 	out->flow = g->flow;
 	out->has = g->has;
-	p += f->head;
+	p += w >> 8 & 255;
 	if (g->has & (INSN_HAS_RIP | INSN_HAS_ABS))
-		out->disp = sign_extend(get_le(p, f->disp_len), f->disp_len);
+		out->disp = signed_number(p, disp);
 	if (g->has & INSN_HAS_REL)
-		out->imm = sign_extend(get_le(p + f->disp_len, f->imm_len), f->imm_len);
+		out->imm = signed_number(p + disp, imm);
 	else if (g->has & INSN_HAS_IMM)
-		out->imm = extended(get_le(p + f->disp_len, f->imm_len), f->imm_len, g->extend);
+		out->imm = extended(get_le(p + disp, imm), imm, g->extend);
 	return 1;
 }
 
-/* The key of the encoding in the memo; 0 if it has none. */
-static uint64_t glance_key(const uint8_t *p, size_t n, const struct x86_fields *f)
+static uint32_t pack(const struct x86_fields *f)
 {
-	unsigned head = is_maskable(f) ? f->head : f->len;
+	return f->len | (uint32_t)f->head << 8 | (uint32_t)f->disp_len << 16 |
+	       (uint32_t)f->imm_len << 24;
+}
+
+/* The first `head` bytes, of 7 at most, as a key. */
+static uint64_t glance_key(const uint8_t *p, unsigned head)
+{
 	uint64_t key;
 
-	if (n < 16 || head > 7)
-		return 0;
 	memcpy(&key, p, 8);
 	return (key & ((UINT64_C(1) << 8 * head) - 1)) | (uint64_t)head << 56;
 }
 
-/* The encoding with this key, or key 0. */
-static int look(struct insn_decoder *d, const uint8_t *p, size_t n, const struct x86_fields *f,
-	uint64_t key, struct insn_brief *out)
+/* An instruction that is not in the memo, or cannot be. */
+static int look_slowly(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out)
 {
-	const struct glance *g;
+	struct glance fresh = {0}, *g;
+	struct x86_fields f;
+	unsigned head;
 
-	if (!key)
-		return look_closely(d, p, n, f, out);
-	g = &d->glance[glance_slot(d, key)];
-	if (!g->key) {
-		struct glance fresh = {.key = key};
-
-		if (new_glance(d, p, n, f, &fresh) < 0)
-			return look_closely(d, p, n, f, out);
-		return recall(&fresh, p, f, out);
-	}
-	return recall(g, p, f, out);
+	if (x86_fields_get(&f, p, n))
+		return look_closely(d, p, n, NULL, out);
+	head = is_maskable(&f) ? f.head : f.len;
+	if (n < 16 || head > 7)
+		return look_closely(d, p, n, &f, out);
+	fresh.key = glance_key(p, head);
+	g = &d->glance[glance_slot(d, fresh.key)];
+	if (g->key)
+		return recall(g, p, pack(&f), out);
+	if (new_glance(d, p, n, &f, &fresh) < 0)
+		return look_closely(d, p, n, &f, out);
+	return recall(&fresh, p, pack(&f), out);
 }
 
 int insn_look(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out)
 {
-	struct x86_fields f;
-
-	if (x86_fields_get(&f, p, n))
-		return look_closely(d, p, n, NULL, out);
-	return look(d, p, n, &f, glance_key(p, n, &f), out);
+	return insn_look_many(d, p, n, NULL, out, 1) == 1;
 }
 
 /*
  * The layouts of a batch come first: so the memo's entries are on their way from memory when they
- * are needed.
+ * are needed. With known lengths no layout waits for the one before.
  */
-size_t insn_look_many(
-	struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out, size_t max)
+size_t insn_look_many(struct insn_decoder *d, const uint8_t *p, size_t n, const uint8_t *len,
+	struct insn_brief *out, size_t max)
 {
 	size_t done = 0;
 
 	while (done < max && n) {
-		struct x86_fields f[BATCH];
+		size_t k = 0, at = 0, most = MIN(max - done, (size_t)BATCH);
 		uint64_t key[BATCH];
-		size_t k = 0, at = 0;
+		uint32_t layout[BATCH]; /* 0: unusual */
 
-		while (k < MIN(max - done, (size_t)BATCH) && at < n &&
-			!x86_fields_get(&f[k], p + at, n - at)) {
-			key[k] = glance_key(p + at, n - at, &f[k]);
+		for (; k < most && at < n && n - at >= 16; k++) {
+			layout[k] = x86_fields_quick(p + at);
+			if (!layout[k] && !len)
+				break;
+			key[k] = glance_key(p + at, layout[k] >> 8 & 255);
 			__builtin_prefetch(&d->glance[glance_hash(d, key[k])]);
-			at += f[k++].len;
+			at += len ? len[done + k] : layout[k] & 255;
 		}
-		if (!k)
-			return done + (size_t)(insn_look(d, p, n, &out[done]));
+		if (!k) { /* unusual, or near the end */
+			layout[0] = 0;
+			k = 1;
+		}
 		for (size_t i = 0; i < k; i++) {
-			unsigned len = f[i].len;
+			const struct glance *g = NULL;
+			unsigned expect = len ? len[done] : layout[i] & 255;
 
-			if (!look(d, p, n, &f[i], key[i], &out[done]))
+			if (layout[i])
+				g = &d->glance[glance_slot(d, key[i])];
+			if (!(g && g->key ? recall(g, p, layout[i], &out[done])
+					  : look_slowly(d, p, n, &out[done])))
 				return done;
 			p += out[done].len, n -= out[done].len;
-			if (out[done++].len != len)
+			if (out[done++].len != expect)
 				break; /* the rest of the batch is out of step */
 		}
 	}

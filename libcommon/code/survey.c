@@ -33,6 +33,7 @@ struct survey {
 	bool *called;
 	struct jump *j;
 	size_t n, cap;
+	size_t nlen, cap_len;
 };
 
 static int32_t get_i32(const uint8_t *p)
@@ -119,26 +120,52 @@ static bool look(
 	}
 }
 
+/*
+ * Whether the byte an instruction starts with, behind prefixes, is one that matters here. Most do
+ * not.
+ */
+static bool is_of_interest(const uint8_t *p)
+{
+	while (*p == 0x66 || *p == 0xf2 || *p == 0xf3 || *p == 0x2e || *p == 0x3e ||
+		(*p & 0xf0) == 0x40)
+		p++; /* the caller saw the end of the instruction: this ends before */
+	if (*p == 0x0f)
+		return p[1] >> 4 == 8 || p[1] == 0x0b;
+	return *p >> 4 == 7 || (*p >= 0xc2 && *p <= 0xcf) || *p >= 0xe0;
+}
+
 static void walk(struct survey *s, uint32_t k)
 {
-	const struct func *u = &s->fs->f[k];
+	struct func *u = &s->fs->f[k];
 	size_t n, at = 0, size = (size_t)(u->end - u->addr);
 	const uint8_t *p = elf_bytes(s->f, u->addr, &n);
 	bool goes_on = true, call = false;
 
+	u->first = s->nlen;
 	while (at < size) {
+		uint32_t w = n - at >= 16 ? x86_fields_quick(p + at) : 0;
+		const uint8_t *q = p + at;
 		struct x86_fields x;
 
-		if (x86_fields_get(&x, p + at, size - at) < 0) {
-			s->leaves[k] = true; /* not understood */
-			return;
+		if (s->nlen == s->cap_len)
+			s->fs->len = mem_grow(s->fs->len, &s->cap_len, s->nlen + 1, 1);
+		goes_on = true;
+		call = false;
+		if (w && !is_of_interest(q)) {
+			at += w & 255;
+		} else if (x86_fields_get(&x, q, size - at) < 0) {
+			break;
+		} else {
+			at += x.len;
+			goes_on = look(s, k, q, &x, u->addr + at);
+			call = x.map == X86_MAP_1 && x.coding == X86_LEGACY &&
+			       (x.opcode == 0xe8 || (x.opcode == 0xff && (x.modrm >> 3 & 7) == 2));
 		}
-		at += x.len;
-		goes_on = look(s, k, p + at - x.len, &x, u->addr + at);
-		call = x.map == X86_MAP_1 && x.coding == X86_LEGACY &&
-		       (x.opcode == 0xe8 || (x.opcode == 0xff && (x.modrm >> 3 & 7) == 2));
+		s->fs->len[s->nlen++] = (uint8_t)(at - (size_t)(q - p));
 	}
-	if (goes_on && !call) /* runs into what follows */
+	u->ninsns = s->nlen - u->first;
+	/* not understood, or runs into what follows */
+	if (at != size || (goes_on && !call))
 		s->leaves[k] = true;
 }
 

@@ -9,7 +9,8 @@
 
 /*
  * Looks at the branches of all functions. Sets func.no_return; sets FUNC_PART and func.owner, the
- * function a part belongs to, and takes FUNC_PART away where it was a mistake.
+ * function a part belongs to, and takes FUNC_PART away where it was a mistake. The lengths of
+ * instructions are kept in functions.len: they cost half of the work of whoever comes next.
  */
 void survey_functions(struct functions *fs, const struct elf *f);
 

@@ -214,12 +214,12 @@ static bool has_modrm(char what)
 }
 
 /*
- * The way of nine instructions in ten: no prefix but REX, the first two maps. Tables instead of
+ * The way of most instructions: one prefix and REX, the first two maps. Tables instead of
  * branches, which would be guessed wrongly all the time. By opcode: MODRM, a size of the immediate
  * in SIZE (4 becomes 8 where REX.W and WIDE are set), GROUP if only reg < 2 has an immediate, SLOW
  * for everything else.
  */
-enum { SIZE = 7, WIDE = 8, MODRM = 16, GROUP = 32, SLOW = 64 };
+enum { SIZE = 7, WIDE = 8, MODRM = 16, GROUP = 32, SLOW = 64, PREFIX = SLOW | 1 };
 
 /* clang-format off */
 #define N 0        /* nothing */
@@ -232,6 +232,7 @@ enum { SIZE = 7, WIDE = 8, MODRM = 16, GROUP = 32, SLOW = 64 };
 #define GB (M|B|GROUP)
 #define GZ (M|Z|GROUP)
 #define S SLOW
+#define P PREFIX
 static const uint8_t quick_one[256] = {
 	M,M,M,M,B,Z,N,N, M,M,M,M,B,Z,N,S, /* 00 */
 	M,M,M,M,B,Z,N,N, M,M,M,M,B,Z,N,N,
@@ -239,7 +240,7 @@ static const uint8_t quick_one[256] = {
 	M,M,M,M,B,Z,S,N, M,M,M,M,B,Z,S,N,
 	S,S,S,S,S,S,S,S, S,S,S,S,S,S,S,S, /* 40 */
 	N,N,N,N,N,N,N,N, N,N,N,N,N,N,N,N,
-	N,N,S,M,S,S,S,S, Z,MZ,B,MB,N,N,N,N,
+	N,N,S,M,S,S,P,S, Z,MZ,B,MB,N,N,N,N,
 	B,B,B,B,B,B,B,B, B,B,B,B,B,B,B,B,
 	MB,MZ,B,MB,M,M,M,M, M,M,M,M,M,M,M,S, /* 80 */
 	N,N,N,N,N,N,N,N, N,N,N,N,N,N,N,N,
@@ -248,7 +249,7 @@ static const uint8_t quick_one[256] = {
 	MB,MB,2,N,S,S,MB,MZ, 3,N,2,N,N,B,N,N, /* c0 */
 	M,M,M,M,N,N,N,N, M,M,M,M,M,M,M,M,
 	B,B,B,B,B,B,B,B, Z,Z,N,B,N,N,N,N,
-	S,N,S,S,N,N,GB,GZ, N,N,N,N,N,N,M,M,
+	S,N,P,P,N,N,GB,GZ, N,N,N,N,N,N,M,M,
 };
 static const uint8_t quick_two[256] = {
 	M,M,M,M,N,N,N,N, N,N,N,N,N,M,N,S, /* 00 */
@@ -258,12 +259,12 @@ static const uint8_t quick_two[256] = {
 	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M, /* 40 */
 	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
 	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
-	MB,MB,MB,MB,M,M,M,N, M,M,M,M,M,M,M,M,
+	MB,MB,MB,MB,M,M,M,N, S,M,M,M,M,M,M,M,
 	Z,Z,Z,Z,Z,Z,Z,Z, Z,Z,Z,Z,Z,Z,Z,Z, /* 80 */
 	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
 	N,N,N,M,MB,M,N,N, N,N,N,M,MB,M,M,M,
 	M,M,M,M,M,M,M,M, M,M,MB,M,M,M,M,M,
-	M,M,MB,M,MB,MB,MB,M, N,N,N,N,N,N,N,N, /* c0 */
+	M,M,S,M,MB,MB,MB,M, N,N,N,N,N,N,N,N, /* c0 */
 	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
 	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
 	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
@@ -278,6 +279,7 @@ static const uint8_t quick_two[256] = {
 #undef GB
 #undef GZ
 #undef S
+#undef P
 /* clang-format on */
 
 /* By the upper two and lower three bits of ModRM: bytes of displacement, and SIB. */
@@ -285,47 +287,73 @@ enum { SIB = 8, SIB_ALONE = 16 }; /* SIB_ALONE: base 5 means a displacement of 4
 static const uint8_t quick_modrm[32] = {0, 0, 0, 0, SIB | SIB_ALONE, 4, 0, 0, 1, 1, 1, 1, SIB | 1,
 	1, 1, 1, 4, 4, 4, 4, SIB | 4, 4, 4, 4};
 
-/* Sixteen bytes must be there. Whether it was one. */
-static bool quick(struct x86_fields *f, const uint8_t *p)
+uint32_t x86_fields_quick(const uint8_t *p)
 {
-	unsigned at = (p[0] & 0xf0) == 0x40, rex = (0 - at) & p[0] & 15;
-	unsigned what = quick_one[p[at]], map = X86_MAP_1, m, t, sib, has, disp, imm;
+	unsigned prefix = quick_one[p[0]] == PREFIX, wide = 4, at, rex, what, m, t, has, sib, disp,
+		 imm;
 
-	if (p[at] == 0x0f) {
-		what = quick_two[p[++at]];
-		map = X86_MAP_0F;
+	if (prefix) {
+		wide = p[0] == 0x66 ? 2 : 4;
+		p++;
 	}
+	at = (p[0] & 0xf0) == 0x40;
+	rex = (0 - at) & p[0] & 15;
+	what = quick_one[p[at]];
+	if (p[at] == 0x0f)
+		what = quick_two[p[++at]];
 	if (what & SLOW)
-		return false;
+		return 0;
 	has = what / MODRM & 1;
 	m = p[at + 1];
 	t = quick_modrm[(m >> 6) << 3 | (m & 7)];
-	sib = t / SIB & 1;
+	sib = t / SIB & has;
 	disp = (t & SIZE) + ((t / SIB_ALONE & ((p[at + 2] & 7) == 5)) << 2);
 	disp &= 0 - has;
 	imm = what & SIZE;
-	imm += (what / WIDE & rex >> 3) << 2;
+	if (imm == 4)
+		imm = rex & 8 ? 4 + (what / WIDE & 1) * 4 : wide;
 	imm &= 0 - !((what & GROUP) && (m & 0x30));
-	f->opcode = p[at];
-	f->map = (uint8_t)map;
-	f->rex = (uint8_t)rex;
-	f->has_modrm = (uint8_t)has;
-	f->modrm = (uint8_t)(m & (0 - has));
-	f->head = (uint8_t)(at + 1 + has + (has & sib));
-	f->disp_len = (uint8_t)disp;
-	f->imm_len = (uint8_t)imm;
-	f->len = (uint8_t)(f->head + disp + imm);
-	return true;
+	at += 1 + has + sib + prefix;
+	return (at + disp + imm) | at << 8 | disp << 16 | imm << 24;
+}
+
+/* The struct from the packed form. */
+static void unpack(struct x86_fields *f, const uint8_t *p, uint32_t w)
+{
+	const uint8_t *q = p;
+
+	f->len = w & 255;
+	f->head = w >> 8 & 255;
+	f->disp_len = w >> 16 & 255;
+	f->imm_len = w >> 24 & 255;
+	if (*q == 0x66)
+		f->prefix = X86_P66, f->pp = 1, q++;
+	else if (*q == 0xf3)
+		f->prefix = X86_PF3, f->pp = 2, q++;
+	else if (*q == 0xf2)
+		f->prefix = X86_PF2, f->pp = 3, q++;
+	if ((*q & 0xf0) == 0x40)
+		f->rex = *q++ & 15;
+	f->map = *q == 0x0f ? X86_MAP_0F : X86_MAP_1;
+	q += f->map == X86_MAP_0F;
+	f->opcode = *q;
+	f->has_modrm = ((f->map == X86_MAP_0F ? quick_two : quick_one)[*q] & MODRM) != 0;
+	if (f->has_modrm)
+		f->modrm = q[1];
 }
 
 int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n)
 {
 	struct reader r = {p, MIN(n, 15), 0};
+	uint32_t w;
 	char what;
 
 	*f = (struct x86_fields){0};
-	if (n >= 16 && quick(f, p))
+	w = n >= 16 ? x86_fields_quick(p) : 0;
+	if (w) {
+		unpack(f, p, w);
 		return 0;
+	}
 	what = opcode(f, &r);
 	if (!what)
 		return -1;

@@ -53,5 +53,11 @@ struct x86_fields {
 
 /* Fills f from the n bytes at p: 0, or -1 when they end too early or are more than 15. */
 int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n) MUST_CHECK;
+/*
+ * The same for most instructions, faster: len | head << 8 | disp_len << 16 | imm_len << 24, or 0
+ * for one that needs the whole function. 16 bytes must be there. Displacement and immediate of
+ * these are nothing but numbers: they do not change what the instruction is.
+ */
+uint32_t x86_fields_quick(const uint8_t *p);
 
 #endif
