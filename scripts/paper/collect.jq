@@ -6,6 +6,6 @@
 	result: .,
 	published: [
 		$published | split("\n")[1:][] | split("\t") | select(.[0] == $experiment and .[1] == $method) |
-		{key: .[2], value: (.[3:6] | map(tonumber / 100))}
+		{key: .[2], value: (.[3:] | map(tonumber / 100))}
 	] | from_entries
 }

@@ -41,10 +41,50 @@ def search($vary; $title; $sizes):
 			[.["hit@1"], .mrr] | percents] |
 		select(length > 0) | [$name] + . | row);
 
+# One number of each method, the paper's in brackets.
+def beside($ours; $paper): if $ours == null then "" else ($ours | percent) +
+	(if $paper == null then "" else " (\($paper | percent))" end) end;
+def lookup($experiment; $method): [.[] | select(.experiment == $experiment and .method == $method)][0];
+def accuracy($experiment; $method):
+	lookup($experiment; $method) | beside(.result.accuracy; .published.accuracy[0]);
+# The instructions of the strand are the positive class.
+def positive($experiment; $method; $what; $at):
+	lookup($experiment; $method) | beside(.result.class["1"][$what]; .published.positive[$at]);
+# Mean and standard deviation over the runs.
+def outlier($experiment; $method):
+	lookup($experiment; $method) | if . == null then "" else (.result.runs | add / length) as $mean |
+		beside($mean; .published.accuracy[0]) + " ± " +
+		(.result.runs | (map(. - $mean | . * .) | add / length | sqrt * 10000 | round / 100 | tostring)) end;
+
+def tasks:
+	. as $all | ["elm-ft", "mlm-ft", "fs-ft"] as $m |
+	"", "## What a fine-tuned model knows (Table 3)", "",
+	"Accuracy in %, for strand recovery of the positive class; the paper's in brackets. The paper's test samples",
+	"are of the projects that were tuned on, these are of other projects.", "",
+	(["", "tested on", "BinBert-FT", "BinBert-MLM-FT", "BinBert-FS"] | head),
+	(("compiler", "opt") as $label | ("strands", "blocks", "functions") as $s | "\($label)-\($s)" as $e |
+		select($all | lookup($e; $m[0])) |
+		["\({compiler: "compiler", opt: "optimisation level"}[$label]) of \($s)", ($all | lookup($e; $m[0]).result.records),
+			($m[] as $x | $all | accuracy($e; $x))] | row),
+	(["strand execution", ($all | lookup("execute"; $m[0]).result.records), ($m[] as $x | $all | accuracy("execute"; $x))] | row),
+	((["precision", 0], ["recall", 1], ["f1", 2]) as [$what, $at] |
+		["strand recovery, \($what)", ($all | lookup("recover"; $m[0]).result.records),
+			($m[] as $x | $all | positive("recover"; $x; $what; $at))] | row);
+
+def outliers:
+	. as $all |
+	"", "## Outliers among five instructions (Table 2)", "",
+	"Accuracy in %, mean and standard deviation of \(lookup("opcode"; "elm").result.runs | length) runs of " +
+		"\(lookup("opcode"; "elm").result.sets) sets; the paper's in brackets.", "",
+	(["", "BinBert", "BinBert-MLM", "untrained"] | head),
+	(("opcode", "operand") as $e | [$e, (("elm", "mlm", "fs") as $m | $all | outlier($e; $m))] | row);
+
 "# The experiments of the BinBert paper",
+outliers,
 ranking("functions"; "Function similarity (Table 3)"; "3627, 267 and 14"; [5, 10, 25]),
 ranking("blocks"; "Block similarity (Tables 2 and 3)"; "6460, 505 and 10"; [5, 10, 25]),
 ranking("strands"; "Strand similarity (Tables 2 and 3)"; "49079, 833 and 59"; [10, 25, 40]),
+tasks,
 "", "## Function search in pools", "",
 "Each query among one function of the same source and others, which vary like it. Hit@1 / MRR in %.",
 search("level"; "The level varies, one compiler"; [100, 1000, 10000]),
