@@ -34,7 +34,7 @@ $O/.deps-%: scripts/install-deps
 	@mkdir -p $(@D)
 	@scripts/install-deps $*
 	@touch $@
-$O/.deps-check $O/.deps-demo: | $O/.deps-build
+$O/.deps-check $O/.deps-demo $O/.deps-peers: | $O/.deps-build
 
 compile = $(CC) $(ALL) $(CFLAGS) -MMD -MP -c -o $@ $<
 link    = $(CC) $(ALL) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $O/libbb.a -Wl,--as-needed $(LIBS)
@@ -76,6 +76,7 @@ $O/lib/failio: tests/lib/failio.c | $O/.deps-check
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
 
+unit: $(UNIT)
 fuzz: $(FUZZ)
 tests: all $(UNIT) $(HELP)
 # The programs once more with AddressSanitizer and UBSan, for the tests with damaged input.
@@ -87,14 +88,15 @@ tests-fuzz: | $O/.deps-check
 check: tests tests-san
 	$(PYTHON) tests/run.py $O
 check-long: tests tests-san tests-fuzz
+	+@$(MAKE) O=$O/san SAN=1 unit
 	$(PYTHON) tests/run.py --long $O
 
 # Against PyTorch, transformers, tokenizers and others, in a Python environment of their own.
-$O/venv/.done: tests/peers/requirements.txt
-	python3 -m venv $O/venv
+$O/venv/.done: tests/peers/requirements.txt | $O/.deps-peers
+	$(PYTHON) -m venv $O/venv
 	$O/venv/bin/pip install -q -r $<
 	@touch $@
-check-peers: tests $O/venv/.done
+check-peers: all $O/venv/.done
 	for t in tests/peers/*.py; do \
 		echo "== $$t"; BB=$(abspath $O)/bin O=$(abspath $O) $O/venv/bin/python $$t || exit 1; done
 
@@ -141,5 +143,5 @@ help:
 ## O=DIR builds into DIR, SAN=1 with AddressSanitizer and UBSan, SAN=thread with ThreadSanitizer;
 ## CC, CFLAGS and LDFLAGS as usual.
 
-.PHONY: all fuzz tests tests-san tests-fuzz check check-long check-peers demo install uninstall \
+.PHONY: all unit fuzz tests tests-san tests-fuzz check check-long check-peers demo install uninstall \
 	deps config clean help

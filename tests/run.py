@@ -108,6 +108,10 @@ def main():
     for path in unit:
         name = os.path.splitext(os.path.basename(path))[0]
         work.append((run_program, "unit/" + name, [os.path.join(O, "unit", name)]))
+    for path in unit if long else []:
+        name = os.path.splitext(os.path.basename(path))[0]
+        if name not in ("mutants", "native"):  # they limit memory, and catch signals, themselves
+            work.append((run_program, "unit/" + name + " with sanitizers", [os.path.join(O, "san/unit", name)]))
     for path in fuzz:
         name = os.path.splitext(os.path.basename(path))[0]
         corpus = os.path.join(TOP, "tests/fuzz/corpus", name)
