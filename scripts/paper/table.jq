@@ -62,9 +62,9 @@ def tasks:
 	"Accuracy in %, for strand recovery of the positive class; the paper's in brackets. The paper's test samples",
 	"are of the projects that were tuned on, these are of other projects.", "",
 	(["", "tested on", "BinBert-FT", "BinBert-MLM-FT", "BinBert-FS"] | head),
-	(("compiler", "opt") as $label | ("strands", "blocks", "functions") as $s | "\($label)-\($s)" as $e |
+	(("compiler", "opt") as $what | ("strands", "blocks", "functions") as $s | "\($what)-\($s)" as $e |
 		select($all | lookup($e; $m[0])) |
-		["\({compiler: "compiler", opt: "optimisation level"}[$label]) of \($s)", ($all | lookup($e; $m[0]).result.records),
+		["\({compiler: "compiler", opt: "optimisation level"}[$what]) of \($s)", ($all | lookup($e; $m[0]).result.records),
 			($m[] as $x | $all | accuracy($e; $x))] | row),
 	(["strand execution", ($all | lookup("execute"; $m[0]).result.records), ($m[] as $x | $all | accuracy("execute"; $x))] | row),
 	((["precision", 0], ["recall", 1], ["f1", 2]) as [$what, $at] |
