@@ -209,6 +209,20 @@ check "embeds" sh -c "'$bin/bb-embed' -m fresh groups.tok | '$bin/bb-cat' -c >ou
 check "all of them" [ "$(cat out)" = 400 ]
 check "empty in, empty out" [ "$("$bin/bb-embed" -m one empty.tok | "$bin/bb-cat" -c)" = 0 ]
 
+# Half the space, nearly the same vectors.
+check "--dtype bf16" "$bin/bb-train" -q --task similarity --init one --steps 0 --dtype bf16 -o half
+"$bin/bb-train" -q --task similarity --init one --steps 0 -o full
+check "halves the file" [ "$(wc -c <half/model.safetensors)" -lt "$(($(wc -c <full/model.safetensors) * 11 / 20))" ]
+"$bin/bb-embed" -m half groups.tok | "$bin/bb-cat" -j >f
+check "rounds" status 1 cmp a f
+check "but little" awk -F'"vec":\\[' 'function vec(v) { return split(substr($2, 1, index($2, "]") - 1), v, ",") }
+	FNR == NR { first[FNR] = $0; next }
+	{ n = vec(y); $0 = first[FNR]; vec(x); xx = yy = xy = 0
+	  for (i = 1; i <= n; i++) { xx += x[i] * x[i]; yy += y[i] * y[i]; xy += x[i] * y[i] }
+	  if (n != 64 || xy < 0.9999 * sqrt(xx * yy)) bad = 1 }
+	END { exit bad || FNR != 400 }' a f
+check "no such type" status 2 "$bin/bb-train" --vocab vocab.txt --dtype f16 -o x4 pairs.tok
+
 # What does not fit.
 check "tokens of another vocabulary: train" status 1 train none foreign.tok
 check "says so" grep -q vocabulary err

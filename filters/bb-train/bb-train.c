@@ -38,6 +38,8 @@ static const struct task *check(struct prog *p, struct options *o)
 		prog_usage(p, "--task classify and --label KEY go together");
 	if (strcmp(o->loss, "mse") != 0 && strcmp(o->loss, "infonce") != 0)
 		prog_usage(p, "--loss: '%s' is not mse or infonce", o->loss);
+	if (strcmp(o->dtype, "f32") != 0 && strcmp(o->dtype, "bf16") != 0)
+		prog_usage(p, "--dtype: '%s' is not f32 or bf16", o->dtype);
 	if (!(o->mask > 0 && o->mask < 1))
 		prog_usage(p, "--mask must be between 0 and 1");
 	if (!(o->valid >= 0 && o->valid < 1))
@@ -65,6 +67,7 @@ int main(int argc, char **argv)
 	struct options o = {.task = "elm",
 		.loss = "mse",
 		.split = "group",
+		.dtype = "f32",
 		.steps = UINT64_MAX,
 		.warmup = UINT64_MAX,
 		.batch_tokens = 8192,
@@ -122,6 +125,8 @@ int main(int argc, char **argv)
 			"memory in which pre-training shuffles (default 1024)", 1, 1 << 20},
 		{0, "save-every", OPT_UINT, 0, &o.save_every, "N",
 			"steps between checkpoints, 0 for none (default 500)", 0, 0},
+		{0, "dtype", OPT_TEXT, OPT_CONTENT, &o.dtype, "TYPE",
+			"numbers of model.safetensors: f32 (default), bf16 (half the size)", 0, 0},
 		{0, "keep", OPT_UINT, 0, &o.keep, "N",
 			"keep the models of the last N checkpoints and the best", 0, 1000},
 	};

@@ -93,7 +93,7 @@ void keep_checkpoint(struct run *r)
 	if (!r->o->keep || !r->at.step)
 		return;
 	folder_of(r, &b, r->at.step);
-	if (checkpoint_save(buf_text(&b), r->m, &e) < 0 ||
+	if (checkpoint_save(buf_text(&b), r->m, run_bf16(r), &e) < 0 ||
 		wordpiece_save(r->words, buf_text(&b), &e) < 0)
 		prog_fail(r->p, "%s", e.text);
 	buf_free(&b);

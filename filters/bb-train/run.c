@@ -306,11 +306,16 @@ void run_log(struct run *r, const char *fields)
 			r->p, "%s/metrics.jsonl: cannot write: %s", r->o->folder, strerror(errno));
 }
 
+bool run_bf16(const struct run *r)
+{
+	return strcmp(r->o->dtype, "bf16") == 0;
+}
+
 void run_save_model(struct run *r)
 {
 	struct err e;
 
-	if (checkpoint_save(r->o->folder, r->m, &e) < 0)
+	if (checkpoint_save(r->o->folder, r->m, run_bf16(r), &e) < 0)
 		prog_fail(r->p, "%s", e.text);
 }
 

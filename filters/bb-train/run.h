@@ -17,7 +17,7 @@
 #include "text/wordpiece.h"
 
 struct options {
-	const char *folder, *config, *task, *init, *vocab, *loss, *label, *split;
+	const char *folder, *config, *task, *init, *vocab, *loss, *label, *split, *dtype;
 	uint64_t seed, epochs, steps, batch_tokens, warmup, save_every, buffer, keep;
 	int64_t layer;
 	double lr, decay, clip, mask, valid, temperature;
@@ -85,6 +85,8 @@ enum run_next run_next(const struct run *r);
 bool run_stopping(void);
 /* Adds a line to the log. */
 void run_log(struct run *r, const char *fields);
+/* Whether --dtype asks for BF16. */
+bool run_bf16(const struct run *r);
 /* Saves the model for its users: config.json, model.safetensors. */
 void run_save_model(struct run *r);
 /*

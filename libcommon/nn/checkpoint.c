@@ -257,7 +257,7 @@ static void list_tensors(const struct model *m, const float *host, const char *p
 	}
 }
 
-int checkpoint_save(const char *folder, const struct model *m, struct err *e)
+int checkpoint_save(const char *folder, const struct model *m, bool bf16, struct err *e)
 {
 	static const struct safetensors_text meta[] = {{"format", "pt"}};
 	struct safetensors_entry *t = mem_alloc(m->ntensors, sizeof(*t));
@@ -267,6 +267,8 @@ int checkpoint_save(const char *folder, const struct model *m, struct err *e)
 	int r;
 
 	list_tensors(m, host, "", t, &names);
+	for (size_t i = 0; i < m->ntensors; i++)
+		t[i].bf16 = bf16 && t[i].rank == 2;
 	print_config(&text, m);
 	r = make_folder(folder, e);
 	if (r == 0)

@@ -18,8 +18,11 @@
  */
 int checkpoint_read_config(const char *path, struct model_config *c, struct err *e) MUST_CHECK;
 
-/* Writes config.json and model.safetensors into the folder, which is made if need be. 0 or -1. */
-int checkpoint_save(const char *folder, const struct model *m, struct err *e) MUST_CHECK;
+/*
+ * Writes config.json and model.safetensors into the folder, which is made if need be; with bf16 the
+ * matrices as BF16. 0 or -1.
+ */
+int checkpoint_save(const char *folder, const struct model *m, bool bf16, struct err *e) MUST_CHECK;
 /*
  * The model in the folder, ready for use, or NULL. Heads that the file lacks are fresh, from seed;
  * *fresh (may be NULL) counts their tensors. A missing encoder tensor is an error.

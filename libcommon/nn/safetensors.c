@@ -82,6 +82,37 @@ struct job {
 	size_t n;
 };
 
+/* The upper half of a finite binary32, rounded to nearest, ties to even. */
+static uint16_t narrow(float f)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &f, 4);
+	return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static size_t width_of(const struct safetensors_entry *t)
+{
+	return t->bf16 ? sizeof(uint16_t) : sizeof(float);
+}
+
+static int write_tensor(int fd, const struct safetensors_entry *t)
+{
+	uint16_t half[READ_STEP / 2];
+
+	if (!t->bf16)
+		return write_all(fd, t->data, t->n * sizeof(float));
+	for (size_t i = 0; i < t->n;) {
+		size_t n = MIN(t->n - i, COUNT_OF(half));
+
+		for (size_t k = 0; k < n; k++)
+			half[k] = narrow(t->data[i++]);
+		if (write_all(fd, half, n * sizeof(*half)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int write_job(int fd, const void *arg)
 {
 	const struct job *j = arg;
@@ -89,7 +120,7 @@ static int write_job(int fd, const void *arg)
 	if (write_all(fd, j->head.p, j->head.n) < 0)
 		return -1;
 	for (size_t i = 0; i < j->n; i++)
-		if (write_all(fd, j->t[i].data, j->t[i].n * sizeof(float)) < 0)
+		if (write_tensor(fd, &j->t[i]) < 0)
 			return -1;
 	return 0;
 }
@@ -124,11 +155,11 @@ int safetensors_write(const char *path, const struct safetensors_entry *t, size_
 	for (size_t i = 0; i < n; i++) {
 		buf_putc(b, ',');
 		put_json(b, t[i].name);
-		buf_puts(b, ":{\"dtype\":\"F32\",\"shape\":[");
+		buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", t[i].bf16 ? "BF16" : "F32");
 		for (unsigned k = 0; k < t[i].rank; k++)
 			buf_printf(b, "%s%zu", k ? "," : "", t[i].shape[k]);
 		buf_printf(b, "],\"data_offsets\":[%llu,", (unsigned long long)at);
-		at += t[i].n * sizeof(float);
+		at += t[i].n * width_of(&t[i]);
 		buf_printf(b, "%llu]}", (unsigned long long)at);
 	}
 	buf_putc(b, '}');

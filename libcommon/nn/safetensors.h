@@ -3,8 +3,8 @@
  *
  * A file is: length of the header (8 bytes, little-endian), the header (JSON: name to dtype, shape,
  * data_offsets; and __metadata__, a map of texts), then the data. Reading trusts nothing: lengths,
- * offsets, shapes and overlaps are checked before anything is allocated by them. Only F32 is
- * written; F16 and BF16 are read as well.
+ * offsets, shapes and overlaps are checked before anything is allocated by them. F32 and BF16
+ * are written; F16 is read as well.
  */
 #ifndef SAFETENSORS_H
 #define SAFETENSORS_H
@@ -19,6 +19,7 @@ struct safetensors_entry {
 	size_t shape[SAFETENSORS_RANK];
 	size_t n;          /* floats */
 	const float *data; /* for writing: n floats, host */
+	bool bf16;         /* for writing: as BF16, rounded to nearest, ties to even */
 };
 
 struct safetensors_text {

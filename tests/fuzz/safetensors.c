@@ -64,7 +64,7 @@ static void check_again(struct model *m)
 
 	for (size_t i = 0; i < m->nparam; i++)
 		must(isfinite(v[i]));
-	must(checkpoint_save(folder, m, &e) == 0);
+	must(checkpoint_save(folder, m, false, &e) == 0);
 	again = checkpoint_load(folder, nn, 1, NULL, &e);
 	must(again && memcmp(&again->config, &m->config, sizeof(m->config)) == 0);
 	w = values(again);

@@ -162,6 +162,8 @@ def folders(folder):
         model, info = cls.from_pretrained(d, output_loading_info=True)
         check(f"keys missing or left over in {type(model).__name__}",
               len(info["missing_keys"]) + len(info["unexpected_keys"]) + len(info["mismatched_keys"]), 0)
+        if task == "similarity":
+            half(d, folder, tokens, rows)
         if task in ("elm", "similarity"):
             continue
         said = subprocess.run(f"{BB}/bb-embed -m {d} --predict | {BB}/bb-cat -j", shell=True, input=tokens,
@@ -184,6 +186,23 @@ def folders(folder):
               1e-5)
         check("class names", sum(s["classes"] != [model.config.id2label[i] for i in range(len(s["classes"]))]
                                  for s in said), 0)
+
+
+def half(init, folder, tokens, rows):
+    """A folder with its matrices in BF16 opens too, is computed in 32 bits, and gives the vectors of bb-embed."""
+    d = os.path.join(folder, "bf16")
+    subprocess.run([BB + "/bb-train", "-q", "--task", "similarity", "--init", init, "--steps", "0", "--dtype", "bf16",
+                    "-o", d], check=True)
+    model, info = AutoModel.from_pretrained(d, output_loading_info=True)
+    check("BF16: keys missing or left over", len(info["missing_keys"]) + len(info["unexpected_keys"]), 0)
+    said = subprocess.run(f"{BB}/bb-embed -m {d} | {BB}/bb-cat -j", shell=True, input=tokens, capture_output=True,
+                          check=True).stdout.splitlines()
+    worst = 0
+    for r, s in zip(rows, said, strict=True):
+        with torch.no_grad():
+            x = model(input_ids=torch.tensor([[2, *r["ids"], 3]]))[0][0].float().mean(0)
+        worst = max(worst, (x - torch.tensor(json.loads(s)["vec"])).abs().max().item())
+    check("BF16: vectors", worst, 1e-5)
 
 
 def compare(folder, exe, name, config, lengths):

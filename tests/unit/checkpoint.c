@@ -1,6 +1,7 @@
 /* checkpoint.c: model folders: round trip, resumption, and files that lie. */
 #include "tests/unit.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,7 +37,7 @@ static void round_trip(struct nn *nn)
 	model_update(m);
 	CHECK(checkpoint_read_state(folder, &state, &e) == 0);
 	CHECK(checkpoint_load_state(folder, m, &o, &e) < 0);
-	CHECK(checkpoint_save(folder, m, &e) == 0);
+	CHECK(checkpoint_save(folder, m, false, &e) == 0);
 	q = checkpoint_load(folder, nn, 0, &fresh, &e);
 	CHECK(q != NULL && fresh == 0);
 	CHECK(q && q->nparam == m->nparam &&
@@ -129,12 +130,12 @@ static void damaged(struct nn *nn)
 	}
 	c.hidden = 48;
 	m = model_new(nn, &c);
-	CHECK(checkpoint_save(folder, m, &e) == 0);
+	CHECK(checkpoint_save(folder, m, false, &e) == 0);
 	model_free(m);
 	CHECK(safetensors_write_text(in("config.json"), "{\"hidden_size\": 24}", 19, &e) == 0);
 	CHECK(checkpoint_load(folder, nn, 0, NULL, &e) == NULL);
 	m = model_new(nn, &config);
-	CHECK(checkpoint_save("/dev/null/x", m, &e) < 0);
+	CHECK(checkpoint_save("/dev/null/x", m, false, &e) < 0);
 	model_free(m);
 }
 
@@ -154,7 +155,7 @@ static void heads(struct nn *nn)
 		model_init(m, 4);
 		if (c.classes)
 			model_name(m, "classify", "compiler", names);
-		CHECK(checkpoint_save(folder, m, &e) == 0);
+		CHECK(checkpoint_save(folder, m, false, &e) == 0);
 		q = checkpoint_load(folder, nn, 0, &fresh, &e);
 		CHECK(q && fresh == 0 && q->nparam == m->nparam &&
 			memcmp(q->param, m->param, m->nparam * sizeof(float)) == 0);
@@ -203,6 +204,46 @@ static void halves(void)
 	safetensors_close(s);
 }
 
+/* Matrices saved as BF16 come back rounded to 8 bits, to even, and once rounded they stay. */
+static void bf16(struct nn *nn)
+{
+	struct model *m = model_new(nn, &config), *q, *again;
+	struct safetensors *s;
+	struct err e = {""};
+	struct stat st, half;
+	float *w = m->param;
+
+	model_init(m, 3);
+	w[0] = 1 + 0x1p-8f; /* ties go to even */
+	w[1] = 1 + 0x3p-8f;
+	w[2] = -(1 + 0x1p-8f + 0x1p-20f);
+	w[m->nmatrix] = 1 + 0x1p-20f; /* a vector is not rounded */
+	CHECK(checkpoint_save(folder, m, false, &e) == 0);
+	CHECK(stat(in("model.safetensors"), &st) == 0);
+	CHECK(checkpoint_save(folder, m, true, &e) == 0);
+	CHECK(stat(in("model.safetensors"), &half) == 0);
+	CHECK(llabs((long long)(st.st_size - half.st_size) - (long long)(2 * m->nmatrix)) < 256);
+	s = safetensors_open(in("model.safetensors"), &e);
+	CHECK(s && safetensors_floats(s) == m->nparam);
+	safetensors_close(s);
+	q = checkpoint_load(folder, nn, 0, NULL, &e);
+	CHECK(q != NULL);
+	if (q) {
+		CHECK(q->param[0] == 1 && q->param[1] == 1 + 0x1p-6f);
+		CHECK(q->param[2] == -(1 + 0x1p-7f));
+		for (size_t i = 0; i < m->nmatrix; i++)
+			CHECK(fabsf(q->param[i] - w[i]) <= fabsf(w[i]) * 0x1p-8f);
+		for (size_t i = m->nmatrix; i < m->nparam; i++)
+			CHECK(q->param[i] == w[i]);
+		CHECK(checkpoint_save(folder, q, true, &e) == 0);
+		again = checkpoint_load(folder, nn, 0, NULL, &e);
+		CHECK(again && memcmp(again->param, q->param, q->nparam * sizeof(float)) == 0);
+		model_free(again);
+	}
+	model_free(q);
+	model_free(m);
+}
+
 int main(void)
 {
 	struct nn *nn = nn_cpu_open(1);
@@ -213,6 +254,7 @@ int main(void)
 	heads(nn);
 	hostile();
 	halves();
+	bf16(nn);
 	damaged(nn);
 	nn->op->close(nn);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", folder);
