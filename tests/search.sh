@@ -185,6 +185,65 @@ is "Jaccard"
 bb knn --measure jaccard -c corpus.tok queries.tok | hits >got
 is "Jaccard by name"
 
+# By rarity: of 3 records 3 is in two, 1 and 2 are in one, 9 in none; log(4/3), log(4/2), log(4/1).
+awk 'BEGIN { r = log(2); c = log(4 / 3); n = log(4)
+	printf "q 3 1 one %.4f two %.4f three 0.0000\n", (r + c) / (2 * r + c + n), c / (r + c + n) }' >want
+bb knn --measure idf -c corpus.tok queries.tok | hits >got
+is "Jaccard by rarity"
+
+# ---- what strands compute: joined to functions, compared as sets ----
+
+# strand NAME FILE GROUP HASHES, of the instruction ret
+strand() {
+	echo "{$(who "$1" "$2" "$3" O0),\"arch\":\"x86-64\",\"code\":\"c3\",\"len\":[1]," \
+		"\"exprs\":[$(echo "$4" | sed 's/0x/e/g')],\"hashes\":[$4]}"
+}
+sets() { # name, unit, hashes and expressions of each record
+	bb cat -j | sed 's/.*"unit":"\([^"]*\)".*"name":"\([^"]*\)".*"exprs":\(.*\),"hashes":\(.*\)}/\2 \1 \4 \3/' |
+		tr -d '"'
+}
+{
+	strand f a.o g1 '"0x3","0x1"'
+	strand f a.o '' '"0x2","0x3"'
+	strand f a.o '' ''
+	strand g a.o g2 '"0x2"'
+	strand f a.o g3 '' # f again, but not its neighbour
+} | bb cat --from-json sequence >strands.bb
+printf '%s\n' 'f function [0x1,0x2,0x3] [e1,e2,e3]' 'g function [0x2] [e2]' 'f function [] []' >want
+bb join strands.bb | sets >got
+is "join: each expression once"
+check "join: labels and group of the first" [ "$(bb join strands.bb | bb cat -j | grep -c '"group":"g[123]"')" = 3 ]
+bb join -u block strands.bb | sets | cut -d ' ' -f 2 | uniq >got
+echo block >want
+is "join: blocks"
+strand q b.o g1 '"0x1","0x9"' | bb cat --from-json sequence >query.bb
+echo 'q 3 1 f 0.2500 g 0.0000 f 0.0000' >want
+bb join strands.bb | bb knn -c - query.bb | hits >got
+is "sets of expressions"
+awk 'BEGIN { r = log(2); printf "q 3 1 f %.4f g 0.0000 f 0.0000\n", r / (2 * r + log(4 / 3) + log(4)) }' >want
+bb join strands.bb | bb knn -m idf -c - query.bb | hits >got
+is "by rarity"
+strand f a.o g1 '' | bb cat --from-json sequence >bare.bb
+bb knn -c bare.bb query.bb 2>err >got
+check "a corpus without expressions is told" grep -q 'no record of the corpus has expressions' err
+
+{
+	vec f a.o g1 O0 3 1,0
+	vec f a.o '' O0 4 2,6
+	vec g a.o g2 O0 1 5,5
+} | bb cat --from-json embedding >parts.bb
+printf '%s\n' '"insns":7,"vec":[1.5,3]}' '"insns":1,"vec":[5,5]}' >want
+bb join parts.bb | bb cat -j | sed 's/.*"insns"/"insns"/' >got
+is "join: the mean of vectors"
+{
+	vec f a.o g1 O0 3 1,0
+	vec f a.o g1 O0 3 1
+} | bb cat --from-json embedding >bad.bb
+check "join: vectors of two lengths" status 1 bb join bad.bb
+check "and why" grep -q 'a.o: f: vectors of 2 and of 1 numbers' err
+check "join: another kind" status 1 bb join corpus.tok
+check "join: another unit" status 2 bb join -u strand strands.bb
+
 # ---- the same bytes at any number of threads; record for record over members ----
 
 bb cat -n 30 many.bb >some.bb
@@ -210,7 +269,7 @@ check "names both" grep -q '0000000000000002.*0000000000000001' err
 check "tokens in a corpus of embeddings" status 1 bb knn -c corpus.bb corpus.tok
 check "names both kinds" grep -q "'tokens'.*'embedding'" err
 check "matches are no embeddings" status 1 bb knn pools.bb
-check "names all kinds" grep -q "'match'.*'embedding' or 'tokens'" err
+check "names all kinds" grep -q "'match'.*'embedding', 'tokens' or 'sequence'" err
 check "cosine of tokens" status 1 bb knn --measure cosine corpus.tok
 check "measure" status 2 bb knn --measure l2 corpus.bb
 check "rule" status 2 bb knn --query-where opt corpus.bb

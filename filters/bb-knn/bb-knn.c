@@ -13,6 +13,7 @@
 #include "formats/embedding.h"
 #include "formats/kinds.h"
 #include "formats/match.h"
+#include "formats/sequence.h"
 #include "formats/tokens.h"
 #include "pool.h"
 #include "stream/walk.h"
@@ -82,13 +83,20 @@ static bool is_wanted(struct knn *s, const struct view *v, const struct opt_list
 	return is;
 }
 
-/* A member begins: all must be of one kind, which decides how they are compared. 0 or -1. */
+/* Whether records of the kind can be compared by the measure; none is named: by their first. */
+static bool is_measure(const struct kind *k, const char *name)
+{
+	if (k == &embedding_kind)
+		return !name || !strcmp(name, "cosine");
+	return !name || !strcmp(name, "jaccard") || !strcmp(name, "idf");
+}
+
+/* A member begins: all must be of one kind, which decides how they can be compared. 0 or -1. */
 static int take_kind(struct knn *s, const struct walk *w, const struct kind *k)
 {
-	const char *natural = k == &embedding_kind ? "cosine" : "jaccard";
-
-	if (k != &embedding_kind && k != &tokens_kind) {
-		prog_error(s->p, "%s: holds records of kind '%s', need 'embedding' or 'tokens'",
+	if (k != &embedding_kind && k != &tokens_kind && k != &sequence_kind) {
+		prog_error(s->p,
+			"%s: holds records of kind '%s', need 'embedding', 'tokens' or 'sequence'",
 			walk_file(w), k->name);
 		return -1;
 	}
@@ -97,9 +105,10 @@ static int take_kind(struct knn *s, const struct walk *w, const struct kind *k)
 			walk_file(w), k->name, s->kind->name);
 		return -1;
 	}
-	if (s->o->measure && strcmp(s->o->measure, natural)) {
+	if (!is_measure(k, s->o->measure)) {
 		prog_error(s->p, "%s: records of kind '%s' are compared by %s, not by %s",
-			walk_file(w), k->name, natural, s->o->measure);
+			walk_file(w), k->name, k == &embedding_kind ? "cosine" : "jaccard or idf",
+			s->o->measure);
 		return -1;
 	}
 	s->kind = k;
@@ -233,6 +242,10 @@ static void prepare(struct knn *s)
 {
 	size_t each;
 
+	if (s->kind != &embedding_kind && s->o->measure && !strcmp(s->o->measure, "idf"))
+		jaccard_weigh(&s->corpus.index.set);
+	if (s->kind == &sequence_kind && !s->corpus.index.set.nid)
+		prog_warn(s->p, "no record of the corpus has expressions: bb-sym makes them");
 	s->k = MAX(MIN(s->o->k, s->corpus.n), (size_t)1);
 	each = MAX(s->k, (size_t)s->o->pool);
 	s->batch = MAX(MIN((size_t)BATCH, BATCH_ITEMS / each), (size_t)1);
@@ -422,7 +435,7 @@ int main(int argc, char **argv)
 		{'s', "seed", OPT_UINT, OPT_CONTENT, &o.seed, "N",
 			"what --pool draws depends on it (default 1)", 0, 0},
 		{'m', "measure", OPT_TEXT, OPT_CONTENT, &o.measure, "NAME",
-			"cosine (of embedding, the default there) or jaccard (of tokens)", 0, 0},
+			"cosine (of embedding); jaccard or idf (of tokens, of sequence)", 0, 0},
 		{0, "min-insns", OPT_UINT, OPT_CONTENT, &o.min_insns, "N",
 			"leave out records of fewer instructions, on both sides", 0, 0},
 		{0, "where", OPT_LIST, OPT_CONTENT, &o.where, "KEY=VALUE",
@@ -434,9 +447,10 @@ int main(int argc, char **argv)
 		.name = "bb-knn",
 		.operands = "[QUERIES...]",
 		.brief = "find the nearest neighbours of embeddings",
-		.detail = "Reads embedding (or tokens), writes match: for each query the k most "
-			  "similar records\n"
-			  "of the corpus, best first. A function is never matched with itself.",
+		.detail = "Reads embedding, or tokens or sequence as sets, writes match: for each "
+			  "query the k most\n"
+			  "similar records of the corpus, best first. A function is never matched "
+			  "with itself.",
 		.example = "  bb-knn -c firmware.emb vulnerable.emb | bb-cat -t\n"
 			   "  bb-knn --query-where opt=O0 --where opt=O3 -c all.emb --pool 100 "
 			   "all.emb | bb-eval",
@@ -445,8 +459,9 @@ int main(int argc, char **argv)
 	};
 
 	prog_start(&p, argc, argv);
-	if (o.measure && strcmp(o.measure, "cosine") && strcmp(o.measure, "jaccard"))
-		prog_usage(&p, "--measure: '%s' is not cosine or jaccard", o.measure);
+	if (o.measure && strcmp(o.measure, "cosine") && strcmp(o.measure, "jaccard") &&
+		strcmp(o.measure, "idf"))
+		prog_usage(&p, "--measure: '%s' is not cosine, jaccard or idf", o.measure);
 	check_where(&p, "where", &o.where);
 	check_where(&p, "query-where", &o.query_where);
 	if (o.where.n && !o.corpus.n)

@@ -7,15 +7,19 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "formats/embedding.h"
+#include "formats/sequence.h"
 #include "formats/tokens.h"
 
 struct view items_view(const struct kind *k, const void *rec)
 {
 	const struct embedding *m = rec;
+	const struct sequence *q = rec;
 	const struct tokens *t = rec;
 
 	if (k == &embedding_kind)
 		return (struct view){m->unit, &m->origin, &m->labels, m->group, m->insns};
+	if (k == &sequence_kind)
+		return (struct view){q->unit, &q->origin, &q->labels, q->group, q->len.n};
 	return (struct view){t->unit, &t->origin, &t->labels, t->group, t->starts.n};
 }
 
@@ -105,16 +109,26 @@ static uint32_t keep_owner(struct items *s, const struct item *item)
 static int add_content(struct items *s, const struct kind *k, const void *rec, struct err *e)
 {
 	const struct embedding *m = rec;
+	const struct sequence *q = rec;
 	const struct tokens *t = rec;
+	uint64_t *set;
 
 	if (k == &embedding_kind)
 		return cosine_add(&s->index.cosine, m->vec.p, m->vec.n, e);
+	if (k == &sequence_kind) {
+		jaccard_add(&s->index.set, q->hashes.p, q->hashes.n);
+		return 0;
+	}
 	if (s->n && t->vocab != s->vocab)
 		return err_set(e,
 			"tokens of vocabulary %016" PRIx64 ", the others are of %016" PRIx64,
 			t->vocab, s->vocab);
 	s->vocab = t->vocab;
-	jaccard_add(&s->index.set, t->ids.p, t->ids.n);
+	buf_reset(&s->set);
+	set = buf_reserve(&s->set, t->ids.n * sizeof(*set));
+	for (size_t i = 0; i < t->ids.n; i++)
+		set[i] = t->ids.p[i];
+	jaccard_add(&s->index.set, set, t->ids.n);
 	return 0;
 }
 
@@ -172,6 +186,7 @@ void items_free(struct items *s)
 	map_free(&s->label_sets);
 	arena_free(&s->arena);
 	buf_free(&s->key);
+	buf_free(&s->set);
 	*s = (struct items){0};
 }
 

@@ -1,8 +1,9 @@
 /*
  * items.h: records to be searched, or searched for: the numbers to compare and who they are.
  *
- * Both record kinds that bb-knn reads, embedding and tokens, become the same items. Texts are kept
- * once, so a corpus takes its vectors and about 200 bytes for each item.
+ * The record kinds that bb-knn reads become the same items: embedding a vector, tokens the set of
+ * its tokens, sequence the set of its expressions' hashes. Texts are kept once, so a corpus takes
+ * its vectors or sets and about 200 bytes for each item.
  */
 #ifndef ITEMS_H
 #define ITEMS_H
@@ -10,7 +11,7 @@
 #include "ann/ann.h"
 #include "formats/origin.h"
 
-/* What both kinds say of a record; pointers into the record. */
+/* What all kinds say of a record; pointers into the record. */
 struct view {
 	const char *unit;
 	const struct origin *origin;
@@ -49,8 +50,8 @@ struct items {
 	struct map texts;      /* file, name, unit, binary id */
 	struct map label_sets; /* "key 0 value 0 ..." -> struct labels * */
 	struct arena arena;
-	struct buf key; /* scratch */
-	uint64_t vocab; /* that the tokens are from */
+	struct buf key, set; /* scratch */
+	uint64_t vocab;      /* that the tokens are from */
 };
 
 struct view items_view(const struct kind *k, const void *rec);

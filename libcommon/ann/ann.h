@@ -15,7 +15,7 @@
 
 enum ann_measure {
 	ANN_COSINE,  /* of vectors */
-	ANN_JACCARD, /* of sets of numbers */
+	ANN_JACCARD, /* of sets of numbers; by rarity after jaccard_weigh of the items */
 };
 
 /* Zero-initialise, then set the measure; for queries of sets also set.like to the items' set. */

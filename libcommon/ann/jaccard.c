@@ -6,6 +6,7 @@
  */
 #include "ann/jaccard.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +14,12 @@
 
 static int by_value(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return (x > y) - (x < y);
 }
 
-void jaccard_add(struct jaccard *s, const uint32_t *v, size_t n)
+void jaccard_add(struct jaccard *s, const uint64_t *v, size_t n)
 {
 	struct jaccard_set *set;
 
@@ -49,14 +50,39 @@ void jaccard_add(struct jaccard *s, const uint32_t *v, size_t n)
 	}
 }
 
+void jaccard_weigh(struct jaccard *s)
+{
+	size_t numbers = s->number.count;
+
+	s->weight = mem_zalloc(numbers, sizeof(*s->weight));
+	s->total = mem_zalloc(s->n, sizeof(*s->total));
+	s->unknown = log(1 + (double)s->n);
+	for (size_t k = 0; k < s->nid; k++)
+		s->weight[s->id[k]]++;
+	for (size_t i = 0; i < numbers; i++)
+		s->weight[i] = log((1 + (double)s->n) / (1 + s->weight[i]));
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->set[i].n; k++)
+			s->total[i] += s->weight[s->id[s->set[i].start + k]];
+}
+
+static void forget_weights(struct jaccard *s)
+{
+	mem_free(s->weight);
+	mem_free(s->total);
+	s->weight = s->total = NULL;
+}
+
 void jaccard_reset(struct jaccard *s)
 {
 	s->n = s->nid = 0;
 	map64_reset(&s->number);
+	forget_weights(s);
 }
 
 void jaccard_free(struct jaccard *s)
 {
+	forget_weights(s);
 	map64_free(&s->number);
 	mem_free(s->id);
 	mem_free(s->set);
@@ -75,21 +101,57 @@ static void mark(const struct jaccard *s, size_t i, uint8_t *marked, uint8_t val
 		marked[s->id[s->set[i].start + k]] = value;
 }
 
+/* Of the set and the marked one, which has `size` members. */
+static float plain(const struct jaccard *s, size_t i, size_t size, const uint8_t *marked)
+{
+	const struct jaccard_set *set = &s->set[i];
+	const uint32_t *id = s->id + set->start;
+	uint32_t both = 0;
+	size_t all;
+
+	for (size_t k = 0; k < set->n; k++)
+		both += marked[id[k]];
+	all = set->size + size - both;
+	return all ? (float)((double)both / (double)all) : 0;
+}
+
+/* The same by weight. Members are summed in one order in all sets, so equal sets give just 1. */
+static float weighted(const struct jaccard *s, size_t i, double total, const uint8_t *marked)
+{
+	const struct jaccard_set *set = &s->set[i];
+	const uint32_t *id = s->id + set->start;
+	double both = 0, all;
+
+	for (size_t k = 0; k < set->n; k++)
+		both += marked[id[k]] * s->weight[id[k]];
+	all = s->total[i] + total - both;
+	return all > 0 ? (float)(both / all) : 0;
+}
+
+/* What a query weighs by the weights of the items. */
+static double query_total(const struct jaccard *items, const struct jaccard *queries, size_t q)
+{
+	const struct jaccard_set *set = &queries->set[q];
+	double total = 0;
+
+	for (size_t k = 0; k < set->n; k++)
+		total += items->weight[queries->id[set->start + k]];
+	return total + (double)(set->size - set->n) * items->unknown;
+}
+
 void jaccard_scores(const struct jaccard *queries, size_t q, size_t nq, const struct jaccard *items,
 	const uint32_t *which, size_t first, size_t n, float *out, uint8_t *scratch)
 {
 	for (size_t i = 0; i < nq; i++) {
+		double total = items->weight ? query_total(items, queries, q + i) : 0;
+
 		mark(queries, q + i, scratch, 1);
 		for (size_t j = 0; j < n; j++) {
-			const struct jaccard_set *set = &items->set[which ? which[j] : first + j];
-			const uint32_t *id = items->id + set->start;
-			uint32_t both = 0;
-			size_t all;
+			size_t item = which ? which[j] : first + j;
 
-			for (size_t k = 0; k < set->n; k++)
-				both += scratch[id[k]];
-			all = set->size + queries->set[q + i].size - both;
-			out[i * n + j] = all ? (float)((double)both / (double)all) : 0;
+			out[i * n + j] = items->weight ? weighted(items, item, total, scratch)
+						       : plain(items, item,
+								 queries->set[q + i].size, scratch);
 		}
 		mark(queries, q + i, scratch, 0);
 	}

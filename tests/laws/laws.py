@@ -12,7 +12,7 @@ import zstandard
 
 import readstream
 from bbtest import FIX, HANG, LONG, TOP, crashed, done, mkstream, ok, prog, read, run, tmpdir, write
-from table import USES
+from table import ALSO_READS, USES
 
 KINDS = ["function", "sequence", "tokens", "embedding", "match", "prediction"]
 SIGPIPE = -13
@@ -166,8 +166,7 @@ class Filter:
             return
         reads = re.findall("|".join(KINDS), self.use.reads)
         for kind in KINDS:
-            if kind in reads or (self.name, kind) in {("bb-knn", "tokens"), ("bb-knn", "embedding"),
-                                                      ("bb-eval", "prediction"), ("bb-eval", "match")}:
+            if kind in reads or kind in ALSO_READS.get(self.name, ()):
                 continue
             for n in (0, 2):
                 r = self.run(mkstream(kind, n))

@@ -35,6 +35,13 @@ def stream(name, args, reads, stem, writes, each=True, **more):
 
 ELF = dict(reads="elf", input="elf/O0/lists.so", parts=("elf/O3/bits.so", "elf/O0/words.so"))
 
+# Kinds a filter takes whatever the use is.
+ALSO_READS = {
+    "bb-eval": ("match", "prediction"),
+    "bb-join": ("embedding", "sequence"),
+    "bb-knn": ("embedding", "sequence", "tokens"),
+}
+
 USES = {
     "bb-cat": [
         stream("copy", [], "any", "functions", "same"),
@@ -65,6 +72,10 @@ USES = {
     ],
     "bb-odd": [
         stream("odd", [], "embedding", "semb", "prediction", each=False),
+    ],
+    "bb-join": [
+        stream("functions", [], "sequence", "sym", "sequence"),
+        stream("blocks", ["-u", "block"], "embedding", "emb", "embedding"),
     ],
     "bb-uniq": [
         stream("strand", [], "any", "sym", "same", each=False),
@@ -98,6 +109,7 @@ USES = {
         stream("search", ["-c", "{fix}/emb.bb", "-k", "3"], "embedding", "emb", "match"),
         stream("pool", ["-c", "{fix}/emb.bb", "--pool", "5", "-s", "7"], "embedding", "emb", "match"),
         stream("jaccard", ["-c", "{fix}/ftok.bb", "-m", "jaccard"], "tokens", "ftok", "match"),
+        stream("idf", ["-c", "{fix}/sym.bb", "-m", "idf", "-k", "3"], "sequence", "sym", "match"),
     ],
     "bb-eval": [
         Use("table", [], "match", "match.bb", empty="text"),

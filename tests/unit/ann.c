@@ -128,11 +128,11 @@ static void test_jaccard(void)
 	uint8_t *scratch;
 	float s[4];
 
-	jaccard_add(&items, (uint32_t[]){7, 7, 0, 4000000000u, 7}, 5); /* {0, 7, 4e9} */
-	jaccard_add(&items, (uint32_t[]){7}, 1);
+	jaccard_add(&items, (uint64_t[]){7, 7, 0, 1ull << 60, 7}, 5); /* {0, 7, 2^60} */
+	jaccard_add(&items, (uint64_t[]){7}, 1);
 	jaccard_add(&items, NULL, 0);
-	jaccard_add(&items, (uint32_t[]){1, 2, 3}, 3);
-	jaccard_add(&queries, (uint32_t[]){0, 7, 99, 99}, 4); /* {0, 7, 99} */
+	jaccard_add(&items, (uint64_t[]){1, 2, 3}, 3);
+	jaccard_add(&queries, (uint64_t[]){0, 7, 99, 99}, 4); /* {0, 7, 99} */
 	jaccard_add(&queries, NULL, 0);
 	CHECK(jaccard_scratch(&items) == 6);
 	scratch = mem_zalloc(jaccard_scratch(&items), 1);
@@ -146,8 +146,46 @@ static void test_jaccard(void)
 		CHECK(scratch[i] == 0);
 	mem_free(scratch);
 	jaccard_reset(&queries);
-	jaccard_add(&queries, (uint32_t[]){1, 2, 3}, 3);
+	jaccard_add(&queries, (uint64_t[]){1, 2, 3}, 3);
 	CHECK(queries.n == 1 && queries.set[0].n == 3);
+	jaccard_free(&queries);
+	jaccard_free(&items);
+}
+
+/* By rarity: of 3 items, 7 is in two, 0 and 5 are in one, 9 in none. */
+static void test_weighted(void)
+{
+	struct jaccard items = {0}, queries = {.like = &items};
+	double once = log(4.0 / 2), twice = log(4.0 / 3), never = log(4.0);
+	uint8_t *scratch;
+	float s[3];
+
+	jaccard_add(&items, (uint64_t[]){7, 0, 7}, 3);
+	jaccard_add(&items, (uint64_t[]){5, 7}, 2);
+	jaccard_add(&items, NULL, 0);
+	jaccard_weigh(&items);
+	jaccard_add(&queries, (uint64_t[]){9, 7, 0, 9}, 4);
+	jaccard_add(&queries, (uint64_t[]){0, 7}, 2);
+	scratch = mem_zalloc(jaccard_scratch(&items), 1);
+	jaccard_scores(&queries, 0, 1, &items, NULL, 0, 3, s, scratch);
+	CHECK(fabs(s[0] - (once + twice) / (once + twice + never)) < 1e-6);
+	CHECK(fabs(s[1] - twice / (2 * once + twice + never)) < 1e-6);
+	CHECK(s[2] == 0);
+	jaccard_scores(&queries, 1, 1, &items, (uint32_t[]){0, 2}, 0, 2, s, scratch);
+	CHECK(s[0] == 1 && s[1] == 0);
+	jaccard_scores(&items, 2, 1, &items, NULL, 0, 3, s, scratch);
+	CHECK(s[0] == 0 && s[1] == 0 && s[2] == 0);
+	mem_free(scratch);
+	/* What all items have says nothing: two sets of it alone have no weight. */
+	jaccard_reset(&items);
+	jaccard_add(&items, (uint64_t[]){3}, 1);
+	jaccard_add(&items, (uint64_t[]){3, 4}, 2);
+	jaccard_weigh(&items);
+	CHECK(items.weight[0] == 0 && items.total[0] == 0 && items.total[1] > 0);
+	scratch = mem_zalloc(jaccard_scratch(&items), 1);
+	jaccard_scores(&items, 0, 1, &items, NULL, 0, 2, s, scratch);
+	CHECK(s[0] == 0 && s[1] == 0);
+	mem_free(scratch);
 	jaccard_free(&queries);
 	jaccard_free(&items);
 }
@@ -232,7 +270,7 @@ static void test_empty(void)
 	struct par *par = par_new(2);
 
 	queries.set.like = &items.set;
-	jaccard_add(&queries.set, (uint32_t[]){1}, 1);
+	jaccard_add(&queries.set, (uint64_t[]){1}, 1);
 	ann_search(par, &queries, 0, 1, &items, NULL, &query);
 	CHECK(query.best.n == 0);
 	jaccard_add(&items.set, NULL, 0); /* a set without members: no number at all */
@@ -251,6 +289,7 @@ int main(void)
 	test_topk();
 	test_cosine();
 	test_jaccard();
+	test_weighted();
 	test_search(1, 20000, 10, false);
 	test_search(200, 9000, 7, false);
 	test_search(70, 1200, 2000, false);
