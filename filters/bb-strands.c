@@ -86,6 +86,13 @@ static void worker_free(void *worker)
 
 /* ---- the group ---- */
 
+/* The name a function has, or had in its source: debugging information says it when symbols do not.
+ */
+static const char *name_of(const struct function *f)
+{
+	return *f->name ? f->name : f->source.name;
+}
+
 /* The text of {key} in a template; the labels come last, so that a label cannot hide a field. */
 static void put_field(
 	struct buf *b, const struct function *f, uint64_t addr, const char *key, size_t n)
@@ -97,7 +104,7 @@ static void put_field(
 	memcpy(text, key, n);
 	text[n] = '\0';
 	if (!strcmp(text, "name"))
-		buf_puts(b, f->name);
+		buf_puts(b, name_of(f));
 	else if (!strcmp(text, "file"))
 		buf_puts(b, f->file);
 	else if (!strcmp(text, "fn"))
@@ -114,7 +121,7 @@ static const char *group_of(struct worker *w, const struct function *f, uint64_t
 
 	buf_reset(&w->group);
 	if (!t) {
-		if (w->o->unit != UNIT_FUNCTION || !*f->name)
+		if (w->o->unit != UNIT_FUNCTION || !*name_of(f))
 			return "";
 		t = project ? "{project}:{name}" : "{name}";
 	}

@@ -22,6 +22,8 @@ static const struct field table[] = {
 	F_SUB(struct function, refs, FIELD_RECORD, OPT, &refs_fields, "what instructions refer to"),
 	F(struct function, thunk, FIELD_TEXT, OPT, "name it only jumps to"),
 	F(struct function, part, FIELD_ADDR, OPT, "address of the function it was split from"),
+	F_SUB(struct function, source, FIELD_RECORD, OPT, &source_fields,
+		"what debugging information says"),
 };
 static const struct fields fields = FIELDS("function", struct function, table);
 
@@ -42,6 +44,8 @@ static int check(const void *rec, struct err *e)
 		if (f->efrom.p[i] >= f->blocks.n || f->eto.p[i] >= f->blocks.n ||
 			f->ekind.p[i] < EDGE_FALL || f->ekind.p[i] > EDGE_TABLE)
 			return err_set(e, "edge %zu out of range", i);
+	if (source_check(&f->source, f->blocks.n, e) < 0)
+		return -1;
 	return refs_check(&f->refs, f->len.n, e);
 }
 
@@ -75,6 +79,7 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 		f->ekind.p[i] = (uint8_t)(1 + rng_below(r, EDGE_TABLE));
 	}
 	refs_sample(&f->refs, f->len.n, a, r);
+	source_sample(&f->source, f->blocks.n, a, r);
 }
 
 const struct kind function_kind = {"function", 1, &fields,

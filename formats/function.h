@@ -10,6 +10,7 @@
 #define FUNCTION_H
 
 #include "formats/refs.h"
+#include "formats/source.h"
 
 enum edge_kind {
 	EDGE_FALL = 1,  /* to the next block */
@@ -33,7 +34,8 @@ struct function {
 	struct refs refs;
 	const char *thunk; /* name it only jumps to, empty if it is no thunk */
 	uint64_t part;     /* address of the function it was split from (as gcc's .cold), its own if
-	                    * that is not known; 0 if it is no part */
+			    * that is not known; 0 if it is no part */
+	struct source source; /* what debugging information says; empty unless it was asked for */
 };
 
 extern const struct kind function_kind;

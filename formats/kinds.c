@@ -8,6 +8,7 @@
 #include "formats/match.h"
 #include "formats/prediction.h"
 #include "formats/sequence.h"
+#include "formats/source.h"
 #include "formats/tokens.h"
 #include "stream/stream.h"
 
@@ -48,6 +49,7 @@ void kinds_cddl(struct buf *b)
 	field_cddl(b, &stream_trailer_fields);
 	field_cddl(b, &origin_fields);
 	field_cddl(b, &refs_fields);
+	field_cddl(b, &source_fields);
 	field_cddl(b, &match_hit_fields);
 	for (size_t i = 0; kinds_all[i]; i++)
 		field_cddl(b, kinds_all[i]->fields);

@@ -85,6 +85,18 @@ static void print_refs(struct buf *b, const struct refs *r, size_t *next, size_t
 	}
 }
 
+/* Where the block comes from: file:line, and the function inlined there. */
+static void print_source(struct buf *b, const struct source *s, size_t block)
+{
+	uint32_t file = s->bfile.n ? s->bfile.p[block] : 0;
+	uint32_t name = s->binline.n ? s->binline.p[block] : 0;
+
+	if (file)
+		buf_printf(b, "  ; %s:%u", s->files.p[file - 1], s->bline.p[block]);
+	if (name)
+		buf_printf(b, "%s inlined %s", file ? "" : "  ;", s->inlined.p[name - 1]);
+}
+
 static void print_function(struct text *t, struct buf *b, const struct function *f)
 {
 	struct origin o = {f->bin, f->file, f->addr, f->name, f->addr};
@@ -95,6 +107,9 @@ static void print_function(struct text *t, struct buf *b, const struct function 
 		f->blocks.n, f->code.n);
 	if (*f->thunk)
 		buf_printf(b, ", thunk of %s", f->thunk);
+	if (*f->source.name)
+		buf_printf(
+			b, "; %s at %s:%" PRIu64, f->source.name, f->source.file, f->source.line);
 	buf_putc(b, '\n');
 	for (size_t i = 0; i < f->len.n; i++) {
 		if (block < f->blocks.n && f->blocks.p[block] == i) {
@@ -102,6 +117,7 @@ static void print_function(struct text *t, struct buf *b, const struct function 
 			for (size_t e = 0, n = 0; e < f->efrom.n; e++)
 				if (f->efrom.p[e] == block)
 					buf_printf(b, "%s %u", n++ ? "," : " ->", f->eto.p[e]);
+			print_source(b, &f->source, block);
 			buf_putc(b, '\n');
 			block++;
 		}

@@ -16,6 +16,7 @@
 #include "formats/function.h"
 #include "files.h"
 #include "labels.h"
+#include "sources.h"
 
 enum {
 	JOB_FILES = 32,       /* most files in one job */
@@ -41,6 +42,7 @@ struct job {
 struct worker {
 	struct insn_decoder *decoder;
 	struct body body;
+	struct sources source;
 };
 
 struct run {
@@ -139,6 +141,19 @@ static int read_job(void *ctx, void *vjob)
 
 /* ---- work: functions to records ---- */
 
+/* What debugging information says of the function goes into its record. */
+static void add_source(
+	struct function *rec, const struct file *f, const struct func *u, struct worker *w)
+{
+	const struct debug_unit *unit =
+		sources_make(&w->source, &rec->source, &f->debug, u, &w->body, &w->body.arena);
+
+	if (unit)
+		rec->labels = f->unit_labels[unit - f->debug.units];
+	if (!rec->name[0] && !f->image->ignore_symbols)
+		rec->name = rec->source.name;
+}
+
 static void emit(struct job *j, struct file *f, const struct func *u, struct worker *w)
 {
 	struct body *b = &w->body;
@@ -166,6 +181,8 @@ static void emit(struct job *j, struct file *f, const struct func *u, struct wor
 		.thunk = b->thunk,
 		.part = u->from & FUNC_PART ? (u->owner ? u->owner : u->addr) : 0,
 	};
+	if (f->debug.bytes.n)
+		add_source(&rec, f, u, w);
 	if (stream_pack_record(&j->pack, &function_kind, &rec) < 0)
 		__atomic_add_fetch(&f->too_large, 1, __ATOMIC_RELAXED);
 	else
@@ -205,11 +222,15 @@ static int complain(struct run *run, const struct file *f)
 	else if (f->unlabelled)
 		say(run->p, "%s: does not fit the path template '%s'", f->path,
 			run->o->files.template);
+	if (f->bad_debug)
+		say(run->p, "%s: debugging information: %s", f->path, f->why.text);
+	else if (run->o->files.dwarf && !f->bad && !f->debug.nunits)
+		prog_warn(run->p, "%s: has no debugging information", f->path);
 	if (f->too_large)
 		say(run->p, "%s: %llu functions over the size limit left out", f->path,
 			(unsigned long long)f->too_large);
 	run->bad += f->bad;
-	return run->p->strict && (f->bad || f->unlabelled || f->too_large) ? -1 : 0;
+	return run->p->strict && (f->bad || f->bad_debug || f->unlabelled || f->too_large) ? -1 : 0;
 }
 
 static int write_job(void *ctx, void *vjob)
@@ -289,6 +310,7 @@ static int run_all(struct run *run)
 	for (uint64_t i = 0; i < p->threads; i++) {
 		insn_close(run->worker[i].decoder);
 		body_free(&run->worker[i].body);
+		sources_free(&run->worker[i].source);
 	}
 	insn_close(run->decoder);
 	mem_free(run->worker);
@@ -302,7 +324,7 @@ static int run_all(struct run *run)
 
 int main(int argc, char **argv)
 {
-	struct options o = {0};
+	struct options o = {.files.debug_dir = "/usr/lib/debug"};
 	const struct opt opts[] = {
 		{'l', "label", OPT_LIST, OPT_CONTENT, &o.files.labels, "KEY=VALUE",
 			"label all functions so; may be given again", 0, 0},
@@ -312,6 +334,10 @@ int main(int argc, char **argv)
 			"read names of files from FILE, or from stdin if it is -", 0, 0},
 		{0, "ignore-symbols", OPT_FLAG, OPT_CONTENT, &o.files.ignore_symbols, NULL,
 			"treat files as if they were stripped", 0, 0},
+		{'g', "dwarf", OPT_FLAG, OPT_CONTENT, &o.files.dwarf, NULL,
+			"add source lines, inlined functions and compilers from DWARF", 0, 0},
+		{0, "debug-dir", OPT_TEXT, OPT_CONTENT, &o.files.debug_dir, "DIR",
+			"where -g finds debug files by build id (default /usr/lib/debug)", 0, 0},
 	};
 	struct prog p = {
 		.name = "bb-disasm",

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cli/child.h"
+#include "code/debug_dwarf.h"
 #include "code/names.h"
 #include "labels.h"
 
@@ -51,6 +53,7 @@ void files_release(struct file *f)
 	if (__atomic_sub_fetch(&f->users, 1, __ATOMIC_ACQ_REL))
 		return;
 	image_free(f->image);
+	debug_free(&f->debug);
 	blob_release(f->blob);
 	mem_free(f->path);
 	arena_free(&f->arena);
@@ -77,12 +80,52 @@ static int file_read(struct file *f)
 	return 0;
 }
 
+/* ---- debugging information ---- */
+
+struct debug_job {
+	const struct elf *elf;
+	const char *folder;
+};
+
+static int read_debug(void *ctx, struct buf *out, struct err *e)
+{
+	const struct debug_job *j = ctx;
+
+	return debug_dwarf_read(j->elf, j->folder, out, e);
+}
+
+/* Reads it in a process of its own: it may be hostile, and libdw is not ours. */
+static void load_debug(struct file *f, const struct files_options *o)
+{
+	struct debug_job j = {f->image->elf, o->debug_dir};
+	struct child_limits limits = {
+		.memory = (UINT64_C(4) << 30) + 16 * (uint64_t)f->n,
+		.output = (UINT64_C(1) << 30) + 16 * (uint64_t)f->n,
+		.seconds = 30 + f->n / (1 << 20),
+	};
+	struct buf bytes = {0};
+
+	if (child_run(read_debug, &j, &limits, &bytes, &f->why) < 0) {
+		f->bad_debug = true;
+		buf_free(&bytes);
+	} else if (debug_open(&f->debug, &bytes) < 0) {
+		f->bad_debug = true;
+		err_set(&f->why, "its reader gave a damaged answer");
+	}
+	f->unit_labels = arena_get(&f->arena, f->debug.nunits, sizeof(*f->unit_labels));
+	for (size_t i = 0; i < f->debug.nunits; i++)
+		labels_of_producer(&f->unit_labels[i], &f->labels,
+			f->debug.text + f->debug.units[i].producer, &f->arena);
+}
+
 void files_load(struct file *f, const struct files_options *o, struct insn_decoder *d)
 {
 	if (f->bad || f->image || file_read(f) < 0)
 		return;
 	f->image = image_new(f->p, f->n, o->ignore_symbols ? IMAGE_IGNORE_SYMBOLS : 0, d, &f->why);
 	f->bad = !f->image;
+	if (!f->bad && o->dwarf)
+		load_debug(f, o);
 }
 
 /* ---- archives ---- */

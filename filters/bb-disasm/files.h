@@ -7,6 +7,7 @@
 
 #include "cli/prog.h"
 #include "code/archive.h"
+#include "code/debug.h"
 #include "code/image.h"
 #include "inputs.h"
 
@@ -14,6 +15,8 @@ struct files_options {
 	struct opt_list labels; /* key=value */
 	const char *template;   /* of paths, or NULL */
 	bool ignore_symbols;
+	bool dwarf;            /* read debugging information, */
+	const char *debug_dir; /* also of other files: below this folder */
 };
 
 struct blob;
@@ -27,7 +30,10 @@ struct file {
 	struct image *image; /* NULL: not looked at yet, or bad */
 	bool bad;
 	struct err why;
-	uint64_t too_large; /* functions left out; atomic */
+	struct debug debug;         /* empty if there is none */
+	struct labels *unit_labels; /* of each unit of it: labels, compiler and level */
+	bool bad_debug;             /* why says the reason */
+	uint64_t too_large;         /* functions left out; atomic */
 	/* private */
 	struct blob *blob; /* the bytes, shared by the members of an archive; NULL: not read yet */
 	const uint8_t *p;

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "code/names.h"
+#include "code/producer.h"
 
 enum { VARIABLES_MAX = 32 };
 
@@ -143,4 +144,27 @@ int labels_of(struct labels *out, const char *template, const char *path, const 
 			names_utf8(a, eq + 1));
 	}
 	return ok ? 0 : -1;
+}
+
+/* The label of a text that was put together in b, unless it is empty or there already. */
+static void put_new(struct labels *l, const char *key, struct buf *b, struct arena *a)
+{
+	if (b->n && !field_label(l, key))
+		put(l, key, arena_str(a, b->p, b->n));
+	buf_reset(b);
+}
+
+void labels_of_producer(
+	struct labels *out, const struct labels *l, const char *producer, struct arena *a)
+{
+	struct buf b = {0};
+
+	*out = (struct labels){arena_get(a, l->n + 2, sizeof(*out->p)), l->n};
+	if (l->n)
+		memcpy(out->p, l->p, l->n * sizeof(*l->p));
+	producer_compiler(&b, producer);
+	put_new(out, "compiler", &b, a);
+	producer_level(&b, producer);
+	put_new(out, "opt", &b, a);
+	buf_free(&b);
 }

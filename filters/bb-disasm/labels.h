@@ -20,5 +20,11 @@ int labels_check_template(const char *template, struct err *e) MUST_CHECK;
  */
 int labels_of(struct labels *out, const char *template, const char *path, const char *const *pairs,
 	size_t n, struct arena *a) MUST_CHECK;
+/*
+ * The labels `l`, and `compiler` and `opt` if they are not among them and the producer of a
+ * compilation unit (DW_AT_producer) tells.
+ */
+void labels_of_producer(
+	struct labels *out, const struct labels *l, const char *producer, struct arena *a);
 
 #endif
