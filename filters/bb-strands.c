@@ -353,7 +353,7 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 		if (w->o->max_insns)
 			all.n = MIN(all.n, w->o->max_insns);
 		emit(w, f, &all, 0, out);
-	} else if (w->o->unit == UNIT_STRAND && insn_arch_find(f->arch) != ARCH_X86_64) {
+	} else if (w->o->unit == UNIT_STRAND && arch_find(f->arch) != ARCH_X86_64) {
 		filter_skip(out, "%s: no semantics for architecture %s", f->file, f->arch);
 	} else {
 		cut_blocks(w, f, out);

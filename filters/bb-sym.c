@@ -202,7 +202,7 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 		filter_pass(out); /* a function is no straight line: it has no representative set */
 		return;
 	}
-	if (insn_arch_find(s->arch) != ARCH_X86_64) {
+	if (arch_find(s->arch) != ARCH_X86_64) {
 		filter_skip(out, "%s: no semantics for architecture %s", s->origin.file, s->arch);
 		return;
 	}
@@ -271,7 +271,7 @@ static int coverage(struct prog *p, struct options *o)
 	int got;
 
 	while ((got = stream_read(in, &s)) > 0) {
-		if (insn_arch_find(s.arch) != ARCH_X86_64)
+		if (arch_find(s.arch) != ARCH_X86_64)
 			continue;
 		decode(w, &s);
 		for (size_t i = 0; i < s.len.n; i++)

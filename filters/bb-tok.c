@@ -75,7 +75,7 @@ static void worker_free(void *worker)
  */
 static int normalise(struct worker *w, const struct sequence *s, const char **why)
 {
-	if (insn_arch_find(s->arch) != ARCH_X86_64) {
+	if (insn_use(w->dec, arch_find(s->arch)) < 0) {
 		*why = "an unknown architecture";
 		return -1;
 	}

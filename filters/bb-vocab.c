@@ -38,7 +38,7 @@ static int64_t count(struct prog *p, struct stream_reader *in, struct vocab *v)
 
 		stream_position(in, &done, &total);
 		progress_tick(progress, ++records, done, total);
-		if (insn_arch_find(s.arch) != ARCH_X86_64) {
+		if (insn_use(dec, arch_find(s.arch)) < 0) {
 			prog_warn(p, "%s: %s at %#llx: an unknown architecture", s.origin.file,
 				s.unit, (unsigned long long)s.origin.addr);
 			skipped++;

@@ -22,7 +22,7 @@ struct function {
 	struct u8s bin;       /* XXH3-128 of the file, 16 bytes */
 	const char *file;     /* base name */
 	struct labels labels; /* project, compiler, opt, ... as given by the user */
-	const char *arch;     /* "x86-64" */
+	const char *arch;     /* "x86-64", "i386" ... */
 	uint64_t addr;
 	const char *name;   /* linkage name, empty if there is none */
 	struct u8s code;    /* machine code */

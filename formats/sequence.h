@@ -19,7 +19,7 @@ struct sequence {
 	struct origin origin;
 	struct labels labels;
 	const char *group; /* ground-truth identity, equal for units that are alike; may be empty */
-	const char *arch;  /* "x86-64" */
+	const char *arch;  /* "x86-64", "i386" ... */
 	struct u8s code;   /* the instructions' bytes, one after another */
 	struct u8s len;    /* bytes of each instruction; they add up to code.n */
 	struct u32s pos;   /* strands: index of each instruction in its block; else empty */

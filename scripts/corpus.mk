@@ -41,6 +41,7 @@ COMPILERS_full  := gcc-11 gcc-12 clang-13 clang-14 clang-15 clang-16 clang-19
 CROSS_aarch64   := aarch64-linux-gnu
 CROSS_arm       := arm-linux-gnueabihf
 CROSS_mips      := mips-linux-gnu
+CROSS_mipsel    := mipsel-linux-gnu
 CROSS_i386      := i686-linux-gnu
 
 SHELL := /bin/bash
@@ -108,6 +109,7 @@ manifest: $(CELLS:%=$(ELF)/%/.cell)
 DEBIAN_aarch64 := arm64
 DEBIAN_arm     := armhf
 DEBIAN_mips    := mips
+DEBIAN_mipsel  := mipsel
 DEBIAN_i386    := i386
 PACKAGES := dpkg-dev make binutils libc6-dev$(HOST:%=-$(DEBIAN_$(ARCH))-cross) $(foreach c,$(COMPILERS_$(PRESET)),$(if $(filter gcc%,$c),\
 	$c$(HOST:%=-%) $(patsubst gcc%,g++%,$c)$(HOST:%=-%),$c)) $(foreach p,$(PROJECTS),$($p.need))

@@ -56,7 +56,7 @@ static void print_origin(struct buf *b, const struct origin *o, const struct lab
 static void print_insn(struct text *t, struct buf *b, const char *arch, const uint8_t *p,
 	size_t len, uint64_t addr)
 {
-	enum arch a = insn_arch_find(arch);
+	enum arch a = arch_find(arch);
 	struct insn insn;
 
 	if (a != ARCH_NONE && !t->decoder[a])

@@ -167,7 +167,7 @@ static void emit(struct job *j, struct file *f, const struct func *u, struct wor
 		.bin = {f->image->elf->digest, HASH_BYTES},
 		.file = f->name,
 		.labels = f->labels,
-		.arch = insn_arch_name(f->image->elf->arch),
+		.arch = arch_name(f->image->elf->arch),
 		.addr = u->addr,
 		.name = names_utf8(&b->arena, u->name),
 		.code = {(uint8_t *)b->code, b->ncode},
@@ -343,7 +343,7 @@ int main(int argc, char **argv)
 		.name = "bb-disasm",
 		.operands = "[FILE...]",
 		.brief = "take ELF files apart into functions",
-		.detail = "Finds the functions of x86-64 executables, shared objects, relocatable "
+		.detail = "Finds the functions of x86-64 and i386 executables, shared objects, relocatable "
 			  "files and archives of these, decodes them, recovers their control-flow "
 			  "graphs and resolves the "
 			  "names of what they call. Writes one record for each function.",

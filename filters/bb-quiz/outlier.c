@@ -223,7 +223,7 @@ static int read_all(struct outlier *x, struct stream_reader *in)
 	int got;
 
 	while ((got = stream_read(in, &s)) == 1) {
-		if (insn_arch_find(s.arch) == ARCH_X86_64)
+		if (arch_find(s.arch) == ARCH_X86_64)
 			collect(x, &s);
 		else
 			x->skipped++;

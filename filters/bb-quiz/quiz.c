@@ -10,7 +10,7 @@ int quiz_decode(struct insn_decoder *d, const struct sequence *s, struct insn **
 {
 	const uint8_t *p = s->code.p;
 
-	if (insn_arch_find(s->arch) != ARCH_X86_64)
+	if (arch_find(s->arch) != ARCH_X86_64)
 		return -1;
 	*insn = mem_grow(*insn, cap, s->len.n, sizeof(**insn));
 	for (size_t i = 0; i < s->len.n; i++) {

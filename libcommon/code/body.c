@@ -16,6 +16,9 @@ struct builder {
 	const struct image *im;
 	const struct func *f;
 	size_t reloc; /* next relocation of an object file */
+	uint32_t got; /* position-independent 32-bit x86: registers that hold the GOT's address */
+	bool track_got;
+	uint64_t after_call; /* and the address after the last call */
 };
 
 static uint32_t name_number(struct body *b, const char *name)
@@ -62,6 +65,11 @@ static bool is_branch(const struct insn_brief *i)
 	return i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND;
 }
 
+static uint64_t branch_target(const struct builder *w, const struct insn_brief *i, uint64_t next)
+{
+	return (next + (uint64_t)i->imm) & w->im->elf->mask;
+}
+
 /* A branch to an address: inside the function its offset is kept in flow.target for now. */
 static void branch_to(
 	struct builder *w, const struct insn_brief *i, uint64_t next, struct image_ref r)
@@ -71,7 +79,7 @@ static void branch_to(
 
 	if (inside && i->flow != INSN_CALL) {
 		c->target = (uint32_t)(r.target - w->f->addr);
-		if ((i->has & INSN_HAS_REL) && next + (uint64_t)i->imm == r.target)
+		if ((i->has & INSN_HAS_REL) && branch_target(w, i, next) == r.target)
 			return; /* bytes and edges say it: a reference would only cost space */
 		r = (struct image_ref){.kind = REF_JUMP, .target = r.target, .name = ""};
 	}
@@ -96,13 +104,15 @@ static bool takes_address(const struct insn_brief *i)
 
 static void memory_operand(struct builder *w, const struct insn_brief *i, uint64_t next)
 {
-	bool rip = i->has & INSN_HAS_RIP;
-	uint64_t addr = (uint64_t)i->disp + (rip ? next : 0);
+	const struct elf *f = w->im->elf;
+	bool got = (i->has & INSN_HAS_BASE) && (w->got >> i->base & 1);
+	bool rip = i->has & INSN_HAS_RIP, plain = (i->has & INSN_HAS_ABS) && !f->movable;
+	uint64_t addr = ((uint64_t)i->disp + (rip ? next : got ? f->got : 0)) & f->mask;
 	struct image_ref r;
 
-	if (!rip && w->im->elf->movable)
+	if (!rip && !got && !plain)
 		return;
-	if (rip && i->mn != X86_LEA)
+	if ((rip || got || (f->word == 4 && is_branch(i))) && i->mn != X86_LEA)
 		r = image_slot(w->im, addr, is_branch(i));
 	else
 		r = image_address(w->im, addr);
@@ -126,17 +136,17 @@ static struct image_ref inner_ref(const struct builder *w, uint64_t target)
 static void operands(struct builder *w, const struct insn_brief *i, uint64_t next)
 {
 	if (i->has & INSN_HAS_REL) {
-		uint64_t target = next + (uint64_t)i->imm;
+		uint64_t target = branch_target(w, i, next);
 
 		if (target >= w->f->addr && target < w->f->end)
 			branch_to(w, i, next, inner_ref(w, target));
 		else
 			branch_to(w, i, next, image_code(w->im, target));
 	}
-	if (i->has & (INSN_HAS_RIP | INSN_HAS_ABS))
+	if (i->has & (INSN_HAS_RIP | INSN_HAS_ABS | INSN_HAS_BASE))
 		memory_operand(w, i, next);
 	if ((i->has & INSN_HAS_IMM) && !w->im->elf->movable && takes_address(i)) {
-		struct image_ref r = image_address(w->im, (uint64_t)i->imm);
+		struct image_ref r = image_address(w->im, (uint64_t)i->imm & w->im->elf->mask);
 
 		add_ref(w->b, &r);
 	}
@@ -173,6 +183,29 @@ static void note_jump(struct body *b, const struct insn_brief *i, size_t at)
 	b->jumps[b->njumps++] = (struct tables_jump){(uint32_t)b->ninsns, (uint32_t)at};
 }
 
+/*
+ * Position-independent 32-bit code calls a helper that returns its return address, and adds the
+ * distance to the GOT.
+ */
+static void follow_got(struct builder *w, const struct insn_brief *i, uint64_t next)
+{
+	const struct elf *f = w->im->elf;
+
+	if (i->flow == INSN_CALL) {
+		w->got &= ~(1u << X86_RAX | 1u << X86_RCX | 1u << X86_RDX);
+		w->after_call = next;
+	} else if ((i->has & INSN_HAS_REG) && i->reg < 8) {
+		bool set = i->mn == X86_ADD && (i->has & INSN_HAS_IMM) &&
+			   ((w->after_call + (uint64_t)i->imm) & f->mask) == f->got;
+
+		if (set)
+			w->got |= 1u << i->reg;
+		else if (i->mn != X86_CMP && i->mn != X86_TEST && i->mn != X86_PUSH &&
+			 i->mn != X86_POP) /* what follows the end of a path is another's */
+			w->got &= ~(1u << i->reg);
+	}
+}
+
 /* The next instruction, at the offset; i is NULL for a byte that is none. */
 static void add_insn(struct builder *w, size_t at, const struct insn_brief *i)
 {
@@ -192,6 +225,8 @@ static void add_insn(struct builder *w, size_t at, const struct insn_brief *i)
 	if (i && (i->has || w->im->elf->object)) {
 		if (!w->im->elf->object || !relocations(w, i, addr, addr + i->len))
 			operands(w, i, addr + i->len);
+		if (w->track_got)
+			follow_got(w, i, addr + i->len);
 		note_jump(b, i, at);
 	}
 	b->ninsns++;
@@ -253,7 +288,7 @@ static void find_thunk(struct body *b)
 	b->thunk = "";
 	if (b->ninsns > 2 || b->flow[last].flow != INSN_JUMP || b->flow[last].target != CFG_NOWHERE)
 		return;
-	if (last == 1 && !(b->len[0] == 4 && !memcmp(b->code, "\xf3\x0f\x1e\xfa", 4)))
+	if (last == 1 && !(b->len[0] == 4 && !memcmp(b->code, "\xf3\x0f\x1e", 3)))
 		return;
 	for (k = 0; k < b->nrefs && b->ref_insn[k] != last; k++)
 		;
@@ -277,6 +312,11 @@ int body_build(struct body *b, struct insn_decoder *d, const struct image *im, c
 	arena_reset(&b->arena);
 	map_reset(&b->name_index);
 	b->ninsns = b->nrefs = b->nnames = b->njumps = 0;
+	if (insn_use(d, im->elf->arch) < 0)
+		return -1;
+	w.track_got = im->elf->word == 4 && im->elf->movable && im->elf->got;
+	if (w.track_got && (f->from & FUNC_PART))
+		w.got = 1u << X86_RBX; /* as its function left it */
 	b->code = elf_bytes(im->elf, f->addr, &n);
 	b->ncode = (size_t)(f->end - f->addr);
 	if (!b->code || b->ncode > n || b->ncode > BODY_MAX || !b->ncode)

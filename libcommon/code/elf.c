@@ -1,5 +1,5 @@
 /*
- * elf.c: headers and sections of an ELF file (System V gABI, chapter 4; psABI x86-64).
+ * elf.c: headers and sections of an ELF file (System V gABI, chapter 4).
  *
  * Read by hand rather than by libelf: a few hundred lines in which every offset is compared with
  * the size of the file before it is used, and one address space for all kinds of files.
@@ -8,6 +8,7 @@
 
 #include <elf.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +16,18 @@
 #include "base/mem.h"
 #include "code/elf_raw.h"
 
-uint64_t elf_raw_get(const struct elf_raw *r, const uint8_t *p, unsigned size)
+uint64_t elf_number(const struct elf *f, const uint8_t *p, unsigned size)
 {
 	uint64_t v = 0;
 
 	for (unsigned i = 0; i < size; i++)
-		v |= (uint64_t)p[i] << 8 * (r->big ? size - 1 - i : i);
+		v |= (uint64_t)p[i] << 8 * (f->big ? size - 1 - i : i);
 	return v;
+}
+
+uint64_t elf_raw_get(const struct elf_raw *r, const uint8_t *p, unsigned size)
+{
+	return elf_number(r->f, p, size);
 }
 
 /* Reads one number and moves on. */
@@ -55,12 +61,12 @@ static const char *machine_name(uint16_t m)
 	static const struct {
 		uint16_t number;
 		const char *name;
-	} names[] = {{EM_386, "i386"}, {EM_ARM, "ARM"}, {EM_AARCH64, "AArch64"}, {EM_MIPS, "MIPS"},
-		{EM_PPC, "PowerPC"}, {EM_PPC64, "PowerPC64"}, {EM_S390, "S/390"},
-		{EM_SPARC, "SPARC"}, {EM_SPARCV9, "SPARC64"}, {EM_RISCV, "RISC-V"},
-		{EM_SH, "SuperH"}, {EM_IA_64, "IA-64"}, {EM_68K, "m68k"},
-		{EM_LOONGARCH, "LoongArch"}, {EM_BPF, "BPF"}, {EM_AVR, "AVR"},
-		{EM_XTENSA, "Xtensa"}, {EM_ALPHA, "Alpha"}};
+	} names[] = {{EM_X86_64, "x86-64"}, {EM_386, "i386"}, {EM_ARM, "ARM"},
+		{EM_AARCH64, "AArch64"}, {EM_MIPS, "MIPS"}, {EM_PPC, "PowerPC"},
+		{EM_PPC64, "PowerPC64"}, {EM_S390, "S/390"}, {EM_SPARC, "SPARC"},
+		{EM_SPARCV9, "SPARC64"}, {EM_RISCV, "RISC-V"}, {EM_SH, "SuperH"},
+		{EM_IA_64, "IA-64"}, {EM_68K, "m68k"}, {EM_LOONGARCH, "LoongArch"}, {EM_BPF, "BPF"},
+		{EM_AVR, "AVR"}, {EM_XTENSA, "Xtensa"}, {EM_ALPHA, "Alpha"}};
 
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		if (names[i].number == m)
@@ -72,13 +78,12 @@ static const char *machine_name(uint16_t m)
 static int wrong_machine(const struct elf_raw *r, struct err *e)
 {
 	const char *name = machine_name(r->machine);
+	char number[32];
 
-	if (r->machine == EM_X86_64)
-		return err_set(e, "is for x86-64 with %s, which bb does not read",
-			r->is64 ? "big-endian data" : "32-bit addresses (x32)");
-	if (name)
-		return err_set(e, "is for %s; bb reads x86-64", name);
-	return err_set(e, "is for machine number %u; bb reads x86-64", r->machine);
+	snprintf(number, sizeof(number), "machine number %u", r->machine);
+	return err_set(e,
+		"is for %s with %u-bit addresses and %s-endian data, which bb does not read",
+		name ? name : number, r->is64 ? 64 : 32, r->f->big ? "big" : "little");
 }
 
 struct file_header {
@@ -102,7 +107,7 @@ static int file_header(struct elf_raw *r, struct file_header *h, struct err *e)
 		return err_set(e, "has a damaged ELF header: class %u, data %u", r->p[EI_CLASS],
 			r->p[EI_DATA]);
 	r->is64 = r->p[EI_CLASS] == ELFCLASS64;
-	r->big = r->p[EI_DATA] == ELFDATA2MSB;
+	r->f->big = r->p[EI_DATA] == ELFDATA2MSB;
 	if (r->n < (r->is64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr)))
 		return err_set(e, "is cut short: no ELF header");
 	word = r->is64 ? 8 : 4;
@@ -118,7 +123,8 @@ static int file_header(struct elf_raw *r, struct file_header *h, struct err *e)
 	h->shentsize = (uint16_t)take(r, &p, 2);
 	h->shnum = (uint16_t)take(r, &p, 2);
 	h->shstrndx = (uint16_t)take(r, &p, 2);
-	if (r->machine != EM_X86_64 || !r->is64 || r->big)
+	r->f->arch = arch_of_elf(r->machine, r->is64, r->f->big);
+	if (r->f->arch == ARCH_NONE)
 		return wrong_machine(r, e);
 	if (r->type == ET_CORE)
 		return err_set(e, "is a core dump");
@@ -259,6 +265,7 @@ static void sections_in_memory(struct elf_raw *r)
 static int segments_in_memory(struct elf_raw *r, const struct file_header *h, struct err *e)
 {
 	size_t size = r->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+	unsigned word = r->is64 ? 8 : 4;
 	struct elf *f = r->f;
 
 	if (h->phentsize != size || !elf_raw_has(r, h->phoff, (uint64_t)h->phnum * size))
@@ -267,9 +274,10 @@ static int segments_in_memory(struct elf_raw *r, const struct file_header *h, st
 	for (size_t i = 0; i < h->phnum; i++) {
 		const uint8_t *p = r->p + h->phoff + i * size;
 		uint32_t type = (uint32_t)elf_raw_get(r, p, 4);
-		uint32_t flags = (uint32_t)elf_raw_get(r, p + 4, 4);
-		uint64_t offset = elf_raw_get(r, p + 8, 8), addr = elf_raw_get(r, p + 16, 8);
-		uint64_t n = elf_raw_get(r, p + 32, 8);
+		uint32_t flags = (uint32_t)elf_raw_get(r, p + (r->is64 ? 4 : 24), 4);
+		uint64_t offset = elf_raw_get(r, p + word, word);
+		uint64_t addr = elf_raw_get(r, p + 2 * word, word);
+		uint64_t n = elf_raw_get(r, p + 4 * word, word);
 
 		if (type != PT_LOAD || !n)
 			continue;
@@ -342,10 +350,21 @@ static void roots(struct elf_raw *r)
 		if (s->type != SHT_INIT_ARRAY && s->type != SHT_FINI_ARRAY &&
 			s->type != SHT_PREINIT_ARRAY)
 			continue;
-		for (uint64_t at = 0; s->size - at >= 8; at += 8) {
+		for (uint64_t at = 0; s->size - at >= f->word; at += f->word) {
 			if (!elf_pointer(f, s->addr + at, &v))
 				add_root(f, &cap, v);
 		}
+	}
+}
+
+/* The lazily bound part of the GOT, if it has one: there _GLOBAL_OFFSET_TABLE_ points. */
+static void find_got(struct elf *f)
+{
+	for (size_t i = 0; i < f->nsections && !f->object; i++) {
+		const char *name = f->sections[i].name;
+
+		if (!strcmp(name, ".got.plt") || (!f->got && !strcmp(name, ".got")))
+			f->got = f->sections[i].addr;
 	}
 }
 
@@ -359,7 +378,8 @@ struct elf *elf_new(const uint8_t *p, size_t n, struct err *e)
 	f->n = n;
 	if (file_header(&r, &h, e) < 0)
 		goto fail;
-	f->arch = ARCH_X86_64;
+	f->word = arch_info(f->arch)->word;
+	f->mask = f->word == 8 ? UINT64_MAX : UINT32_MAX;
 	f->object = r.type == ET_REL;
 	f->movable = r.type != ET_EXEC;
 	f->entry = h.entry;
@@ -376,6 +396,7 @@ struct elf *elf_new(const uint8_t *p, size_t n, struct err *e)
 	}
 	if (elf_symbols_read(&r, e) < 0 || elf_symbols_relocs(&r, e) < 0)
 		goto fail;
+	find_got(f);
 	elf_frames_read(&r);
 	roots(&r);
 	hash_128(p, n, f->digest);
@@ -449,10 +470,10 @@ const struct elf_reloc *elf_reloc_at(const struct elf *f, uint64_t addr)
 uint64_t elf_reloc_value(const struct elf *f, const struct elf_reloc *r)
 {
 	if (r->sym == ELF_NONE)
-		return (uint64_t)r->addend;
+		return (uint64_t)r->addend & f->mask;
 	if (!f->symbols[r->sym].defined)
 		return 0;
-	return f->symbols[r->sym].addr + (uint64_t)r->addend;
+	return (f->symbols[r->sym].addr + (uint64_t)r->addend) & f->mask;
 }
 
 int elf_pointer(const struct elf *f, uint64_t addr, uint64_t *value)
@@ -463,13 +484,11 @@ int elf_pointer(const struct elf *f, uint64_t addr, uint64_t *value)
 
 	if (r) {
 		*value = elf_reloc_value(f, r);
-		return r->kind == ELF_R_ADDR && r->size == 8 && *value ? 0 : -1;
+		return r->kind == ELF_R_ADDR && r->size == f->word && *value ? 0 : -1;
 	}
 	p = elf_bytes(f, addr, &n);
-	if (!p || n < 8)
+	if (!p || n < f->word)
 		return -1;
-	*value = 0;
-	for (unsigned i = 0; i < 8; i++)
-		*value |= (uint64_t)p[i] << 8 * i;
+	*value = elf_number(f, p, f->word);
 	return 0;
 }

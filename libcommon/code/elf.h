@@ -41,8 +41,10 @@ enum elf_reloc_kind {
 	ELF_R_OTHER,
 	ELF_R_ADDR,  /* the symbol's address (or the addend alone) is stored: pointers, GOT slots */
 	ELF_R_REL,   /* distance to the symbol: calls, rip-relative operands */
-	ELF_R_GOT,   /* distance to a GOT slot of the symbol */
+	ELF_R_GOT,   /* distance to a GOT slot of the symbol, or the slot's place in the GOT */
+	ELF_R_BASE,  /* distance of the symbol to the GOT */
 	ELF_R_IFUNC, /* what the resolver at addend returns is stored */
+	ELF_R_NONE,  /* none at all */
 };
 
 enum { ELF_NONE = 0xffffffff };
@@ -64,10 +66,14 @@ struct elf {
 	const uint8_t *p; /* the file, borrowed */
 	size_t n;
 	enum arch arch;
-	bool object;                  /* relocatable file */
-	bool movable;                 /* position-independent: immediates are never addresses */
-	uint64_t entry;               /* 0 if there is none */
-	uint8_t digest[HASH_BYTES];   /* XXH3-128 of the file */
+	uint8_t word;               /* bytes of an address */
+	bool big;                   /* byte order */
+	uint64_t mask;              /* the bits of an address */
+	uint64_t got;               /* what code takes addresses in the GOT relative to; 0: none */
+	bool object;                /* relocatable file */
+	bool movable;               /* position-independent: immediates are never addresses */
+	uint64_t entry;             /* 0 if there is none */
+	uint8_t digest[HASH_BYTES]; /* XXH3-128 of the file */
 	struct elf_section *sections; /* ascending by address, none over another */
 	size_t nsections;
 	struct elf_symbol *symbols; /* in file order, .symtab then .dynsym */
@@ -97,10 +103,12 @@ size_t elf_reloc_from(const struct elf *f, uint64_t addr);
 /* The relocation that starts at addr, or NULL. */
 const struct elf_reloc *elf_reloc_at(const struct elf *f, uint64_t addr);
 /*
- * Reads an address of 8 bytes at addr as it is when the program runs: 0, or -1 when there are no
+ * Reads an address at addr as it is when the program runs: 0, or -1 when there are no
  * bytes or it is not known before.
  */
 int elf_pointer(const struct elf *f, uint64_t addr, uint64_t *value) MUST_CHECK;
+/* The unsigned number of `size` bytes (1, 2, 4 or 8) at p, in the byte order of the file. */
+uint64_t elf_number(const struct elf *f, const uint8_t *p, unsigned size);
 /* Address a relocation stands for: symbol + addend; 0 when the symbol is of another file. */
 uint64_t elf_reloc_value(const struct elf *f, const struct elf_reloc *r);
 

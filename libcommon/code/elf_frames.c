@@ -12,7 +12,9 @@
 struct cursor {
 	const uint8_t *start, *p, *end;
 	uint64_t addr; /* of start */
-	bool bad;
+	uint8_t word;  /* bytes of an address */
+	uint8_t entry; /* bytes from the stack pointer to the CFA where a function starts */
+	bool bad, big;
 };
 
 struct cie {
@@ -29,7 +31,7 @@ static uint64_t number(struct cursor *c, unsigned size)
 		return 0;
 	}
 	for (unsigned i = 0; i < size; i++)
-		v |= (uint64_t)*c->p++ << 8 * i;
+		v |= (uint64_t)*c->p++ << 8 * (c->big ? size - 1 - i : i);
 	return v;
 }
 
@@ -56,10 +58,10 @@ static void skip(struct cursor *c, uint64_t n)
 }
 
 /* The bytes of a value in the encoding; 0: variable or unknown. */
-static unsigned encoded_size(uint8_t encoding)
+static unsigned encoded_size(const struct cursor *c, uint8_t encoding)
 {
 	switch (encoding & 15) {
-	case 0:
+	case 0: return c->word;
 	case 4:
 	case 12: return 8;
 	case 2:
@@ -72,7 +74,7 @@ static unsigned encoded_size(uint8_t encoding)
 
 static int64_t encoded(struct cursor *c, uint8_t encoding)
 {
-	unsigned size = encoded_size(encoding);
+	unsigned size = encoded_size(c, encoding);
 	uint64_t v;
 
 	if (!size) {
@@ -94,7 +96,7 @@ static uint64_t location(const struct elf *f, struct cursor *c, uint8_t encoding
 
 	if (r)
 		return elf_reloc_value(f, r);
-	return (encoding & 0x70) == 0x10 ? v + at : v;
+	return ((encoding & 0x70) == 0x10 ? v + at : v) & f->mask;
 }
 
 static int read_cie(struct cursor c, struct cie *cie)
@@ -152,7 +154,7 @@ static bool starts_inside(struct cursor c)
 		case 0x0d:
 		case 0x0f:
 		case 0x12: return true;
-		case 0x0e: return uleb(&c) != 8;
+		case 0x0e: return uleb(&c) != c.entry;
 		default: return false; /* the location moves on */
 		}
 	}
@@ -178,7 +180,8 @@ static void read_fde(struct elf *f, struct cursor c, const struct cie *cie, size
 
 static void read_section(struct elf *f, const struct elf_section *s, size_t *cap)
 {
-	struct cursor c = {s->data, s->data, s->data + s->size, s->addr, false};
+	struct cursor c = {s->data, s->data, s->data + s->size, s->addr, f->word,
+		arch_info(f->arch)->entry_cfa, false, f->big};
 	const uint8_t *last_cie = NULL;
 	struct cie cie = {0};
 	bool usable = false;
@@ -205,10 +208,13 @@ static void read_section(struct elf *f, const struct elf_section *s, size_t *cap
 		if (back > (uint64_t)(at - s->data))
 			return;
 		if (at - back != last_cie) {
-			struct cursor k = {s->data, at - back, c.end, s->addr, false};
-			uint64_t n = number(&k, 4);
-			unsigned w = n == 0xffffffff ? 8 : 4;
+			struct cursor k = c;
+			uint64_t n;
+			unsigned w;
 
+			k.p = at - back;
+			n = number(&k, 4);
+			w = n == 0xffffffff ? 8 : 4;
 			if (w == 8)
 				n = number(&k, 8);
 			last_cie = at - back;

@@ -17,7 +17,7 @@ struct elf_raw {
 	struct elf *f;
 	const uint8_t *p;
 	size_t n;
-	bool big, is64;
+	bool is64;
 	uint16_t type, machine;
 	struct elf_raw_section *sections; /* the whole header table */
 	size_t nsections;

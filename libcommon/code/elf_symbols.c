@@ -40,21 +40,28 @@ static uint8_t type_of(unsigned info)
 	}
 }
 
+static size_t symbol_size(const struct elf_raw *r)
+{
+	return r->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+}
+
 static void symbol(const struct elf_raw *r, const struct elf_raw_section *table,
 	const struct elf_raw_section *extended, size_t i, struct elf_symbol *s)
 {
-	const uint8_t *p = r->p + table->offset + i * sizeof(Elf64_Sym);
-	uint64_t name = elf_raw_get(r, p, 4), value = elf_raw_get(r, p + 8, 8);
-	uint32_t shndx = (uint32_t)elf_raw_get(r, p + 6, 2);
-	unsigned info = p[4];
+	const uint8_t *p = r->p + table->offset + i * symbol_size(r);
+	unsigned word = r->is64 ? 8 : 4;
+	/* 64: name info other section value size; 32: name value size info other section */
+	const uint8_t *value = p + word, *rest = r->is64 ? p + 4 : p + 12;
+	uint32_t shndx = (uint32_t)elf_raw_get(r, rest + 2, 2);
+	unsigned info = rest[0];
 
 	if (shndx == SHN_XINDEX && extended && (i + 1) * 4 <= extended->size)
 		shndx = (uint32_t)elf_raw_get(r, r->p + extended->offset + i * 4, 4);
 	else if (shndx >= SHN_LORESERVE)
 		shndx = SHN_ABS;
-	*s = (struct elf_symbol){.name = elf_raw_string(r, table->link, name),
-		.addr = value,
-		.size = elf_raw_get(r, p + 16, 8),
+	*s = (struct elf_symbol){.name = elf_raw_string(r, table->link, elf_raw_get(r, p, 4)),
+		.addr = elf_raw_get(r, value, word),
+		.size = elf_raw_get(r, value + word, word),
 		.section = ELF_NONE,
 		.type = type_of(info),
 		.bind = info >> 4 == STB_LOCAL  ? ELF_LOCAL
@@ -71,7 +78,7 @@ static void symbol(const struct elf_raw *r, const struct elf_raw_section *table,
 
 static size_t count_of(const struct elf_raw *r, size_t table)
 {
-	return table ? r->sections[table].size / sizeof(Elf64_Sym) : 0;
+	return table ? r->sections[table].size / symbol_size(r) : 0;
 }
 
 static void symbol_table(struct elf_raw *r, size_t table, bool dynamic)
@@ -96,7 +103,7 @@ int elf_symbols_read(struct elf_raw *r, struct err *e)
 
 		if (s->type != SHT_SYMTAB && s->type != SHT_DYNSYM)
 			continue;
-		if (s->entsize != sizeof(Elf64_Sym))
+		if (s->entsize != symbol_size(r))
 			return err_set(e,
 				"has a damaged symbol table: entries of %" PRIu64 " bytes",
 				s->entsize);
@@ -117,35 +124,16 @@ int elf_symbols_read(struct elf_raw *r, struct err *e)
 
 /* ---- relocations ---- */
 
-static void set_kind(struct elf_reloc *r, uint32_t type)
+static const struct arch_reloc *find_type(const struct elf *f, uint32_t type)
 {
-	static const struct {
-		uint8_t type, kind, size;
-	} kinds[] = {
-		{R_X86_64_64, ELF_R_ADDR, 8},
-		{R_X86_64_PC32, ELF_R_REL, 4},
-		{R_X86_64_PLT32, ELF_R_REL, 4},
-		{R_X86_64_GLOB_DAT, ELF_R_ADDR, 8},
-		{R_X86_64_JUMP_SLOT, ELF_R_ADDR, 8},
-		{R_X86_64_RELATIVE, ELF_R_ADDR, 8},
-		{R_X86_64_GOTPCREL, ELF_R_GOT, 4},
-		{R_X86_64_32, ELF_R_ADDR, 4},
-		{R_X86_64_32S, ELF_R_ADDR, 4},
-		{R_X86_64_PC64, ELF_R_REL, 8},
-		{R_X86_64_IRELATIVE, ELF_R_IFUNC, 8},
-		{R_X86_64_GOTPCRELX, ELF_R_GOT, 4},
-		{R_X86_64_REX_GOTPCRELX, ELF_R_GOT, 4},
-	};
+	static const struct arch_reloc other = {.kind = ELF_R_OTHER, .size = 4};
+	const struct arch_info *a = arch_info(f->arch);
 
-	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-		if (kinds[i].type == type) {
-			r->kind = kinds[i].kind;
-			r->size = kinds[i].size;
-			return;
-		}
+	for (size_t i = 0; i < a->nrelocs; i++) {
+		if (a->relocs[i].type == type)
+			return &a->relocs[i];
 	}
-	r->kind = ELF_R_OTHER;
-	r->size = 4;
+	return &other;
 }
 
 static struct elf_reloc *add(struct elf *f, size_t *cap)
@@ -154,54 +142,80 @@ static struct elf_reloc *add(struct elf *f, size_t *cap)
 	return &f->relocs[f->nrelocs++];
 }
 
-/* One table of Elf64_Rela. `base` is added to the offsets; symbols start at first, are n. */
-static void rela_table(struct elf_raw *r, const struct elf_raw_section *s, uint64_t base,
+static size_t reloc_size(const struct elf_raw *r, bool has_addend)
+{
+	return (r->is64 ? 8 : 4) * (has_addend ? 3u : 2u);
+}
+
+/* The addend of Elf_Rel: what is in the bytes that are relocated. */
+static int64_t addend_in_place(const struct elf *f, const struct elf_reloc *q)
+{
+	size_t n;
+	const uint8_t *p = elf_bytes(f, q->addr, &n);
+	unsigned shift = 64 - 8 * q->size;
+
+	if (!p || n < q->size || !q->size)
+		return 0;
+	return (int64_t)(elf_number(f, p, q->size) << shift) >> shift;
+}
+
+/* One table of Elf_Rela or Elf_Rel. `base` is added to the offsets; symbols start at first, are n.
+ */
+static void reloc_table(struct elf_raw *r, const struct elf_raw_section *s, uint64_t base,
 	size_t first, size_t n, size_t *cap)
 {
-	for (uint64_t at = 0; s->size - at >= sizeof(Elf64_Rela); at += sizeof(Elf64_Rela)) {
+	bool has_addend = s->type == SHT_RELA;
+	unsigned word = r->is64 ? 8 : 4;
+	size_t size = reloc_size(r, has_addend);
+
+	for (uint64_t at = 0; s->size - at >= size; at += size) {
 		const uint8_t *p = r->p + s->offset + at;
-		uint64_t info = elf_raw_get(r, p + 8, 8), sym = info >> 32;
-		uint32_t type = (uint32_t)info;
+		uint64_t info = elf_raw_get(r, p + word, word);
+		uint64_t sym = r->is64 ? info >> 32 : info >> 8;
+		const struct arch_reloc *t =
+			find_type(r->f, r->is64 ? (uint32_t)info : (uint32_t)(info & 255));
 		struct elf_reloc *q;
 
-		if (type == R_X86_64_NONE)
+		if (t->kind == ELF_R_NONE)
 			continue;
 		q = add(r->f, cap);
-		*q = (struct elf_reloc){.addr = base + elf_raw_get(r, p, 8),
-			.addend = (int64_t)elf_raw_get(r, p + 16, 8),
-			.sym = sym && sym < n ? (uint32_t)(first + sym) : ELF_NONE};
-		set_kind(q, type);
-		if (type == R_X86_64_GLOB_DAT || type == R_X86_64_JUMP_SLOT)
-			q->addend = 0;
+		*q = (struct elf_reloc){.addr = base + elf_raw_get(r, p, word),
+			.sym = sym && sym < n ? (uint32_t)(first + sym) : ELF_NONE,
+			.kind = t->kind,
+			.size = t->size};
+		if (!t->whole)
+			q->addend = has_addend ? (int64_t)elf_raw_get(r, p + 2 * word, word)
+					       : addend_in_place(r->f, q);
 	}
 }
 
-/* DT_RELR: an address, then bitmaps of the 63 words that follow. */
+/* DT_RELR: an address, then bitmaps of the 63 (31) words that follow. */
 static void relr_table(struct elf_raw *r, const struct elf_raw_section *s, size_t *cap)
 {
 	struct elf *f = r->f;
+	unsigned word = r->is64 ? 8 : 4;
 	uint64_t where = 0;
 
-	for (uint64_t at = 0; s->size - at >= 8; at += 8) {
-		uint64_t w = elf_raw_get(r, r->p + s->offset + at, 8);
-		unsigned count = w & 1 ? 63 : 1;
+	for (uint64_t at = 0; s->size - at >= word; at += word) {
+		uint64_t w = elf_raw_get(r, r->p + s->offset + at, word);
+		unsigned count = w & 1 ? 8 * word - 1 : 1;
 
 		if (!(w & 1))
 			where = w;
-		for (unsigned i = 0; i < count; i++, where += 8) {
+		for (unsigned i = 0; i < count; i++, where += word) {
 			size_t left;
 			const uint8_t *p;
 
 			if ((w & 1) && !(w >> (i + 1) & 1))
 				continue;
 			p = elf_bytes(f, where, &left);
-			if (!p || left < 8)
+			if (!p || left < word)
 				continue;
 			*add(f, cap) = (struct elf_reloc){.addr = where,
-				.addend = (int64_t)elf_raw_get(r, p, 8),
+				.addend = (int64_t)elf_raw_get(r, p, word),
 				.sym = ELF_NONE,
 				.kind = ELF_R_ADDR,
-				.size = 8};
+				.size = (uint8_t)word};
 			if (f->nrelocs > r->n) /* more than there are words: hostile */
 				return;
 		}
@@ -234,9 +248,9 @@ int elf_symbols_relocs(struct elf_raw *r, struct err *e)
 
 		if (s->type == SHT_RELR && (s->flags & SHF_ALLOC))
 			relr_table(r, s, &cap);
-		if (s->type != SHT_RELA)
+		if (s->type != SHT_RELA && s->type != SHT_REL)
 			continue;
-		if (s->entsize != sizeof(Elf64_Rela))
+		if (s->entsize != reloc_size(r, s->type == SHT_RELA))
 			return err_set(e,
 				"has a damaged relocation table: entries of %" PRIu64 " bytes",
 				s->entsize);
@@ -251,7 +265,7 @@ int elf_symbols_relocs(struct elf_raw *r, struct err *e)
 			n = r->dynsym_base;
 		else if (s->link && s->link == r->dynsym)
 			first = r->dynsym_base, n = f->nsymbols - first;
-		rela_table(r, s, base, first, n, &cap);
+		reloc_table(r, s, base, first, n, &cap);
 	}
 	for (size_t i = 1; i < f->nrelocs && sorted; i++)
 		sorted = by_address(&f->relocs[i - 1], &f->relocs[i]) <= 0;

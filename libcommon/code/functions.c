@@ -197,6 +197,11 @@ static void settle(struct finder *f, struct functions *fs)
 	}
 }
 
+static int fields(const struct elf *f, struct x86_fields *x, const uint8_t *p, size_t n)
+{
+	return f->word == 4 ? x86_fields_get32(x, p, n) : x86_fields_get(x, p, n);
+}
+
 static bool is_padding(const uint8_t *p, const struct x86_fields *x)
 {
 	if (x->coding != X86_LEGACY)
@@ -205,6 +210,20 @@ static bool is_padding(const uint8_t *p, const struct x86_fields *x)
 		return x->opcode == 0x90 || x->opcode == 0xcc ||
 		       (x->opcode == 0 && x->len == 2 && p[0] == 0 && p[1] == 0);
 	return x->map == X86_MAP_0F && x->opcode == 0x1f;
+}
+
+/* lea esi, [esi + 0], as assemblers fill 32-bit code. */
+static bool is_lea_padding(const uint8_t *p, const struct x86_fields *x)
+{
+	unsigned rm = x->modrm & 7, mod = x->modrm >> 6, reg = x->modrm >> 3 & 7;
+
+	if (x->map != X86_MAP_1 || x->opcode != 0x8d || mod == 3)
+		return false;
+	for (unsigned i = 0; i < x->disp_len; i++) {
+		if (p[x->head + i])
+			return false;
+	}
+	return rm == 4 ? (p[x->head - 1] & 7) == reg && (p[x->head - 1] >> 3 & 7) == 4 : rm == reg;
 }
 
 /* The end of the last instruction in [addr, end) that is no padding; addr if there is none. */
@@ -217,8 +236,11 @@ static uint64_t trim(const struct elf *f, uint64_t addr, uint64_t end)
 	n = MIN(n, (size_t)(end - addr));
 	while (n) {
 		struct x86_fields x;
-		unsigned len = x86_fields_get(&x, p, n) ? 1 : x.len;
+		unsigned len = fields(f, &x, p, n) ? 1 : x.len;
 		bool pad = len > 1 || x.len ? is_padding(p, &x) : *p == 0;
+
+		if (f->word == 4 && x.len)
+			pad = pad || is_lea_padding(p, &x);
 
 		if (!pad)
 			last = at + len;
@@ -316,14 +338,14 @@ static void add_called(struct finder *f, const struct gap_list *l, const struct 
 		q++) {
 		int32_t rel = (int32_t)(q[1] | q[2] << 8 | q[3] << 16 | (uint32_t)q[4] << 24);
 		size_t call = (size_t)(q - p);
-		uint64_t target = u->addr + call + 5 + (uint64_t)(int64_t)rel;
+		uint64_t target = (u->addr + call + 5 + (uint64_t)(int64_t)rel) & f->elf->mask;
 
 		if (!in_gap(l, target))
 			continue;
 		while (at < call) {
 			struct x86_fields x;
 
-			at += x86_fields_get(&x, p + at, n - at) ? 1 : x.len;
+			at += fields(f->elf, &x, p + at, n - at) ? 1 : x.len;
 		}
 		if (at == call)
 			add_address(f, target, FUNC_GAP);

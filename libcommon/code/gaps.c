@@ -60,6 +60,9 @@ static bool is_padding(const struct insn *i, const uint8_t *p)
 {
 	if (i->mn == X86_NOP || i->mn == X86_INT3)
 		return true;
+	if (i->mn == X86_LEA && i->op[1].mem.base == i->op[0].reg.id && i->op[0].size == 4 &&
+		i->op[1].mem.index == X86_NOREG && !i->op[1].mem.disp)
+		return true; /* in 32-bit code */
 	return i->len == 2 && p[0] == 0 && p[1] == 0;
 }
 
@@ -71,7 +74,7 @@ static bool is_epilogue(const struct insn *i)
 }
 
 /* Instructions of system code and of old times: in a gap rather bytes of data. */
-static bool is_rare(const struct insn *i)
+static bool is_rare(const struct insn *i, uint8_t word)
 {
 	switch (i->mn) {
 	case X86_IN:
@@ -117,7 +120,7 @@ static bool is_rare(const struct insn *i)
 	case X86_NONE: return !i->suffix && i->mnemonic[0] == 'o'; /* op.*: opaque.c's guess */
 	default:
 		for (unsigned k = 0; k < i->nops; k++) {
-			if (i->op[k].kind == INSN_OP_MEM && i->op[k].mem.addr_size == 4)
+			if (i->op[k].kind == INSN_OP_MEM && i->op[k].mem.addr_size < word)
 				return true;
 			if (i->op[k].kind == INSN_OP_REG && i->op[k].reg.id >= X86_ES &&
 				i->op[k].reg.id <= X86_GS)
@@ -136,9 +139,12 @@ static bool is_dead_end(const struct gap *g, const struct insn *i, uint64_t next
 	const char *name;
 
 	if (o->kind == INSN_OP_REL)
-		slot = stubs_slot(g->f, next + (uint64_t)o->imm);
+		slot = stubs_slot(g->f, (next + (uint64_t)o->imm) & g->f->mask);
 	else if (o->kind == INSN_OP_MEM && o->mem.base == X86_RIP)
 		slot = next + (uint64_t)o->mem.disp;
+	else if (o->kind == INSN_OP_MEM && g->f->word == 4) /* relative to the GOT, or absolute */
+		slot = ((o->mem.base != X86_NOREG ? g->f->got : 0) + (uint64_t)o->mem.disp) &
+		       g->f->mask;
 	name = slot ? stubs_import(g->f, slot) : NULL;
 	return name && names_no_return(name);
 }
@@ -154,7 +160,7 @@ static struct item *add(struct gap *g, uint32_t offset, uint8_t len, uint8_t flo
 
 static void branch(struct gap *g, struct item *t, const struct insn *i, uint64_t next)
 {
-	uint64_t target = next + (uint64_t)i->op[0].imm;
+	uint64_t target = (next + (uint64_t)i->op[0].imm) & g->f->mask;
 
 	if (i->flow == INSN_CALL && is_dead_end(g, i, next))
 		t->flow = INSN_STOP;
@@ -188,15 +194,17 @@ static void note_address(struct gap *g, const struct insn *i, uint64_t next)
 
 	if (i->mn == X86_LEA && o->mem.base == X86_RIP)
 		add_pointer(g, next + (uint64_t)o->mem.disp);
+	else if (i->mn == X86_LEA && g->f->word == 4 && g->f->movable)
+		add_pointer(g, (g->f->got + (uint64_t)o->mem.disp) & g->f->mask);
 	else if (i->mn == X86_MOV && o->kind == INSN_OP_IMM && !g->f->movable)
-		add_pointer(g, (uint64_t)o->imm);
+		add_pointer(g, (uint64_t)o->imm & g->f->mask);
 }
 
 /* Code whose address is in data that is relocated. */
 static void note_pointers(struct gap *g)
 {
 	for (size_t i = 0; i < g->f->nrelocs; i++) {
-		if (g->f->relocs[i].kind == ELF_R_ADDR && g->f->relocs[i].size == 8)
+		if (g->f->relocs[i].kind == ELF_R_ADDR && g->f->relocs[i].size == g->f->word)
 			add_pointer(g, elf_reloc_value(g->f, &g->f->relocs[i]));
 	}
 }
@@ -224,7 +232,7 @@ static void decode(struct gap *g, struct insn_decoder *d, const uint64_t *seeds,
 				t->what = PADDING;
 			else if (is_epilogue(&i))
 				t->what = EPILOGUE;
-			else if (is_rare(&i))
+			else if (is_rare(&i, g->f->word))
 				t->what = RARE;
 			if (i.flow == INSN_CALL || i.flow == INSN_JUMP || i.flow == INSN_COND)
 				branch(g, t, &i, at + i.len);

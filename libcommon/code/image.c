@@ -37,6 +37,11 @@ struct image *image_new(
 
 	if (!f)
 		return NULL;
+	if (insn_use(d, f->arch) < 0) {
+		elf_free(f);
+		err_set(e, "cannot be decoded: no memory");
+		return NULL;
+	}
 	im = mem_zalloc(1, sizeof(*im));
 	im->elf = f;
 	im->ignore_symbols = flags & IMAGE_IGNORE_SYMBOLS;
@@ -107,7 +112,7 @@ static struct image_ref symbol_ref(
 		r.no_return = branch && names_no_return(s->name);
 		return r;
 	}
-	r.target = s->addr + addend;
+	r.target = (s->addr + addend) & im->elf->mask;
 	if (branch)
 		r.no_return = call_ref(im, r.target).no_return || names_no_return(s->name);
 	r.kind = branch ? REF_CALL : is_executable(im, r.target) ? REF_CODE : REF_DATA;
@@ -125,15 +130,15 @@ static struct image_ref slot_ref(const struct image *im, uint64_t slot, bool bra
 	const struct elf_reloc *r = elf_reloc_at(f, slot);
 	struct image_ref none = {.name = ""};
 
-	if (!r || r->size != 8)
+	if (!r || r->size != f->word)
 		return none;
 	if (r->kind == ELF_R_IFUNC)
-		return call_ref(im, (uint64_t)r->addend);
+		return call_ref(im, (uint64_t)r->addend & f->mask);
 	if (r->kind != ELF_R_ADDR)
 		return none;
 	if (r->sym != ELF_NONE)
 		return symbol_ref(im, &f->symbols[r->sym], (uint64_t)r->addend, branch);
-	none = image_address(im, (uint64_t)r->addend);
+	none = image_address(im, (uint64_t)r->addend & f->mask);
 	return branch && none.kind == REF_CODE ? call_ref(im, none.target) : none;
 }
 
@@ -190,7 +195,7 @@ struct image_ref image_reloc(
 		addend += end;
 	else if (r->kind == ELF_R_GOT)
 		addend = 0;
-	else if (r->kind != ELF_R_ADDR)
+	else if (r->kind != ELF_R_ADDR && r->kind != ELF_R_BASE)
 		return none;
 	return symbol_ref(im, &im->elf->symbols[r->sym], addend, branch);
 }

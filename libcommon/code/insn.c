@@ -24,6 +24,7 @@ enum {
 	GLANCE_MAX = 1 << 18, /* the same for the memo of insn_look, whose entries are small */
 	BATCH = 32,           /* instructions looked at together */
 	NO_OP = 255,
+	HAS_DISP = INSN_HAS_RIP | INSN_HAS_ABS | INSN_HAS_BASE,
 };
 
 /* How the immediate's bytes become the operand's value. */
@@ -43,10 +44,14 @@ struct memo {
 struct glance {
 	uint64_t key; /* the bytes, and their number in the highest; 0: unused */
 	uint16_t mn;
-	uint8_t valid, flow, has, extend;
+	uint8_t valid, flow, has, extend, reg, base;
 };
 
 struct insn_decoder {
+	enum arch arch;
+	bool is32;
+	struct insn_decoder *now;               /* the one in use, itself or one of the others */
+	struct insn_decoder *other[ARCH_COUNT]; /* of the first: made when they are asked for */
 	struct insn_capstone *cs;
 	struct map opaque; /* names of instructions that capstone does not know */
 	struct memo *memo; /* open addressing */
@@ -55,24 +60,17 @@ struct insn_decoder {
 	size_t gslots, gcount;
 };
 
-const char *insn_arch_name(enum arch a)
-{
-	return a == ARCH_X86_64 ? "x86-64" : NULL;
-}
-
-enum arch insn_arch_find(const char *name)
-{
-	return !strcmp(name, "x86-64") ? ARCH_X86_64 : ARCH_NONE;
-}
-
 struct insn_decoder *insn_open(enum arch a)
 {
 	struct insn_decoder *d;
-	struct insn_capstone *cs = a == ARCH_X86_64 ? insn_capstone_open() : NULL;
+	struct insn_capstone *cs = a != ARCH_NONE ? insn_capstone_open(a) : NULL;
 
 	if (!cs)
 		return NULL;
 	d = mem_zalloc(1, sizeof(*d));
+	d->arch = a;
+	d->is32 = !arch_info(a)->is64;
+	d->now = d;
 	d->cs = cs;
 	d->slots = MEMO_FIRST;
 	d->memo = mem_zalloc(d->slots, sizeof(*d->memo));
@@ -81,10 +79,26 @@ struct insn_decoder *insn_open(enum arch a)
 	return d;
 }
 
+int insn_use(struct insn_decoder *d, enum arch a)
+{
+	if (d->now->arch == a)
+		return 0;
+	if (a == ARCH_NONE)
+		return -1;
+	if (d->arch != a && !d->other[a])
+		d->other[a] = insn_open(a);
+	if (d->arch != a && !d->other[a])
+		return -1;
+	d->now = d->arch == a ? d : d->other[a];
+	return 0;
+}
+
 void insn_close(struct insn_decoder *d)
 {
 	if (!d)
 		return;
+	for (unsigned a = 0; a < ARCH_COUNT; a++)
+		insn_close(d->other[a]);
 	insn_capstone_close(d->cs);
 	map_free(&d->opaque);
 	mem_free(d->memo);
@@ -101,11 +115,17 @@ static int decode(struct insn_decoder *d, const uint8_t *p, size_t n, const stru
 	return f ? insn_opaque_decode(&d->opaque, p, f, out) : 0;
 }
 
+static int fields(const struct insn_decoder *d, struct x86_fields *f, const uint8_t *p, size_t n)
+{
+	return d->is32 ? x86_fields_get32(f, p, n) : x86_fields_get(f, p, n);
+}
+
 int insn_decode_plain(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out)
 {
 	struct x86_fields f;
 
-	return decode(d, p, n, x86_fields_get(&f, p, n) ? NULL : &f, out);
+	d = d->now;
+	return decode(d, p, n, fields(d, &f, p, n) ? NULL : &f, out);
 }
 
 static uint64_t get_le(const uint8_t *p, unsigned n)
@@ -269,7 +289,8 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 	bool maskable;
 	struct memo *m;
 
-	if (x86_fields_get(&f, p, n))
+	d = d->now;
+	if (fields(d, &f, p, n))
 		return decode(d, p, n, NULL, out);
 	maskable = is_maskable(&f);
 	make_key(key, p, n, &f, maskable);
@@ -334,7 +355,7 @@ static void make_glance_room(struct insn_decoder *d)
 }
 
 /* Which operands the caller will want to see. */
-static uint8_t what_it_has(const struct insn *i, const struct x86_fields *f)
+static uint8_t what_it_has(const struct insn *i, const struct x86_fields *f, bool is32)
 {
 	uint8_t has = i->nops && i->op[0].kind == INSN_OP_REG ? INSN_HAS_REG : 0;
 
@@ -349,6 +370,8 @@ static uint8_t what_it_has(const struct insn *i, const struct x86_fields *f)
 			continue;
 		if (o->mem.index != X86_NOREG)
 			has |= INSN_HAS_INDEX;
+		if (is32 && f->disp_len && o->mem.base < X86_RIP)
+			has |= INSN_HAS_BASE;
 		if (o->mem.base == X86_RIP)
 			has |= INSN_HAS_RIP;
 		else if (f->disp_len >= 4 && !(f->prefix & X86_P67))
@@ -357,17 +380,21 @@ static uint8_t what_it_has(const struct insn *i, const struct x86_fields *f)
 	return has;
 }
 
-static void brief_of(const struct insn *i, const struct x86_fields *f, struct insn_brief *out)
+static void brief_of(
+	const struct insn *i, const struct x86_fields *f, bool is32, struct insn_brief *out)
 {
-	*out = (struct insn_brief){
-		.mn = i->mn, .len = i->len, .flow = i->flow, .has = what_it_has(i, f)};
+	*out = (struct insn_brief){.mn = i->mn,
+		.len = i->len,
+		.flow = i->flow,
+		.has = what_it_has(i, f, is32),
+		.reg = i->op[0].reg.id};
 	for (unsigned k = 0; k < i->nops; k++) {
 		const struct insn_op *o = &i->op[k];
 
 		if (o->kind == INSN_OP_REL || (o->kind == INSN_OP_IMM && (out->has & INSN_HAS_IMM)))
 			out->imm = o->imm;
-		else if (o->kind == INSN_OP_MEM && (out->has & (INSN_HAS_RIP | INSN_HAS_ABS)))
-			out->disp = o->mem.disp;
+		else if (o->kind == INSN_OP_MEM && (out->has & HAS_DISP))
+			out->disp = o->mem.disp, out->base = o->mem.base;
 	}
 }
 
@@ -380,7 +407,7 @@ static int look_closely(struct insn_decoder *d, const uint8_t *p, size_t n,
 
 	if (!insn_decode(d, p, n, &i))
 		return 0;
-	brief_of(&i, f ? f : &unknown, out);
+	brief_of(&i, f ? f : &unknown, d->is32, out);
 	return 1;
 }
 
@@ -403,6 +430,8 @@ static int new_glance(struct insn_decoder *d, const uint8_t *p, size_t n,
 		g->flow = b.flow;
 		g->has = maskable ? b.has : b.has & (uint8_t)~INSN_HAS_IMM;
 		g->extend = m->extend;
+		g->reg = b.reg;
+		g->base = b.base;
 	}
 	make_glance_room(d);
 	d->glance[glance_slot(d, g->key)] = *g;
@@ -426,8 +455,10 @@ static int recall(const struct glance *g, const uint8_t *p, uint32_t w, struct i
 	out->len = w & 255;
 	out->flow = g->flow;
 	out->has = g->has;
+	out->reg = g->reg;
+	out->base = g->base;
 	p += w >> 8 & 255;
-	if (g->has & (INSN_HAS_RIP | INSN_HAS_ABS))
+	if (g->has & HAS_DISP)
 		out->disp = signed_number(p, disp);
 	if (g->has & INSN_HAS_REL)
 		out->imm = signed_number(p + disp, imm);
@@ -458,7 +489,7 @@ static int look_slowly(struct insn_decoder *d, const uint8_t *p, size_t n, struc
 	struct x86_fields f;
 	unsigned head;
 
-	if (x86_fields_get(&f, p, n))
+	if (fields(d, &f, p, n))
 		return look_closely(d, p, n, NULL, out);
 	head = is_maskable(&f) ? f.head : f.len;
 	if (n < 16 || head > 7)
@@ -486,13 +517,14 @@ size_t insn_look_many(struct insn_decoder *d, const uint8_t *p, size_t n, const 
 {
 	size_t done = 0;
 
+	d = d->now;
 	while (done < max && n) {
 		size_t k = 0, at = 0, most = MIN(max - done, (size_t)BATCH);
 		uint64_t key[BATCH];
 		uint32_t layout[BATCH]; /* 0: unusual */
 
 		for (; k < most && at < n && n - at >= 16; k++) {
-			layout[k] = x86_fields_quick(p + at);
+			layout[k] = d->is32 ? x86_fields_quick32(p + at) : x86_fields_quick(p + at);
 			if (!layout[k] && !len)
 				break;
 			key[k] = glance_key(p + at, layout[k] >> 8 & 255);

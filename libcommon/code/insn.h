@@ -11,19 +11,10 @@
 #define INSN_H
 
 #include "base/buf.h"
+#include "code/arch.h"
 #include "code/x86_mnemonics.h"
 
 enum { INSN_MAX_LEN = 15, INSN_MAX_OPS = 5, INSN_MAX_IMPLICIT = 12 };
-
-enum arch {
-	ARCH_NONE,
-	ARCH_X86_64,
-	ARCH_COUNT,
-};
-/* "x86-64", the name used in records; NULL for a number that is no architecture. */
-const char *insn_arch_name(enum arch a);
-/* ARCH_NONE for a name nobody knows. */
-enum arch insn_arch_find(const char *name);
 
 /*
  * x86 registers: the whole register. A part of it is (id, lo, size): `size` bytes from byte `lo`,
@@ -127,6 +118,11 @@ struct insn {
 struct insn_decoder;
 /* A decoder for the architecture, or NULL when there is none for it. */
 struct insn_decoder *insn_open(enum arch a);
+/*
+ * From now on the decoder is for this architecture; what it knows of others it keeps. 0, or -1
+ * when there is none for it. May be called on any thread.
+ */
+int insn_use(struct insn_decoder *d, enum arch a) MUST_CHECK;
 void insn_close(struct insn_decoder *d);
 /* Decodes the instruction at p, n bytes available: 1, or 0 when these bytes are none. */
 int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out) MUST_CHECK;
@@ -142,12 +138,14 @@ enum { /* insn_brief.has */
 	INSN_HAS_ABS = 8,   /* a memory operand without a base, or with a displacement of 4 bytes: disp */
 	INSN_HAS_INDEX = 16, /* its memory operand has an index */
 	INSN_HAS_REG = 32,  /* op[0] is a register */
+	INSN_HAS_BASE = 64, /* 32-bit x86: a memory operand with a base, base, and disp */
 };
 
 struct insn_brief {
 	int64_t imm, disp;
 	uint16_t mn;
 	uint8_t len, flow, has;
+	uint8_t reg, base; /* op[0] if it is a register; of the memory operand */
 };
 
 /* The same answer as insn_decode, in brief. */

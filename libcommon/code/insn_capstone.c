@@ -21,6 +21,7 @@ struct insn_capstone {
 	cs_insn *in;
 	struct map mnemonics; /* text to 1 + enum x86_mn; 0 for text that has no number */
 	struct map suffixes;
+	bool is32;
 };
 
 /* clang-format off */
@@ -102,24 +103,26 @@ static void writes(struct insn *i, uint8_t id, uint8_t size)
 }
 
 /* Capstone names esp and edi where the 64-bit register is used. */
-static uint8_t implicit_size(struct insn_reg r)
+static uint8_t implicit_size(const struct insn_capstone *c, struct insn_reg r)
 {
-	return r.id == X86_RSP || r.id == X86_RSI || r.id == X86_RDI ? 8 : r.size;
+	return !c->is32 && (r.id == X86_RSP || r.id == X86_RSI || r.id == X86_RDI) ? 8 : r.size;
 }
 
-static void implicit(struct insn *o, const cs_detail *d)
+static void implicit(const struct insn_capstone *c, struct insn *o)
 {
+	const cs_detail *d = c->in->detail;
+
 	for (unsigned k = 0; k < d->regs_read_count; k++) {
 		struct insn_reg r = reg_of(d->regs_read[k]);
 
 		if (r.id != X86_NOREG && r.id != X86_RIP)
-			reads(o, r.id, implicit_size(r));
+			reads(o, r.id, implicit_size(c, r));
 	}
 	for (unsigned k = 0; k < d->regs_write_count; k++) {
 		struct insn_reg r = reg_of(d->regs_write[k]);
 
 		if (r.id != X86_NOREG && r.id != X86_RIP)
-			writes(o, r.id, implicit_size(r));
+			writes(o, r.id, implicit_size(c, r));
 	}
 }
 
@@ -494,7 +497,7 @@ int insn_capstone_decode(struct insn_capstone *c, const uint8_t *p, size_t n,
 	mnemonic(c, out, strip_prefixes(out, c->in->mnemonic));
 	out->flow = flow_of(out, f);
 	out->cc = condition(f);
-	implicit(out, c->in->detail);
+	implicit(c, out);
 	operands(c, out, f);
 	if (f->seg == 0x3e && (out->flow == INSN_JUMP || out->flow == INSN_CALL) && f->has_modrm)
 		out->prefix |= INSN_NOTRACK;
@@ -520,14 +523,15 @@ static void warm_up(const struct insn_capstone *c)
 	(void)cs_disasm_iter(c->handle, &code, &left, &addr, c->in);
 }
 
-struct insn_capstone *insn_capstone_open(void)
+struct insn_capstone *insn_capstone_open(enum arch a)
 {
 #define X86_MN_TEXT(name, text) text,
 	static const char *const texts[] = {NULL, X86_MN(X86_MN_TEXT)};
 #undef X86_MN_TEXT
 	struct insn_capstone *c = mem_zalloc(1, sizeof(*c));
 
-	if (cs_open(CS_ARCH_X86, CS_MODE_64, &c->handle) != CS_ERR_OK) {
+	c->is32 = !arch_info(a)->is64;
+	if (cs_open(CS_ARCH_X86, c->is32 ? CS_MODE_32 : CS_MODE_64, &c->handle) != CS_ERR_OK) {
 		mem_free(c);
 		return NULL;
 	}

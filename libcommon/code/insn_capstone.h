@@ -11,7 +11,7 @@
 
 struct insn_capstone;
 
-struct insn_capstone *insn_capstone_open(void);
+struct insn_capstone *insn_capstone_open(enum arch a); /* of the x86 family */
 void insn_capstone_close(struct insn_capstone *c);
 /* Decodes the bytes whose layout is f (NULL if it could not be found): 1 or 0. */
 int insn_capstone_decode(struct insn_capstone *c, const uint8_t *p, size_t n,

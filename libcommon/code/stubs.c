@@ -1,4 +1,4 @@
-/* stubs.c: see stubs.h; psABI x86-64, section 5.2, and what linkers make of it. */
+/* stubs.c: see stubs.h; psABIs of x86-64, section 5.2, and i386, and what linkers make of them. */
 #include "code/stubs.h"
 
 #include <string.h>
@@ -10,19 +10,27 @@ bool stubs_section(const struct elf_section *s)
 
 uint64_t stubs_slot(const struct elf *f, uint64_t addr)
 {
-	static const uint8_t endbr[4] = {0xf3, 0x0f, 0x1e, 0xfa};
+	static const uint8_t endbr[3] = {0xf3, 0x0f, 0x1e}; /* and fa or fb */
+	bool is64 = f->word == 8;
+	uint64_t base;
 	size_t n, k = 0;
 	const uint8_t *p = elf_bytes(f, addr, &n);
 
-	if (n >= 4 && !memcmp(p, endbr, 4))
+	if (n >= 4 && !memcmp(p, endbr, 3))
 		k = 4;
 	if (k < n && p[k] == 0xf2) /* bnd */
 		k++;
-	if (n < k + 6 || p[k] != 0xff || p[k + 1] != 0x25) /* jmp [rip + x] */
+	if (n < k + 6 || p[k] != 0xff)
 		return 0;
-	return addr + k + 6 +
-	       (uint64_t)(int64_t)(int32_t)(p[k + 2] | p[k + 3] << 8 | p[k + 4] << 16 |
-					    (uint32_t)p[k + 5] << 24);
+	if (p[k + 1] == 0x25) /* jmp [rip + x], jmp [x] */
+		base = is64 ? addr + k + 6 : 0;
+	else if (!is64 && p[k + 1] == 0xa3) /* jmp [ebx + x] */
+		base = f->got;
+	else
+		return 0;
+	return (base + (uint64_t)(int64_t)(int32_t)(p[k + 2] | p[k + 3] << 8 | p[k + 4] << 16 |
+						    (uint32_t)p[k + 5] << 24)) &
+	       f->mask;
 }
 
 const char *stubs_import(const struct elf *f, uint64_t slot)

@@ -34,6 +34,7 @@ struct survey {
 	struct jump *j;
 	size_t n, cap;
 	size_t nlen, cap_len;
+	bool is32;
 };
 
 static int32_t get_i32(const uint8_t *p)
@@ -68,6 +69,19 @@ static void jump_out(struct survey *s, uint32_t k, uint64_t target, bool conditi
 	s->j[s->n++] = (struct jump){k, to, conditional, target != s->fs->f[to].addr};
 }
 
+/* The GOT slot that an indirect jump goes through: relative to rip or the GOT, absolute; or 0. */
+static uint64_t slot_of(
+	const struct survey *s, const uint8_t *p, const struct x86_fields *x, uint64_t next)
+{
+	uint64_t base = s->is32 ? 0 : next;
+
+	if (s->is32 && (x->modrm & 0xc7) == 0x83) /* [ebx + x] */
+		base = s->f->got;
+	else if ((x->modrm & 0xc7) != 5)
+		return 0;
+	return (base + (uint64_t)(int64_t)get_i32(p + x->head)) & s->f->mask;
+}
+
 /* An instruction of function k; `next` is the address after it. Whether it goes on. */
 static bool look(
 	struct survey *s, uint32_t k, const uint8_t *p, const struct x86_fields *x, uint64_t next)
@@ -83,10 +97,11 @@ static bool look(
 	if (relative) {
 		uint64_t target = next;
 
-		if (x->imm_len == 1)
+		if (x->imm_len == 1) /* (16 bits are of old times) */
 			target += (uint64_t)(int64_t)(int8_t)p[x->len - 1];
 		else if (x->imm_len == 4)
 			target += (uint64_t)(int64_t)get_i32(p + x->len - 4);
+		target &= s->f->mask;
 		if (one && x->opcode == 0xe8) {
 			uint32_t to = function_at(s, target);
 
@@ -103,10 +118,7 @@ static bool look(
 	if (!one)
 		return true;
 	if (x->opcode == 0xff && (x->modrm >> 3 & 7) == 4) { /* jmp */
-		uint64_t slot =
-			(x->modrm & 0xc7) == 5 ? next + (uint64_t)(int64_t)get_i32(p + x->head) : 0;
-
-		s->leaves[k] = s->leaves[k] || !is_dead_import(s, slot);
+		s->leaves[k] = s->leaves[k] || !is_dead_import(s, slot_of(s, p, x, next));
 		return false;
 	}
 	switch (x->opcode) {
@@ -124,10 +136,12 @@ static bool look(
  * Whether the byte an instruction starts with, behind prefixes, is one that matters here. Most do
  * not.
  */
-static bool is_of_interest(const uint8_t *p)
+static bool is_of_interest(const uint8_t *p, bool is32)
 {
+	if (is32 && (*p & 0xf0) == 0x40)
+		return false; /* inc, dec */
 	while (*p == 0x66 || *p == 0xf2 || *p == 0xf3 || *p == 0x2e || *p == 0x3e ||
-		(*p & 0xf0) == 0x40)
+		(!is32 && (*p & 0xf0) == 0x40))
 		p++; /* the caller saw the end of the instruction: this ends before */
 	if (*p == 0x0f)
 		return p[1] >> 4 == 8 || p[1] == 0x0b;
@@ -139,11 +153,12 @@ static void walk(struct survey *s, uint32_t k)
 	struct func *u = &s->fs->f[k];
 	size_t n, at = 0, size = (size_t)(u->end - u->addr);
 	const uint8_t *p = elf_bytes(s->f, u->addr, &n);
-	bool goes_on = true, call = false;
+	bool goes_on = true, call = false, is32 = s->is32;
 
 	u->first = s->nlen;
 	while (at < size) {
-		uint32_t w = n - at >= 16 ? x86_fields_quick(p + at) : 0;
+		uint32_t w =
+			n - at >= 16 ? (is32 ? x86_fields_quick32 : x86_fields_quick)(p + at) : 0;
 		const uint8_t *q = p + at;
 		struct x86_fields x;
 
@@ -151,9 +166,9 @@ static void walk(struct survey *s, uint32_t k)
 			s->fs->len = mem_grow(s->fs->len, &s->cap_len, s->nlen + 1, 1);
 		goes_on = true;
 		call = false;
-		if (w && !is_of_interest(q)) {
+		if (w && !is_of_interest(q, is32)) {
 			at += w & 255;
-		} else if (x86_fields_get(&x, q, size - at) < 0) {
+		} else if ((is32 ? x86_fields_get32 : x86_fields_get)(&x, q, size - at) < 0) {
 			break;
 		} else {
 			at += x.len;
@@ -242,7 +257,7 @@ static void find_parts(struct survey *s)
 /* In object files the bytes of branches say nothing: nothing is concluded from them. */
 void survey_functions(struct functions *fs, const struct elf *f)
 {
-	struct survey s = {.f = f, .fs = fs};
+	struct survey s = {.f = f, .fs = fs, .is32 = f->word == 4};
 
 	for (size_t k = 0; k < fs->n; k++)
 		fs->f[k].no_return = names_no_return(fs->f[k].name);

@@ -34,6 +34,9 @@ struct state {
 	struct value reg[16];
 	uint64_t next;            /* unused origin */
 	uint64_t compared, limit; /* the last compare: origin and constant */
+	unsigned word;            /* bytes of an address */
+	uint64_t got;             /* position-independent 32-bit code: the address it keeps in a */
+				  /* register, mostly ebx; a register not known is taken for it */
 	bool comparing;           /* a compare of an index with a constant was the last one */
 	uint64_t bounded, bound;  /* origin known to be less than bound */
 };
@@ -88,7 +91,16 @@ static uint64_t fixed_address(
 		return r;
 	if (o->mem.base == X86_RIP)
 		return addr + i->len + (uint64_t)o->mem.disp;
-	return f->c->im->elf->movable ? 0 : (uint64_t)o->mem.disp;
+	return f->c->im->elf->movable ? 0 : (uint64_t)o->mem.disp & f->c->im->elf->mask;
+}
+
+/* An operand of 32-bit code that is relative to the GOT. */
+static uint64_t got_relative(const struct state *s, const struct search *f, const struct insn *i,
+	const struct insn_op *o, uint64_t addr)
+{
+	uint64_t r = relocated(f, i, addr);
+
+	return r || !s->got ? r : (s->got + (uint64_t)o->mem.disp) & f->c->im->elf->mask;
 }
 
 /* What is loaded from memory. */
@@ -124,6 +136,8 @@ static struct value load(struct state *s, const struct search *f, const struct i
 			v.base = fixed_address(f, i, o, addr);
 		else if (base->kind == CONSTANT)
 			v.base = base->base + (uint64_t)o->mem.disp;
+		else if (s->word == 4 && f->c->im->elf->movable && (o->mem.disp || !s->got))
+			v.base = got_relative(s, f, i, o, addr);
 		else if (o->mem.disp == 0)
 			v.holder = o->mem.base;
 		if (!v.base && v.holder == X86_NOREG)
@@ -157,6 +171,10 @@ static struct value sum(struct state *s, unsigned a, unsigned b)
 		}
 		if (!x->base && x->holder == holder)
 			return v;
+		if (s->word == 4 && y->kind == UNKNOWN) {
+			v.add = s->got;
+			return v;
+		}
 	}
 	return (struct value){.kind = UNKNOWN, .origin = s->next++};
 }
@@ -172,6 +190,10 @@ static struct value address(
 		v.kind = v.base ? CONSTANT : UNKNOWN;
 	} else if (o->mem.index < 16 && o->mem.base < 16 && o->mem.scale == 1 && o->mem.disp == 0) {
 		v = sum(s, o->mem.base, o->mem.index);
+	} else if (s->got && o->mem.index == X86_NOREG && o->mem.base < 16 &&
+		   s->reg[o->mem.base].kind == UNKNOWN) {
+		v.base = got_relative(s, f, i, o, addr);
+		v.kind = CONSTANT;
 	} else if (o->mem.index < 16 && o->mem.base == X86_NOREG && o->mem.disp == 0 &&
 		   s->reg[o->mem.index].kind == UNKNOWN) {
 		v.kind = SCALED;
@@ -194,7 +216,7 @@ static struct value moved(
 		v.kind = CONSTANT;
 		v.base = relocated(f, i, addr);
 		if (!v.base)
-			v.base = (uint64_t)o->imm;
+			v.base = (uint64_t)o->imm & f->c->im->elf->mask;
 		return v;
 	}
 	if (!is_gpr(o))
@@ -247,7 +269,7 @@ static void clobber(struct state *s, const struct insn *i)
 	}
 	for (unsigned k = 0; k < i->nwrites; k++)
 		forget(s, i->writes[k].id);
-	for (unsigned k = 0; i->flow == INSN_CALL && k < sizeof(by_calls); k++)
+	for (unsigned k = 0; i->flow == INSN_CALL && k < (s->word == 8 ? sizeof(by_calls) : 3); k++)
 		forget(s, by_calls[k]);
 }
 
@@ -270,13 +292,13 @@ static void step(
 		return;
 	case X86_CDQE: return; /* an entry stays one */
 	case X86_LEA:
-		if (!is_gpr(a) || a->size != 8)
+		if (!is_gpr(a) || a->size != s->word)
 			break;
 		v = address(s, f, i, addr);
 		s->reg[a->reg.id] = v;
 		return;
 	case X86_ADD:
-		if (!is_gpr(a) || a->size != 8 || !is_gpr(&i->op[1]))
+		if (!is_gpr(a) || a->size != s->word || !is_gpr(&i->op[1]))
 			break;
 		v = sum(s, a->reg.id, i->op[1].reg.id);
 		s->reg[a->reg.id] = v;
@@ -301,8 +323,9 @@ static void step(
 /* ---- reading tables ---- */
 
 struct table {
-	uint64_t base, add; /* entries are relative to add; absolute if size is 8 */
+	uint64_t base, add; /* entries are relative to add */
 	unsigned size;
+	bool absolute;  /* or addresses */
 	uint64_t bound; /* entries, if known, else 0 */
 };
 
@@ -318,18 +341,21 @@ static int entry(const struct search *f, const struct table *w, uint64_t k, uint
 
 	if (!s || !s->data || (s->write && strncmp(s->name, ".data.rel.ro", 12)))
 		return -1;
-	if (w->size == 8)
+	if (w->absolute)
 		return elf_pointer(elf, at, target);
 	r = elf->object ? elf_reloc_at(elf, at) : NULL;
 	if (r) { /* relative to the entry, not to the table */
-		*target = elf_reloc_value(elf, r) - (at - w->add);
-		return r->kind == ELF_R_REL ? 0 : -1;
+		*target = elf_reloc_value(elf, r);
+		if (r->kind == ELF_R_REL)
+			*target -= at - w->add;
+		return r->kind == ELF_R_REL || r->kind == ELF_R_BASE ? 0 : -1;
 	}
 	p = elf_bytes(elf, at, &n);
 	if (n < 4)
 		return -1;
-	*target = w->add + (uint64_t)(int64_t)(int32_t)(p[0] | p[1] << 8 | p[2] << 16 |
-							(uint32_t)p[3] << 24);
+	*target = (w->add + (uint64_t)(int64_t)(int32_t)(p[0] | p[1] << 8 | p[2] << 16 |
+							 (uint32_t)p[3] << 24)) &
+		  elf->mask;
 	return 0;
 }
 
@@ -481,7 +507,7 @@ static void list_holders(struct search *f)
 			(i.op[1].mem.base == X86_RIP || i.op[1].mem.base == X86_NOREG))
 			h.addr = fixed_address(f, &i, &i.op[1], f->c->addr + at);
 		else if (i.mn == X86_MOV && i.op[1].kind == INSN_OP_IMM && !f->c->im->elf->movable)
-			h.addr = (uint64_t)i.op[1].imm;
+			h.addr = (uint64_t)i.op[1].imm & f->c->im->elf->mask;
 		else
 			continue;
 		h.reg = i.op[0].reg.id;
@@ -547,7 +573,8 @@ static const struct tables_jump *entrance(
 
 static void find_one(struct search *f, const struct tables_jump *j)
 {
-	struct state s = {.next = 1};
+	const struct elf *elf = f->c->im->elf;
+	struct state s = {.next = 1, .word = elf->word};
 	uint32_t offset = j->offset, first = window_start(f->c, j->insn, &offset);
 	uint32_t skipped = offset, to;
 	const struct tables_jump *from = entrance(f, first, j->insn, &to, &skipped);
@@ -556,6 +583,8 @@ static void find_one(struct search *f, const struct tables_jump *j)
 	struct value v;
 	struct insn i;
 
+	if (elf->word == 4 && elf->movable)
+		s.got = elf->got;
 	forget_all(&s);
 	if (from && first && j->insn - first < WINDOW) { /* nothing falls into this path */
 		uint32_t back = from->offset, start = window_start(f->c, from->insn, &back);
@@ -573,9 +602,9 @@ static void find_one(struct search *f, const struct tables_jump *j)
 		v = s.reg[o->reg.id];
 	else
 		return;
-	if (!(v.kind == ENTRY && v.scale == 8) && !(v.kind == TARGET && v.scale == 4))
+	if (!(v.kind == ENTRY && v.scale == s.word) && !(v.kind == TARGET && v.scale == 4))
 		return;
-	w = (struct table){v.base, v.add ? v.add : v.base, v.scale, 0};
+	w = (struct table){v.base, v.add ? v.add : v.base, v.scale, v.kind == ENTRY, 0};
 	if (s.bound && s.bounded == v.origin)
 		w.bound = s.bound;
 	if (w.base)

@@ -1,6 +1,6 @@
 /*
  * x86_fields.c: see x86_fields.h. One letter for each opcode says what follows it (Intel SDM volume
- * 2, appendix A, 64-bit mode).
+ * 2, appendix A). The tables are those of 64-bit mode; where 32-bit mode differs, `is32` says so.
  */
 #include "code/x86_fields.h"
 
@@ -8,6 +8,7 @@
  * '.' nothing        b 1 byte          w 2 bytes         e 3 bytes (enter)
  * z 2 or 4 by operand size             v 2, 4 or 8 by operand size
  * o an address (8 bytes, 4 with 67)    M ModRM           B ModRM, 1 byte      Z ModRM, z
+ * a a far address (6 bytes, 4 with 66; 32-bit mode only)
  * 3 ModRM, 1 byte if reg < 2           4 ModRM, z if reg < 2                  R ModRM, mod ignored
  * ? a prefix, or an escape to another map
  */
@@ -48,6 +49,7 @@ static const char two_byte[257] = "MMMM.........M.." /* 00 */
 struct reader {
 	const uint8_t *p;
 	size_t n, at;
+	bool is32;
 };
 
 static int next(struct reader *r)
@@ -116,12 +118,34 @@ static int vector_prefix(struct x86_fields *f, struct reader *r, int c)
 	return 0;
 }
 
+/* In 32-bit mode les, lds and bound have these bytes, with a ModRM that is no register. */
+static bool is_vector_prefix(const struct reader *r, int c)
+{
+	if (c == 0x8f)
+		return r->at < r->n && (r->p[r->at] & 31) >= 8;
+	if (c != 0xc4 && c != 0xc5 && c != 0x62)
+		return false;
+	return !r->is32 || (r->at < r->n && r->p[r->at] >= 0xc0);
+}
+
+/* The letter of an opcode in the first map. */
+static char letter(const struct reader *r, int c)
+{
+	if (r->is32 && c >= 0x40 && c <= 0x4f)
+		return '.'; /* inc, dec */
+	if (r->is32 && (c == 0x62 || c == 0xc4 || c == 0xc5))
+		return 'M'; /* bound, les, lds */
+	if (r->is32 && (c == 0x9a || c == 0xea))
+		return 'a';
+	return one_byte[c];
+}
+
 /* REX, escapes and opcode; what follows by the letters above, or 0 when the bytes end. */
 static char opcode(struct x86_fields *f, struct reader *r)
 {
 	int c = prefixes(f, r);
 
-	while (c >= 0x40 && c <= 0x4f) {
+	while (!r->is32 && c >= 0x40 && c <= 0x4f) {
 		size_t at = r->at;
 		int rex = c & 15;
 
@@ -130,8 +154,7 @@ static char opcode(struct x86_fields *f, struct reader *r)
 	}
 	if (c < 0)
 		return 0;
-	if (c == 0xc4 || c == 0xc5 || c == 0x62 ||
-		(c == 0x8f && r->at < r->n && (r->p[r->at] & 31) >= 8)) {
+	if (is_vector_prefix(r, c)) {
 		if (vector_prefix(f, r, c))
 			return 0;
 		if (f->map == X86_MAP_0F3A)
@@ -142,7 +165,7 @@ static char opcode(struct x86_fields *f, struct reader *r)
 	}
 	if (c != 0x0f) {
 		f->opcode = (uint8_t)c;
-		return one_byte[c];
+		return letter(r, c);
 	}
 	c = next(r);
 	f->map = X86_MAP_0F;
@@ -161,6 +184,12 @@ static char opcode(struct x86_fields *f, struct reader *r)
 }
 
 /* ModRM, SIB and the size of the displacement. 0 or -1. */
+static int modrm16(struct x86_fields *f, unsigned mod, unsigned rm)
+{
+	f->disp_len = mod == 1 ? 1 : mod == 2 || rm == 6 ? 2 : 0;
+	return 0;
+}
+
 static int modrm(struct x86_fields *f, struct reader *r, bool registers_only)
 {
 	int m = next(r), sib;
@@ -174,6 +203,8 @@ static int modrm(struct x86_fields *f, struct reader *r, bool registers_only)
 	rm = m & 7;
 	if (mod == 3 || registers_only)
 		return 0;
+	if (r->is32 && (f->prefix & X86_P67))
+		return modrm16(f, mod, rm);
 	if (rm == 4) {
 		sib = next(r);
 		if (sib < 0)
@@ -189,7 +220,7 @@ static int modrm(struct x86_fields *f, struct reader *r, bool registers_only)
 }
 
 /* Sizes of what follows opcode and ModRM. */
-static void sizes(struct x86_fields *f, char what)
+static void sizes(struct x86_fields *f, char what, bool is32)
 {
 	unsigned z = (f->prefix & X86_P66) && !(f->rex & 8) ? 2 : 4;
 
@@ -201,7 +232,8 @@ static void sizes(struct x86_fields *f, char what)
 	case 'z':
 	case 'Z': f->imm_len = (uint8_t)z; break;
 	case 'v': f->imm_len = f->rex & 8 ? 8 : (uint8_t)z; break;
-	case 'o': f->disp_len = f->prefix & X86_P67 ? 4 : 8; break;
+	case 'o': f->disp_len = (uint8_t)((is32 ? 4 : 8) >> !!(f->prefix & X86_P67)); break;
+	case 'a': f->imm_len = (uint8_t)(z + 2); break;
 	case '3': f->imm_len = (f->modrm >> 3 & 7) < 2; break;
 	case '4': f->imm_len = (f->modrm >> 3 & 7) < 2 ? (uint8_t)z : 0; break;
 	default: break;
@@ -287,7 +319,7 @@ enum { SIB = 8, SIB_ALONE = 16 }; /* SIB_ALONE: base 5 means a displacement of 4
 static const uint8_t quick_modrm[32] = {0, 0, 0, 0, SIB | SIB_ALONE, 4, 0, 0, 1, 1, 1, 1, SIB | 1,
 	1, 1, 1, 4, 4, 4, 4, SIB | 4, 4, 4, 4};
 
-uint32_t x86_fields_quick(const uint8_t *p)
+static inline uint32_t quick(const uint8_t *p, bool is32)
 {
 	unsigned prefix = quick_one[p[0]] == PREFIX, wide = 4, at, rex, what, m, t, has, sib, disp,
 		 imm;
@@ -296,9 +328,13 @@ uint32_t x86_fields_quick(const uint8_t *p)
 		wide = p[0] == 0x66 ? 2 : 4;
 		p++;
 	}
-	at = (p[0] & 0xf0) == 0x40;
+	at = !is32 && (p[0] & 0xf0) == 0x40;
 	rex = (0 - at) & p[0] & 15;
 	what = quick_one[p[at]];
+	if (is32 && what == SLOW && (p[0] & 0xf0) == 0x40)
+		what = 0; /* inc, dec */
+	if (is32 && (p[0] == 0x9a || p[0] == 0xea))
+		return 0;
 	if (p[at] == 0x0f)
 		what = quick_two[p[++at]];
 	if (what & SLOW)
@@ -317,8 +353,18 @@ uint32_t x86_fields_quick(const uint8_t *p)
 	return (at + disp + imm) | at << 8 | disp << 16 | imm << 24;
 }
 
+uint32_t x86_fields_quick(const uint8_t *p)
+{
+	return quick(p, false);
+}
+
+uint32_t x86_fields_quick32(const uint8_t *p)
+{
+	return quick(p, true);
+}
+
 /* The struct from the packed form. */
-static void unpack(struct x86_fields *f, const uint8_t *p, uint32_t w)
+static void unpack(struct x86_fields *f, const uint8_t *p, uint32_t w, bool is32)
 {
 	const uint8_t *q = p;
 
@@ -332,7 +378,7 @@ static void unpack(struct x86_fields *f, const uint8_t *p, uint32_t w)
 		f->prefix = X86_PF3, f->pp = 2, q++;
 	else if (*q == 0xf2)
 		f->prefix = X86_PF2, f->pp = 3, q++;
-	if ((*q & 0xf0) == 0x40)
+	if (!is32 && (*q & 0xf0) == 0x40)
 		f->rex = *q++ & 15;
 	f->map = *q == 0x0f ? X86_MAP_0F : X86_MAP_1;
 	q += f->map == X86_MAP_0F;
@@ -342,16 +388,16 @@ static void unpack(struct x86_fields *f, const uint8_t *p, uint32_t w)
 		f->modrm = q[1];
 }
 
-int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n)
+static inline int get(struct x86_fields *f, const uint8_t *p, size_t n, bool is32)
 {
-	struct reader r = {p, MIN(n, 15), 0};
+	struct reader r = {p, MIN(n, 15), 0, is32};
 	uint32_t w;
 	char what;
 
 	*f = (struct x86_fields){0};
-	w = n >= 16 ? x86_fields_quick(p) : 0;
+	w = n >= 16 ? quick(p, is32) : 0;
 	if (w) {
-		unpack(f, p, w);
+		unpack(f, p, w, is32);
 		return 0;
 	}
 	what = opcode(f, &r);
@@ -364,10 +410,20 @@ int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n)
 					      : 0;
 	if (has_modrm(what) && modrm(f, &r, what == 'R'))
 		return -1;
-	sizes(f, what);
+	sizes(f, what, is32);
 	f->head = (uint8_t)r.at;
 	if (r.at + f->disp_len + f->imm_len > r.n)
 		return -1;
 	f->len = (uint8_t)(r.at + f->disp_len + f->imm_len);
 	return 0;
+}
+
+int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n)
+{
+	return get(f, p, n, false);
+}
+
+int x86_fields_get32(struct x86_fields *f, const uint8_t *p, size_t n)
+{
+	return get(f, p, n, true);
 }

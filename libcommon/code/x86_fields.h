@@ -1,6 +1,6 @@
 /*
- * x86_fields.h: the layout of an x86-64 instruction: how long it is and where its displacement and
- * immediate lie, found from prefixes, opcode map and ModRM alone.
+ * x86_fields.h: the layout of an x86 instruction, of 64-bit or 32-bit mode: how long it is and
+ * where its displacement and immediate lie, found from prefixes, opcode map and ModRM alone.
  *
  * It says nothing about whether the bytes are a valid instruction. insn.c uses it to see that two
  * encodings differ in displacement and immediate only; what they mean comes from capstone.
@@ -53,11 +53,13 @@ struct x86_fields {
 
 /* Fills f from the n bytes at p: 0, or -1 when they end too early or are more than 15. */
 int x86_fields_get(struct x86_fields *f, const uint8_t *p, size_t n) MUST_CHECK;
+int x86_fields_get32(struct x86_fields *f, const uint8_t *p, size_t n) MUST_CHECK; /* 32-bit mode */
 /*
  * The same for most instructions, faster: len | head << 8 | disp_len << 16 | imm_len << 24, or 0
  * for one that needs the whole function. 16 bytes must be there. Displacement and immediate of
  * these are nothing but numbers: they do not change what the instruction is.
  */
 uint32_t x86_fields_quick(const uint8_t *p);
+uint32_t x86_fields_quick32(const uint8_t *p); /* 32-bit mode */
 
 #endif

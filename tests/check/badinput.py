@@ -41,7 +41,7 @@ def bad_elves():
     yield "a cut header", write(at("header"), ELF[:50]), ("cut", "truncated", "short", "header")
     yield "half an ELF file", write(at("half"), ELF[:len(ELF) // 2]), ("cut", "truncated", "short", "end", "out")
     yield "all but the last byte", write(at("last"), ELF[:-1]), ("cut", "truncated", "short", "end", "out")
-    yield "another machine", write(at("arm"), patched(18, b"\xb7\x00")), ("machine", "aarch64", "AArch64", "x86-64")
+    yield "another machine", write(at("ppc"), patched(18, b"\x15\x00")), ("PowerPC64",)
     yield "32 bits", write(at("bits32"), patched(4, b"\x01")), ("32", "x86-64", "class")
     yield "big-endian", write(at("big"), patched(5, b"\x02")), ("endian", "x86-64")
     yield "sections far away", write(at("far"), patched(40, struct.pack("<Q", 1 << 62))), ("section", "out", "cut", "truncated", "past")

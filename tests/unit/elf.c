@@ -230,8 +230,8 @@ static void refusals(void)
 	refused((struct input){in.p, 60}, "cut short");
 	refused((struct input){in.p, in.n / 2}, "cut short");
 	refused((struct input){in.p, in.n - 1}, "cut short");
-	h->e_machine = EM_AARCH64;
-	refused(in, "AArch64");
+	h->e_machine = EM_PPC64;
+	refused(in, "PowerPC64");
 	h->e_machine = 0xfeed;
 	refused(in, "65261");
 	*h = good;

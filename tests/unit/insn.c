@@ -322,9 +322,9 @@ static void names(void)
 	CHECK(!strcmp(insn_reg_name((struct insn_reg){X86_RSP, 0, 1}), "spl"));
 	CHECK(!strcmp(insn_reg_name((struct insn_reg){X86_V0 + 17, 0, 64}), "zmm17"));
 	CHECK(!strcmp(insn_reg_name((struct insn_reg){X86_RAX, 2, 2}), "?"));
-	CHECK(insn_arch_find("x86-64") == ARCH_X86_64);
-	CHECK(insn_arch_find("vax") == ARCH_NONE);
-	CHECK(!strcmp(insn_arch_name(ARCH_X86_64), "x86-64"));
+	CHECK(arch_find("x86-64") == ARCH_X86_64);
+	CHECK(arch_find("vax") == ARCH_NONE);
+	CHECK(!strcmp(arch_name(ARCH_X86_64), "x86-64"));
 }
 
 int main(void)
