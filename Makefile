@@ -34,7 +34,7 @@ $O/.deps-%: scripts/install-deps
 	@mkdir -p $(@D)
 	@scripts/install-deps $*
 	@touch $@
-$O/.deps-check $O/.deps-demo $O/.deps-peers: | $O/.deps-build
+$O/.deps-check $O/.deps-demo $O/.deps-paper $O/.deps-peers: | $O/.deps-build
 
 compile = $(CC) $(ALL) $(CFLAGS) -MMD -MP -c -o $@ $<
 link    = $(CC) $(ALL) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $O/libbb.a -Wl,--as-needed $(LIBS)
@@ -103,6 +103,9 @@ check-peers: all $O/venv/.done
 demo: all | $O/.deps-demo
 	+@$(MAKE) --no-print-directory -f scripts/demo.mk BB=$O/bin D=$O/demo
 
+paper: all | $O/.deps-paper
+	+@$(MAKE) --no-print-directory -f scripts/paper.mk BB=$O/bin/ paper plots
+
 # ---- the rest ------------------------------------------------------------------------------------
 
 MAN  := $(wildcard man/*.[1-8])
@@ -134,6 +137,7 @@ help:
 
 ## make              the programs, in build/bin
 ## make demo         from real ELF files to similar functions, in minutes
+## make paper        the experiments of the BinBert paper, on a corpus of scripts/corpus.mk: hours
 ## make check        all tests; check-long: for hours; check-peers: against PyTorch and others
 ## make install      into PREFIX (/usr/local), below DESTDIR; uninstall
 ## make config       what was found: compiler, libraries, CUDA
@@ -143,5 +147,5 @@ help:
 ## O=DIR builds into DIR, SAN=1 with AddressSanitizer and UBSan, SAN=thread with ThreadSanitizer;
 ## CC, CFLAGS and LDFLAGS as usual.
 
-.PHONY: all unit fuzz tests tests-san tests-fuzz check check-long check-peers demo install uninstall \
+.PHONY: all unit fuzz tests tests-san tests-fuzz check check-long check-peers demo paper install uninstall \
 	deps config clean help

@@ -4,6 +4,7 @@
  * One idea: a unit is a list of instruction indices of the function; bytes, lengths and references
  * are carried over by that list. Which indices make a strand is sem/slice.c (BinBert section 3.2).
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/cache.h"
@@ -93,47 +94,89 @@ static const char *name_of(const struct function *f)
 	return *f->name ? f->name : f->source.name;
 }
 
-/* The text of {key} in a template; the labels come last, so that a label cannot hide a field. */
-static void put_field(
-	struct buf *b, const struct function *f, uint64_t addr, const char *key, size_t n)
+static const char *base_name(const char *path)
 {
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* name@file of the function, without its folder: copies of a file are one source. 0, or -1. */
+static int put_source(struct buf *b, const struct source *s)
+{
+	if (!*s->name || !*s->file)
+		return -1;
+	buf_printf(b, "%s@%s", s->name, base_name(s->file));
+	return 0;
+}
+
+/* file:line of the block. 0, or -1 when it is not known. */
+static int put_line(struct buf *b, const struct source *s, size_t block)
+{
+	if (!s->bfile.n || !s->bfile.p[block] || !s->bline.p[block])
+		return -1;
+	buf_printf(
+		b, "%s:%" PRIu32, base_name(s->files.p[s->bfile.p[block] - 1]), s->bline.p[block]);
+	return 0;
+}
+
+/* The unit a group is asked for. */
+struct whose {
+	const struct function *f;
+	size_t block; /* it is, or begins with */
+	uint64_t addr;
+};
+
+/*
+ * The text of {key} in a template; the labels come last, so that a label cannot hide a field. 0, or
+ * -1 when the truth that was asked for is not known.
+ */
+static int put_field(struct buf *b, const struct whose *u, const char *key, size_t n)
+{
+	const struct function *f = u->f;
 	char text[64];
 
 	if (n >= sizeof(text))
-		return; /* no label of that name was allowed on the command line */
+		return 0; /* no label of that name was allowed on the command line */
 	memcpy(text, key, n);
 	text[n] = '\0';
+	if (!strcmp(text, "source"))
+		return put_source(b, &f->source);
+	if (!strcmp(text, "line"))
+		return put_line(b, &f->source, u->block);
 	if (!strcmp(text, "name"))
 		buf_puts(b, name_of(f));
 	else if (!strcmp(text, "file"))
 		buf_puts(b, f->file);
 	else if (!strcmp(text, "fn"))
-		buf_printf(b, "0x%llx", (unsigned long long)f->addr);
+		buf_printf(b, "0x%" PRIx64, f->addr);
 	else if (!strcmp(text, "addr"))
-		buf_printf(b, "0x%llx", (unsigned long long)addr);
+		buf_printf(b, "0x%" PRIx64, u->addr);
 	else if (field_label(&f->labels, text))
 		buf_puts(b, field_label(&f->labels, text));
+	return 0;
 }
 
-static const char *group_of(struct worker *w, const struct function *f, uint64_t addr)
+static const char *group_of(struct worker *w, const struct whose *u)
 {
-	const char *t = w->o->group, *project = field_label(&f->labels, "project");
+	const char *t = w->o->group, *project = field_label(&u->f->labels, "project");
 
 	buf_reset(&w->group);
 	if (!t) {
-		if (w->o->unit != UNIT_FUNCTION || !*name_of(f))
+		if (w->o->unit != UNIT_FUNCTION || !*name_of(u->f))
 			return "";
 		t = project ? "{project}:{name}" : "{name}";
 	}
 	for (; *t; t++) {
 		const char *end = *t == '{' ? strchr(t, '}') : NULL;
 
-		if (end) {
-			put_field(&w->group, f, addr, t + 1, (size_t)(end - t - 1));
-			t = end;
-		} else {
+		if (!end) {
 			buf_putc(&w->group, *t);
+			continue;
 		}
+		if (put_field(&w->group, u, t + 1, (size_t)(end - t - 1)) < 0)
+			return "";
+		t = end;
 	}
 	return buf_text(&w->group);
 }
@@ -144,6 +187,7 @@ static const char *group_of(struct worker *w, const struct function *f, uint64_t
 struct pick {
 	const uint32_t *index; /* relative to first; NULL: all */
 	size_t first, n;
+	size_t block; /* that holds the first */
 };
 
 static size_t picked(const struct pick *p, size_t k)
@@ -221,7 +265,7 @@ static void emit(struct worker *w, const struct function *f, const struct pick *
 
 	if (p->n < w->o->min_insns)
 		return;
-	s.group = group_of(w, f, addr);
+	s.group = group_of(w, &(struct whose){f, p->block, addr});
 	carry_code(w, f, p, &s);
 	carry_refs(w, &f->refs, from, p, &s.refs);
 	filter_emit(out, &s);
@@ -295,13 +339,14 @@ static size_t block_end(const struct function *f, size_t b)
 	return b + 1 < f->blocks.n ? f->blocks.p[b + 1] : f->len.n;
 }
 
-static void emit_strands(struct worker *w, const struct function *f, size_t first, size_t n,
+/* Of the block of n instructions. */
+static void emit_strands(struct worker *w, const struct function *f, size_t block, size_t n,
 	size_t ref, struct filter_out *out)
 {
-	struct pick p = {.first = first};
+	struct pick p = {.first = f->blocks.p[block], .block = block};
 	const uint32_t *plan;
 
-	plan_block(w, f, first, n, ref);
+	plan_block(w, f, p.first, n, ref);
 	plan = (const uint32_t *)w->plan.p;
 	for (uint32_t left = *plan++; left; left--) {
 		p.n = *plan++;
@@ -321,9 +366,9 @@ static void cut_blocks(struct worker *w, const struct function *f, struct filter
 		while (ref < f->refs.insn.n && f->refs.insn.p[ref] < first)
 			ref++;
 		if (w->o->unit == UNIT_STRAND)
-			emit_strands(w, f, first, n, ref, out);
+			emit_strands(w, f, b, n, ref, out);
 		else
-			emit(w, f, &(struct pick){NULL, first, n}, ref, out);
+			emit(w, f, &(struct pick){NULL, first, n, b}, ref, out);
 	}
 }
 
@@ -343,7 +388,7 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 {
 	struct worker *w = worker;
 	const struct function *f = rec;
-	struct pick all = {NULL, 0, f->len.n};
+	struct pick all = {NULL, 0, f->len.n, 0};
 
 	(void)kind;
 	if (*f->thunk && !w->o->thunks)

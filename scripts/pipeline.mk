@@ -11,6 +11,7 @@
 # CORPUS   folder of ELF files; other files in it are passed over. No blanks in names, please.
 # LABELS   how the path below CORPUS says what a file is, as {project}/{compiler}-{opt}/{file}
 # MODEL    a folder with a trained model; without one a model is pre-trained on the corpus
+# DISASM   options of bb-disasm; TRAIN those of bb-train
 # QUERY    embeddings file whose functions are looked up in the corpus (default: the corpus itself)
 
 CORPUS ?= $(error say CORPUS=folder-of-ELF-files)
@@ -22,6 +23,7 @@ QUERY  ?= $(OUT)/embeddings.bb
 VOCAB_SIZE ?= 4096
 MAX_INSNS  ?= 150
 K          ?= 10
+DISASM     ?=
 TRAIN      ?= --config small --epochs 1
 BB         ?= $(if $(wildcard build/bin/bb-disasm),build/bin/,)
 
@@ -61,7 +63,7 @@ matches: $(OUT)/matches.bb
 
 $(OUT)/functions/%.bb: $(CORPUS)/%
 	@mkdir -p $(@D)
-	$(BB)bb-disasm -t 1 $(if $(LABELS),--label-path '$(LABELS)') -o $@ $<
+	$(BB)bb-disasm -t 1 $(DISASM) $(if $(LABELS),--label-path '$(LABELS)') -o $@ $<
 
 $(OUT)/strands/%.bb: $(OUT)/functions/%.bb
 	@mkdir -p $(@D)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The small programs of scripts/paper on examples checked by hand.
+# The small programs of scripts/paper on examples checked by hand, and all experiments on a toy corpus.
 #
 #	tests/paper.sh BIN-FOLDER
 set -eu
@@ -36,98 +36,105 @@ field() { # field KEY: its values, on one line
 	sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/" | tr '\n' ' '
 }
 
-# ---- functions ----
-
-{
-	token same O0 1,2,3
-	token same O2 1,2,4
-	token same O0 1,2,3       # in another file: once
-	token main O0 1,2,3
-	token main O0 1,2,5       # another function of that name: all of them go
-	token main O2 7,7,7
-	token clone.isra.0 O2 8,8,8
-	token clone O0 8,8,9
-	token part.part.0 O2 1,1,1
-	token cold.cold O2 1,1,2
-	token '' O2 1,1,3
-	token short O2 1,2
-	token known O2 9,9,9
-} >in
-"$bin/bb-cat" --from-json tokens <in | "$bin/bb-cat" -j | cmp -s - in || echo "the examples are not what bb-cat prints" >&2
-echo known >skip
-"$paper/functions" -v least=3 -v skip=skip in >out
-check "functions" [ "$(field group <out)" = "same same clone clone " ]
-check "functions: which" [ "$(field file <out)" = "f1 f2 f7 f8 " ]
-check "functions: names" [ "$("$paper/functions" -v names=1 in | sort -u | tr '\n' ' ')" = "clone known main same short " ]
-check "functions: records" [ "$("$bin/bb-cat" --from-json tokens <out | "$bin/bb-cat" -c)" = 4 ]
-
 # ---- choose ----
 
-n=0
-for g in a b b c c c d d d d e e e e e; do token $g O0 1,2,3; done >in
-check "choose all groups of two" [ "$("$paper/choose" -v groups=99 in | field name)" = "b b c c c d d d d e e e e e " ]
-check "choose evenly" [ "$("$paper/choose" -v groups=2 in | field name)" = "b b d d d d " ]
-check "choose from another" [ "$("$paper/choose" -v groups=2 -v seed=1 in | field name)" = "c c c e e e e e " ]
-check "choose large ones" [ "$("$paper/choose" -v groups=9 -v least=4 in | field name)" = "d d d d e e e e e " ]
-check "choose some of each" [ "$("$paper/choose" -v groups=9 -v least=4 -v most=2 in | field file)" = "f7 f9 f11 f13 " ]
-check "choose one of each" [ "$("$paper/choose" -v groups=9 -v one=1 in | field file)" = "f2 f5 f9 f14 " ]
-"$paper/choose" -v groups=3 -v most=2 in | sort >pool
-"$paper/choose" -v groups=3 -v most=2 -v one=1 in | sort >queries
-check "queries are in the pool" [ "$(comm -13 pool queries | wc -l) $(wc -l <queries)" = "0 3" ]
+choose() { # choose ARGUMENT...: of the file in
+	"$paper/choose" "$@" in in
+}
+for g in a b b c c c d d d d e e e e e; do token $g O0 1,2,3; done | sed 's/"group":"p:/"group":"/' >in
+token none O0 1,2 | sed 's/"group":"p:none"/"group":""/' >>in
+"$bin/bb-cat" --from-json tokens <in | "$bin/bb-cat" -j | cmp -s - in || echo "the examples are not what bb-cat prints" >&2
+check "choose all groups of two" [ "$(choose | field name)" = "b b c c c d d d d e e e e e " ]
+check "choose evenly" [ "$(choose -v groups=2 | field name)" = "b b d d d d " ]
+check "choose from another" [ "$(choose -v groups=2 -v seed=2 | field name)" = "c c c e e e e e " ]
+check "choose large ones" [ "$(choose -v groups=9 -v least=4 | field name)" = "d d d d e e e e e " ]
+check "choose some of each" [ "$(choose -v least=4 -v most=2 | field file)" = "f7 f9 f11 f14 " ]
+choose -v groups=2 -v most=3 -v label=1 >out
+check "choose labels" [ "$(field among <out)" = "paper paper paper paper paper " ]
+check "choose one to ask for in each" [ "$(grep '"ask":"yes"' out | field name)" = "b d " ]
+check "labels in their order" sh -c "'$bin/bb-cat' --from-json tokens <out | '$bin/bb-cat' -j | cmp -s - out"
+choose -v groups=1 -v label=1 -v keep=1 -v asks=3 >out
+check "choose keeps the others" [ "$(wc -l <out)" = 16 ]
+check "choose asks for more than it labels" [ "$(grep -c '"ask":"yes"' out) $(grep '"among":"paper"' out | field group)" = "3 b b " ]
+
+# ---- like: the labels and the group of the chosen, what else is known of them ----
+
+grep '"ask"' out >chosen
+sed 's/"labels":{[^}]*},"group":"[^"]*"/"labels":{},"group":""/; s/"ids":\[1,2,3\]/"ids":[7,8,9]/' in | tac >others
+check "like" [ "$("$paper/like" chosen others | sort)" = "$(sed 's/"ids":\[1,2,3\]/"ids":[7,8,9]/' chosen | sort)" ]
+check "like in the order of the records" [ "$("$paper/like" chosen others | field file)" = \
+	"$(tac chosen | field file)" ]
 
 # ---- strands ----
 
 cat >in <<-'END'
-	{"unit":"strand","group":"","exprs":["x"],"hashes":["0x1"]}
-	{"unit":"strand","group":"","exprs":["x","y"],"hashes":["0x1","0x2"]}
-	{"unit":"strand","group":"","exprs":[],"hashes":[]}
-	{"unit":"strand","group":"old","exprs":["y"],"hashes":["0x2"]}
+	{"unit":"strand","labels":{},"group":"","len":[1,2,3,4],"exprs":["x"],"hashes":["0x1"]}
+	{"unit":"strand","labels":{},"group":"","len":[1],"exprs":["x","y"],"hashes":["0x1","0x2"]}
+	{"unit":"strand","labels":{},"group":"","len":[1],"exprs":[],"hashes":[]}
+	{"unit":"strand","labels":{"opt":"O1"},"group":"old","len":[1,2,3,4,5],"exprs":["y"],"hashes":["0x2"]}
 END
-check "strands" [ "$("$paper/strands" in | field group)" = "0x1 0x2 " ]
+"$paper/strands" in >out
+check "strands" [ "$(field group <out)" = "0x1 0x2 " ]
+check "strands: size" [ "$(field size <out)" = "short long " ]
+check "strands: labels" grep -qF '"labels":{"opt":"O1","size":"long"},"group":"0x2","len":' out
 
-# ---- meanings: two functions share expression 5, which is rare; all share 6 ----
+# ---- opcodes: jmp is cut by the vocabulary; each opcode once ----
 
-n=0
-for f in f g h i; do token $f O0 1,2,3; done >functions
-strand() { # strand NUMBER-OF-FUNCTION EIDS ELENS
-	sed -n "$1p" functions | sed "s/\"eids\":.*/\"eids\":[$2],\"elens\":[$3]}/"
-}
+printf '%s\n' '[PAD]' mov j '##mp' rax add >vocab
 {
-	strand 1 5,6 1,1
-	strand 1 5 1 # again: counts once
-	strand 2 6,5 1,1
-	strand 3 6 1
-	strand 4 6,7,5 1,2
-} >strands
-"$paper/meanings" strands functions | "$bin/bb-cat" --from-json tokens -o sets.bb
-check "meanings: numbers" [ "$("$bin/bb-cat" -j sets.bb | sed 's/.*"ids":\[\([^]]*\)\].*/\1;/' | tr -d '\n')" = "32;32;;96,97;" ]
+	token f O0 1,4
+	token f O0 2,3,4
+	token f O0 5
+	token f O0 1,4,4
+} >in
+"$paper/opcodes" vocab in >out
+check "opcodes" [ "$(field name <out)" = "mov add " ]
+check "opcodes: tokens" [ "$("$bin/bb-cat" --from-json tokens <out | "$bin/bb-cat" -j | grep -o '"ids":[^s]*' | tr -d '\n')" = \
+	'"ids":[1],""ids":[5],"' ]
 
-# ---- blocks: two builds of a source, the same lines of one function ----
+# ---- timed ----
 
-cat >s.c <<-'END'
-	int f(int x)
-	{
-		if (x > 3)
-			x = x * 7;
-		return x + 1;
-	}
-	int g(int x)
-	{
-		return x + 2;
-	}
-	int main(int argc, char **argv)
-	{
-		return f(argc) + g(argc) + !argv;
-	}
-END
-for o in O0 O1; do
-	gcc -$o -g -fno-inline -o s-$o s.c
-	"$bin/bb-disasm" -q s-$o | "$bin/bb-strands" -u block | "$bin/bb-cat" -j | "$paper/blocks" s-$o >blocks-$o
+"$paper/timed" times 7 sh -c 'echo told; echo said >&2; exit 3' >out 2>err && status=0 || status=$?
+check "timed: status, output and messages of the command" [ "$status $(cat out err)" = "3 told
+said" ]
+"$paper/timed" times 7 true
+check "timed: what it writes" grep -Eq '^\{"records":7,"seconds":0\.[0-9]{3}\}$' times
+
+# ---- the experiments, on two small projects ----
+
+for o in O0 O1 O2; do
+	for c in gcc clang-14; do
+		for f in bits words lists; do
+			project=$([ $f = lists ] && echo try || echo learn)
+			mkdir -p "elf/$project/$c-$o"
+			$c -$o -g -fPIC -shared -w -o "elf/$project/$c-$o/$f.so" "$paper/../../tests/corpus/$f.c"
+		done
+	done
 done
-check "blocks: groups" [ "$(grep '"name":"f"' blocks-O0 | field group)" = "f s.c:2 s.c:3 f s.c:4 f s.c:5 s.c:6 " ]
-check "blocks: of another build" grep -q '"group":"g s.c:[0-9]' blocks-O1
-check "blocks: only of known source" [ "$(grep -c '"name":"_start"' blocks-O0)" = 0 ]
-check "blocks: records" "$bin/bb-cat" --from-json sequence -q -o b.bb blocks-O0
+paper() { # paper ARGUMENT...
+	make -s -f "$paper/../paper.mk" BB="$bin/" CORPUS=. OUT=out-paper PRESET=tiny TRAIN_tiny=learn TEST_tiny=try \
+		CONFIG=layers=1,hidden=16,heads=2,intermediate=32,max_len=64 VOCAB_SIZE=400 PRETRAIN='--steps 2' \
+		SIMILAR_tiny='--steps 2' CLASSIFY_tiny='--steps 2' SHARE_tiny=20 SETS_tiny=20 RUNS='1 2' POOLS=10 \
+		LEAST=2 FIND_strands='-v groups=50' METHODS=elm "$@" >log 2>&1
+}
+rm -f out
+paper || tail -n 5 log >&2
+json() { # json FILTER: of the result, true
+	jq -e "$1" out-paper/paper.json >/dev/null
+}
+check "paper: all experiments" json '[.results[].experiment] | unique | length == 18'
+check "paper: nothing on both sides" json '.overlap | length == 5 and add == 0'
+check "paper: pools and queries" json '[.results[] | select(.result.queries != null) | .result |
+	.queries > 0 and .pool > 0] | length > 20 and all'
+check "paper: figures of the paper" json \
+	'[.results[] | select(.experiment == "functions" and .method == "elm-ft").published["5"][]] |
+	map(. * 1000 | round) == [943, 453, 957]'
+check "paper: what strands compute finds functions again" json \
+	'.results[] | select(.experiment == "functions" and .method == "computed").result["recall@10"] > 0.3'
+check "paper: table" grep -q '^| BinBert-FT |' out-paper/paper.md
+cksum <out-paper/paper.json >before
+paper
+check "paper: made once" sh -c "cksum <out-paper/paper.json | cmp -s - before"
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

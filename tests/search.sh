@@ -393,6 +393,12 @@ kept() {
 }
 check "uniq" [ "$(bb uniq seq.bb | kept)" = "a.o c.o d.o e.o " ]
 check "by code" [ "$(bb uniq --by code seq.bb | kept)" = "a.o c.o d.o e.o " ]
+sed 's/\("len":\[1,4\]\)/\1,"marks":[1,2]/' >marked.json <<W
+$(bb cat -j seq.bb | sed 's/"marks":\[\],//')
+$(bb cat -j seq.bb | sed 's/"marks":\[\],//; s/"d.o"/"f.o"/' | grep f.o)
+W
+check "other marks" [ "$(sed '$s/\[1,2\]/[2,1]/' marked.json | bb cat --from-json sequence | bb uniq | kept)" = "a.o c.o d.o e.o f.o " ]
+check "by code, other marks" [ "$(sed '$s/\[1,2\]/[2,1]/' marked.json | bb cat --from-json sequence | bb uniq -b code | kept)" = "a.o c.o d.o e.o " ]
 check "by expressions" [ "$(bb uniq --by exprs seq.bb | kept)" = "a.o e.o " ]
 check "by record" [ "$(bb uniq --by record seq.bb | kept)" = "a.o b.o c.o d.o e.o " ]
 check "over members" [ "$(cat seq.bb seq.bb | bb uniq | kept)" = "a.o c.o d.o e.o " ]

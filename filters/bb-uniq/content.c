@@ -91,10 +91,10 @@ static bool put_sequence(struct buf *key, const struct sequence *s, enum content
 	if (by == CONTENT_EXPRS && !s->hashes.n)
 		return false;
 	put_text(key, s->unit);
-	if (by != CONTENT_EXPRS) {
+	if (by != CONTENT_EXPRS)
 		put_code(key, s->arch, &s->code, &s->len, &s->refs);
+	if (by == CONTENT_ALL)
 		put(key, s->marks.p, s->marks.n);
-	}
 	if (by != CONTENT_CODE)
 		put_hashes(key, &s->hashes);
 	return true;
@@ -106,10 +106,10 @@ static bool put_tokens(struct buf *key, const struct tokens *t, enum content_by 
 		return false;
 	put_text(key, t->unit);
 	put(key, &t->vocab, sizeof(t->vocab));
-	if (by != CONTENT_EXPRS) {
+	if (by != CONTENT_EXPRS)
 		put(key, t->ids.p, t->ids.n * sizeof(*t->ids.p));
+	if (by == CONTENT_ALL)
 		put(key, t->marks.p, t->marks.n);
-	}
 	if (by != CONTENT_CODE) {
 		put(key, t->eids.p, t->eids.n * sizeof(*t->eids.p));
 		put(key, t->elens.p, t->elens.n * sizeof(*t->elens.p));

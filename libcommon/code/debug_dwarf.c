@@ -30,6 +30,7 @@ struct collector {
 	const struct elf *elf;
 	uint64_t budget; /* entries that may still be looked at */
 	bool has_files;  /* the unit has a table of files; libdw ends the process if it is asked */
+	const char *primary; /* what file 0 is there; NULL before DWARF 5, where 0 is no file */
 	struct debug_function *functions;
 	struct row *rows;
 	struct debug_inline *inlines;
@@ -158,6 +159,19 @@ static void add_inline(struct collector *c, struct debug_inline i)
 	c->inlines[c->ninlines++] = i;
 }
 
+/* The file an entry is declared in, or NULL. libdw takes file 0 for none in every version of DWARF.
+ */
+static const char *decl_file(const struct collector *c, Dwarf_Die *die)
+{
+	Dwarf_Attribute a;
+	Dwarf_Word file;
+
+	if (!c->has_files || !dwarf_attr_integrate(die, DW_AT_decl_file, &a) ||
+		dwarf_formudata(&a, &file) < 0)
+		return NULL;
+	return file ? dwarf_decl_file(die) : c->primary;
+}
+
 /* A function, or one that was inlined at this depth (0: it was not), with all its ranges. */
 static void add_ranges(struct collector *c, Dwarf_Die *die, uint32_t unit, unsigned depth)
 {
@@ -172,7 +186,7 @@ static void add_ranges(struct collector *c, Dwarf_Die *die, uint32_t unit, unsig
 		if (end <= start || !is_code(c, start))
 			continue;
 		if (!any && !depth) {
-			f.file = text_of(c, c->has_files ? dwarf_decl_file(die) : NULL);
+			f.file = text_of(c, decl_file(c, die));
 			f.line = dwarf_decl_line(die, &line) == 0 && line > 0 ? (uint32_t)line : 0;
 		}
 		if (!any)
@@ -316,9 +330,10 @@ static void add_units(struct collector *c, Dwarf *dw)
 	Dwarf_Die die, split;
 	Dwarf_Files *files;
 	size_t nfiles;
+	Dwarf_Half version;
 	uint8_t type;
 
-	while (dwarf_get_units(dw, cu, &cu, NULL, &type, &die, &split) == 0 && c->budget) {
+	while (dwarf_get_units(dw, cu, &cu, &version, &type, &die, &split) == 0 && c->budget) {
 		c->budget--;
 		if (dwarf_tag(&die) != DW_TAG_compile_unit &&
 			dwarf_tag(&die) != DW_TAG_skeleton_unit)
@@ -328,6 +343,9 @@ static void add_units(struct collector *c, Dwarf *dw)
 			die = split;
 		add_unit(c, &die);
 		c->has_files = dwarf_getsrcfiles(&die, &files, &nfiles) == 0;
+		c->primary = c->has_files && version >= 5 && nfiles
+				     ? dwarf_filesrc(files, 0, NULL, NULL)
+				     : NULL;
 		walk(c, &die, (uint32_t)c->nunits - 1, 0, 0);
 	}
 }

@@ -1,14 +1,17 @@
 # tasks.mk: the paper's other tasks: outliers among instructions (section 6.1.1), which compiler and
-# level made this (6.2.2, 6.3.2), strand recovery (6.2.3) and execution (6.2.4). Part of paper.mk.
+# level made this (6.2.2, 6.3.2), strand recovery (6.2.3) and execution (6.2.4), and its figure of opcodes
+# (9.1). Part of paper.mk.
 
-# Samples of the paper's data sets, training with validation and test. A small preset takes a tenth.
+# Samples of the paper's data sets, training with validation and test, and the share taken of them.
 SIZE_functions := 43894 4877
 SIZE_blocks    := 73726 8192
 SIZE_strands   := 33145 3683
 SIZE_recover   := 8339 927
 SIZE_execute   := 45000 5000
+SHARE_tiny     := 100
 SHARE_small    := 10
 SHARE_full     := 1
+SETS_tiny      := 500
 SETS_small     := 5000
 SETS_full      := 50000
 RUNS           := 1 2 3 4 5 6 7 8 9 10
@@ -31,9 +34,9 @@ $(OUT)/train/recover.bb $(OUT)/train/execute.bb: $(OUT)/train/%.bb: $(OUT)/train
 $(OUT)/test/recover.bb: $(OUT)/test/done $(OUT)/train/recover.bb
 	$(call quiz_recover,$(@D)) | $(BB)bb-tok -m $(VOCAB) | $(BB)bb-uniq --by code --except $(OUT)/train/recover.bb -o $@
 
-$(OUT)/test/execute.bb: $(OUT)/test/done $(OUT)/train/done
+$(OUT)/test/execute.bb: $(OUT)/test/done $(OUT)/train/execute.bb
 	$(call quiz_execute,$(@D)) | $(BB)bb-tok -m $(VOCAB) | \
-		$(BB)bb-uniq --by code --except <($(call merge,$(OUT)/train/tokens)) -o $@
+		$(BB)bb-uniq --by code --except $(OUT)/train/execute.bb --except <($(call merge,$(OUT)/train/tokens)) -o $@
 
 KINDS := functions blocks strands recover execute
 
@@ -49,17 +52,17 @@ $(KINDS:%=$(OUT)/test/task-%.bb): $(OUT)/test/task-%.bb: $(OUT)/test/%.bb $(HERE
 kind_of   = $(lastword $(subst -, ,$1))
 task_of   = $(if $(filter recover execute,$1),--task $1,--task classify --label $(firstword $(subst -, ,$1)))
 
-# $1 task
+# $1 task, $2 the kind of its records
 define task
-$(OUT)/tuned/$1/%/config.json: $(OUT)/models/%/config.json $(OUT)/train/task-$(call kind_of,$1).bb
+$(OUT)/tuned/$1/%/config.json: $(OUT)/models/%/config.json $(OUT)/train/task-$2.bb
 	@mkdir -p $$(@D)
-	$(BB)bb-train $(call task_of,$1) $(CLASSIFY) --valid 0.11 --seed $(SEED) --init $$(<D) -o $$(@D) $$(word 2,$$^)
+	$(BB)bb-train $(task_of) $(CLASSIFY_$2) --valid 0.11 --seed $(SEED) --init $$(<D) -o $$(@D) $$(word 2,$$^)
 
-$(OUT)/results/$1/%-ft.json: $(OUT)/tuned/$1/%/config.json $(OUT)/test/task-$(call kind_of,$1).bb
+$(OUT)/results/$1/%-ft.json: $(OUT)/tuned/$1/%/config.json $(OUT)/test/task-$2.bb
 	@mkdir -p $$(@D)
 	$(BB)bb-embed -m $$(<D) --predict $$(word 2,$$^) | $(BB)bb-eval -j > $$@
 endef
-$(foreach t,$(TASKS),$(eval $(call task,$t)))
+$(foreach t,$(TASKS),$(eval $(call task,$t,$(call kind_of,$t))))
 
 # The outlier tasks draw other sets in each run, of the instructions of all test functions.
 $(OUT)/test/instructions.bb: $(OUT)/test/done
@@ -78,3 +81,14 @@ $(foreach t,opcode operand,$(eval $(call outlier,$t)))
 
 RESULTS += $(foreach t,$(TASKS),$(METHODS:%=$(OUT)/results/$t/%-ft.json)) \
 	$(foreach t,opcode operand,$(METHODS:%=$(OUT)/results/$t/%.json))
+
+# ---- the opcodes as vectors ------------------------------------------------------------------------
+
+# Each mnemonic that the vocabulary has as one token, alone, as the first of a set's instruction.
+$(OUT)/test/opcodes.bb: $(OUT)/test/instructions.bb
+	$(BB)bb-quiz -q -k opcode --sets $(SETS_$(PRESET)) -s $(SEED) $< | $(BB)bb-tok -m $(VOCAB) | $(json) | \
+		$(HERE)paper/opcodes $(VOCAB)/vocab.txt - | $(to_tokens) -o $@
+
+$(OUT)/vectors/%/opcodes.bb: $(OUT)/models/%/config.json $(OUT)/test/opcodes.bb
+	@mkdir -p $(@D)
+	$(BB)bb-embed -m $(<D) --layer -2 --code-only -o $@ $(word 2,$^)

@@ -126,6 +126,8 @@ def test_lines():
                 inlines = cc != "clang-14" or version == "4"
                 fs = compare(f"{cc} {level} DWARF {version}", build(cc, "x", level, "-g", "-gdwarf-" + version), inlines=inlines)
                 told[version] = [list(blocks(f)) for f in fs]
+                ok(f"dwarf/{cc} {level} DWARF {version}: file of the declaration",
+                   {os.path.basename(f["source"]["file"]) for f in fs} == {"x.c"}, fs[0]["source"])
                 labels = {tuple(sorted(f["labels"].items())) for f in fs}
                 want = {"compiler": compiler, **({"opt": level[1:]} if cc == "gcc-12" else {})}
                 ok(f"dwarf/{cc} {level} DWARF {version}: labels", labels == {tuple(sorted(want.items()))}, labels)

@@ -80,6 +80,16 @@ def test_groups():
     ok("strands/group of strands", groups(named) == {""})
     ok("strands/--group", groups(named, "--group", "{file} {opt}/{name}@{fn}{none}") == {"a.o O2/f@0x1000"})
     ok("strands/--group by unit", groups(named, "-u", "block", "--group", "{addr}") == {"0x1000", "0x100e", "0x101c"})
+    known = function(CODE, source={"name": "g", "file": "/src/b.c", "line": 3, "unit": "/src/b.c", "language": "C11",
+                                   "producer": "cc", "files": ["b.c", "/inc/b.h"], "bfile": [1, 2, 0],
+                                   "bline": [4, 9, 0], "binline": [], "inlined": []})
+    ok("strands/--group by source", groups(known, "--group", "{source}") == {"g@b.c"})
+    ok("strands/--group by line", groups(known, "-u", "block", "--group", "{source} {line}") ==
+       {"g@b.c b.c:4", "g@b.c b.h:9", ""})
+    ok("strands/--group by line of strands", groups(known, "--group", "{line}") == {"b.c:4", "b.h:9", ""})
+    ok("strands/--group by line of a function", groups(known, "-u", "function", "--group", "{line}") == {"b.c:4"})
+    ok("strands/--group by unknown source", groups(named, "--group", "{name} {source}") == {""} ==
+       groups(named, "--group", "{line}"))
     for bad in ("{name", "{}", "{a{b}"):
         ok(f"strands/--group {bad}", run([prog("bb-strands"), "--group", bad], b"").rc == 2)
     ok("strands/--max-insns with strands", run([prog("bb-strands"), "--max-insns", "5"], b"").rc == 2)
