@@ -19,7 +19,7 @@ SAN_fuzz   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=
 SAN_thread := -fsanitize=thread
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 ALL  := -std=c11 -D_GNU_SOURCE -Ilibcommon -I. $(WARN) -fno-math-errno -pthread $(SAN_$(SAN))
-LIBS := -lcapstone -ldw -lelf -lz3 -lzstd -ljansson -ldnnl -lgomp -lxxhash -lbsd -lm -ldl
+LIBS := -lcapstone -ldw -lelf -liberty -lz3 -lzstd -ljansson -ldnnl -lgomp -lxxhash -lbsd -lm -ldl
 
 # One archive of everything in libcommon and formats; a program takes from it what it uses.
 LIB_SRC := $(wildcard libcommon/*/*.c formats/*.c)

@@ -12,10 +12,11 @@
 #include "base/mem.h"
 #include "cli/filter.h"
 #include "formats/kinds.h"
+#include "plain.h"
 #include "text.h"
 
 struct options {
-	bool count, json, text, header, cddl;
+	bool count, json, text, header, cddl, demangle;
 	uint64_t head;
 	const char *from_json;
 };
@@ -136,6 +137,7 @@ static int print_records(struct prog *p, const struct options *o)
 	struct stream_reader *in = filter_open(p, NULL);
 	struct text *text = text_new();
 	void *rec = mem_alloc(1, kinds_largest());
+	struct arena names = {0};
 	struct buf b = {0};
 	uint64_t count = 0;
 	int got = 0;
@@ -143,6 +145,9 @@ static int print_records(struct prog *p, const struct options *o)
 	while ((!o->head || count < o->head) && (got = stream_read(in, rec)) > 0) {
 		count++;
 		buf_reset(&b);
+		arena_reset(&names);
+		if (o->demangle)
+			plain_names(stream_kind(in), rec, &names);
 		if (o->json) {
 			field_json(&b, stream_kind(in)->fields, rec);
 			buf_putc(&b, '\n');
@@ -159,6 +164,7 @@ static int print_records(struct prog *p, const struct options *o)
 	else if (o->count)
 		printf("%llu\n", (unsigned long long)count);
 	buf_free(&b);
+	arena_free(&names);
 	mem_free(rec);
 	text_free(text);
 	stream_close(in);
@@ -277,6 +283,9 @@ int main(int argc, char **argv)
 		{'t', "text", OPT_FLAG, 0, &o.text, NULL, "print records as text for people", 0, 0},
 		{'j', "json", OPT_FLAG, 0, &o.json, NULL, "print records as JSON, one a line", 0,
 			0},
+		{'C', "demangle", OPT_FLAG, 0, &o.demangle, NULL,
+			"print names of C++, Rust and D as they are in the source (with -t, -j)", 0,
+			0},
 		{'H', "header", OPT_FLAG, 0, &o.header, NULL,
 			"print headers, provenance and trailers (with -j as JSON)", 0, 0},
 		{0, "from-json", OPT_TEXT, OPT_CONTENT, &o.from_json, "KIND",
@@ -307,6 +316,8 @@ int main(int argc, char **argv)
 		prog_usage(&p, "choose one of -c, -t, -j, -H, --cddl, --from-json");
 	if (o.head && (o.header || o.cddl || o.from_json))
 		prog_usage(&p, "-n does not go with -H, --cddl or --from-json");
+	if (o.demangle && !o.text && (!o.json || o.header))
+		prog_usage(&p, "-C goes with -t and -j only");
 	if (text)
 		text_output(&p);
 	if (o.cddl)

@@ -26,6 +26,7 @@ MAY = {
 HOMES = {
     r"capstone/": r"libcommon/code/insn\w*\.c",
     r"(libelf|gelf|elfutils/.*|dwarf|elf)\.h": r"libcommon/code/.*",
+    r"libiberty/": r"libcommon/code/demangle\.c",
     r"z3": r"libcommon/sem/prove\w*\.c",
     r"zstd": r"libcommon/stream/frame\.c",
     r"(oneapi/)?dnnl": r"libcommon/(nn/nn_cpu\w*|ann/\w+)\.c",
