@@ -5,7 +5,7 @@
 #
 # targets   corpus (default)  sources  manifest  list  install
 # CORPUS    the folder; nothing is written outside of it, except by `install`
-# PRESET    small: two compilers, half the projects; two cores build it in under an hour.  full: all
+# PRESET    tiny: two projects.  small: two compilers, half the projects, an hour of two cores.  full: all
 # PROJECTS COMPILERS LEVELS ARCH FLAGS    choose otherwise; corpus/projects.mk says how to add a project
 # SOURCES   a file of deb-src lines, instead of the system's own mirrors with deb turned into deb-src
 #
@@ -36,6 +36,7 @@ FLAGS  += -Wno-implicit-function-declaration -Wno-implicit-int -Wno-int-conversi
 HERE := $(dir $(lastword $(MAKEFILE_LIST)))corpus/
 include $(HERE)projects.mk
 
+COMPILERS_tiny  := gcc-12 clang-14
 COMPILERS_small := gcc-12 clang-14
 COMPILERS_full  := gcc-11 gcc-12 clang-13 clang-14 clang-15 clang-16 clang-19
 CROSS_aarch64   := aarch64-linux-gnu

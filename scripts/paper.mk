@@ -33,23 +33,27 @@ PYTHON  ?= python3
 BB      ?= $(if $(wildcard build/bin/bb-disasm),build/bin/,)
 
 # The paper: 12 layers of 768, batches of 256 strands, learning rate 1e-4, one epoch; 20 epochs of tuning.
-CONFIG_tiny     := layers=2,hidden=32,heads=2,intermediate=64,max_len=512
-CONFIG_small    := tiny
-CONFIG_full     := base
-PRETRAIN_tiny   := --steps 300
-PRETRAIN_small  := --steps 5000
-PRETRAIN_full   := --epochs 1 --lr 1e-4
-SIMILAR_tiny    := --loss infonce --steps 50
-SIMILAR_small   := --loss infonce --lr 3e-4 --steps 700
-SIMILAR_full    := --loss mse --epochs 20
-CLASSIFY_tiny   := --lr 1e-3 --steps 30
-CLASSIFY_small  := --lr 5e-4 --steps 400
-CLASSIFY_full   := --epochs 20
-CONFIG          ?= $(CONFIG_$(PRESET))
-PRETRAIN        ?= $(PRETRAIN_$(PRESET))
-$(foreach s,functions blocks strands,$(eval SIMILAR_$s ?= $$(SIMILAR_$$(PRESET))))
-$(foreach s,functions blocks strands recover execute,$(eval CLASSIFY_$s ?= $$(CLASSIFY_$$(PRESET))))
-VOCAB_SIZE      ?= 4096
+CONFIG_tiny    := layers=2,hidden=32,heads=2,intermediate=64,max_len=512
+CONFIG_small   := tiny
+CONFIG_full    := base
+PRETRAIN_tiny  := --steps 300
+PRETRAIN_small := --steps 5000
+PRETRAIN_full  := --epochs 1 --lr 1e-4
+SIMILAR_tiny   := --loss infonce --steps 50
+SIMILAR_small  := --loss infonce --lr 3e-4 --steps 700
+SIMILAR_full   := --loss mse --epochs 20
+CLASSIFY_tiny  := --lr 1e-3 --steps 30
+CLASSIFY_small := --lr 5e-4 --batch-tokens 2048 --epochs 20
+CLASSIFY_full  := --epochs 20
+# Functions are ten times as long as blocks.
+CLASSIFY_functions_small := --lr 5e-4 --epochs 5
+
+CONFIG   ?= $(CONFIG_$(PRESET))
+PRETRAIN ?= $(PRETRAIN_$(PRESET))
+of_preset = $(or $($1_$2_$(PRESET)),$($1_$(PRESET)))
+$(foreach s,functions blocks strands,$(eval SIMILAR_$s ?= $$(call of_preset,SIMILAR,$s)))
+$(foreach s,functions blocks strands recover execute,$(eval CLASSIFY_$s ?= $$(call of_preset,CLASSIFY,$s)))
+VOCAB_SIZE ?= 4096
 
 HERE := $(dir $(lastword $(MAKEFILE_LIST)))
 include $(HERE)corpus/projects.mk
