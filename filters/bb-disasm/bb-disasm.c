@@ -52,9 +52,10 @@ struct run {
 	struct output *out;
 	struct progress *progress;
 	struct worker *worker;
-	struct insn_decoder *decoder; /* of the reading thread */
-	struct file *waiting;         /* opened, but too large for the job before */
-	struct file *split;           /* file being cut into jobs, and the next function of it */
+	struct survey_crew crew;       /* for files that are split */
+	struct insn_decoder **decoder; /* of the crew */
+	struct file *waiting;          /* opened, but too large for the job before */
+	struct file *split;            /* file being cut into jobs, and the next function of it */
 	size_t at;
 	uint64_t bytes, files, bad, functions;
 };
@@ -127,7 +128,7 @@ static int read_job(void *ctx, void *vjob)
 		j->file[j->nfiles++] = f;
 		if (size <= JOB_BYTES)
 			continue;
-		files_load(f, &run->o->files, run->decoder);
+		files_load(f, &run->o->files, &run->crew);
 		if (f->bad)
 			break;
 		run->split = f;
@@ -194,13 +195,14 @@ static void work_job(void *ctx, void *vjob, unsigned worker)
 	struct run *run = ctx;
 	struct job *j = vjob;
 	struct worker *w = &run->worker[worker];
+	const struct survey_crew crew = {&w->decoder, NULL};
 
 	j->functions = 0;
 	for (size_t k = 0; k < j->nfiles; k++) {
 		struct file *f = j->file[k];
 		bool split = j->end > 0;
 
-		files_load(f, &run->o->files, w->decoder);
+		files_load(f, &run->o->files, &crew);
 		if (f->bad)
 			continue;
 		for (size_t i = j->first; i < (split ? j->end : f->image->functions.n); i++)
@@ -299,9 +301,12 @@ static int run_all(struct run *run)
 
 	run->progress = progress_new(p, "functions");
 	run->worker = mem_zalloc(p->threads, sizeof(*run->worker));
-	run->decoder = insn_open(ARCH_X86_64);
-	for (uint64_t i = 0; i < p->threads; i++)
+	run->decoder = mem_alloc(p->threads, sizeof(*run->decoder));
+	for (uint64_t i = 0; i < p->threads; i++) {
 		run->worker[i].decoder = insn_open(ARCH_X86_64);
+		run->decoder[i] = insn_open(ARCH_X86_64);
+	}
+	run->crew = (struct survey_crew){run->decoder, par_new((unsigned)p->threads)};
 	if (stream_begin(output_stream(run->out), &function_kind, NULL, output_step(run->out)) < 0)
 		status = output_failed(run->out);
 	else if (par_flow(&flow, run, (unsigned)p->threads) < 0)
@@ -309,10 +314,12 @@ static int run_all(struct run *run)
 	status = finish(run, status);
 	for (uint64_t i = 0; i < p->threads; i++) {
 		insn_close(run->worker[i].decoder);
+		insn_close(run->decoder[i]);
 		body_free(&run->worker[i].body);
 		sources_free(&run->worker[i].source);
 	}
-	insn_close(run->decoder);
+	par_free(run->crew.par);
+	mem_free(run->decoder);
 	mem_free(run->worker);
 	progress_free(run->progress, run->bad);
 	if (run->split)

@@ -118,11 +118,11 @@ static void load_debug(struct file *f, const struct files_options *o)
 			f->debug.text + f->debug.units[i].producer, &f->arena);
 }
 
-void files_load(struct file *f, const struct files_options *o, struct insn_decoder *d)
+void files_load(struct file *f, const struct files_options *o, const struct survey_crew *crew)
 {
 	if (f->bad || f->image || file_read(f) < 0)
 		return;
-	f->image = image_new(f->p, f->n, o->ignore_symbols ? IMAGE_IGNORE_SYMBOLS : 0, d, &f->why);
+	f->image = image_new(f->p, f->n, o->ignore_symbols ? IMAGE_IGNORE_SYMBOLS : 0, crew, &f->why);
 	f->bad = !f->image;
 	if (!f->bad && o->dwarf)
 		load_debug(f, o);

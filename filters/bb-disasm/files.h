@@ -60,7 +60,7 @@ int files_next(struct files *fs, struct file **out, struct err *e) MUST_CHECK;
 /* Bytes of the file, for planning; 0 if it is not known. */
 uint64_t files_size(const struct file *f);
 /* Reads it, unless that was done, and makes its image; or sets bad. */
-void files_load(struct file *f, const struct files_options *o, struct insn_decoder *d);
+void files_load(struct file *f, const struct files_options *o, const struct survey_crew *crew);
 void files_use(struct file *f);
 /* The last user frees it. */
 void files_release(struct file *f);

@@ -1,6 +1,6 @@
 /*
- * body.c: see body.h. One pass decodes and resolves; targets inside the function become
- * instruction numbers when all of it is decoded, then the graph is built.
+ * body.c: see body.h. One pass over what scan.c found looks at the instructions that matter and
+ * resolves what they refer to; then the graph is built.
  */
 #include "code/body.h"
 
@@ -10,13 +10,18 @@
 
 #include "base/mem.h"
 #include "code/names.h"
+#include "code/scan.h"
 
 struct builder {
 	struct body *b;
 	const struct image *im;
 	const struct func *f;
-	size_t reloc; /* next relocation of an object file */
-	uint32_t got; /* position-independent 32-bit x86: registers that hold the GOT's address */
+	struct insn_decoder *d;
+	size_t there;  /* bytes from the start of the function on that may be read */
+	size_t reloc;  /* next relocation of an object file */
+	uint32_t insn; /* the instruction looked at, */
+	size_t at;     /* and its offset */
+	uint32_t got;  /* position-independent 32-bit x86: registers that hold the GOT's address */
 	bool track_got;
 	uint64_t after_call; /* and the address after the last call */
 };
@@ -38,8 +43,9 @@ static uint32_t name_number(struct body *b, const char *name)
 	return (uint32_t)e->value;
 }
 
-static void add_ref(struct body *b, const struct image_ref *r)
+static void add_ref(struct builder *w, const struct image_ref *r)
 {
+	struct body *b = w->b;
 	size_t n = b->nrefs;
 
 	if (!r->kind)
@@ -53,7 +59,7 @@ static void add_ref(struct body *b, const struct image_ref *r)
 		b->ref_name = mem_realloc(b->ref_name, cap, sizeof(*b->ref_name));
 		b->cap_refs = cap;
 	}
-	b->ref_insn[n] = (uint32_t)b->ninsns;
+	b->ref_insn[n] = w->insn;
 	b->ref_kind[n] = r->kind;
 	b->ref_target[n] = r->target;
 	b->ref_name[n] = name_number(b, r->name);
@@ -70,11 +76,11 @@ static uint64_t branch_target(const struct builder *w, const struct insn_brief *
 	return (next + (uint64_t)i->imm) & w->im->elf->mask;
 }
 
-/* A branch to an address: inside the function its offset is kept in flow.target for now. */
+/* A branch to an address. */
 static void branch_to(
 	struct builder *w, const struct insn_brief *i, uint64_t next, struct image_ref r)
 {
-	struct cfg_insn *c = &w->b->flow[w->b->ninsns];
+	struct cfg_end *c = &w->b->end[w->b->nends - 1];
 	bool inside = r.kind == REF_CALL && r.target >= w->f->addr && r.target < w->f->end;
 
 	if (inside && i->flow != INSN_CALL) {
@@ -85,7 +91,7 @@ static void branch_to(
 	}
 	if (i->flow == INSN_CALL && r.no_return)
 		c->flow = INSN_STOP;
-	add_ref(w->b, &r);
+	add_ref(w, &r);
 }
 
 /* Whether the immediates of this instruction may be addresses in a file that is not movable. */
@@ -119,7 +125,7 @@ static void memory_operand(struct builder *w, const struct insn_brief *i, uint64
 	if (is_branch(i) && (r.kind == REF_CALL || r.kind == REF_IMPORT))
 		branch_to(w, i, next, r);
 	else
-		add_ref(w->b, &r);
+		add_ref(w, &r);
 }
 
 /* A branch to an address in the function itself. */
@@ -148,7 +154,7 @@ static void operands(struct builder *w, const struct insn_brief *i, uint64_t nex
 	if ((i->has & INSN_HAS_IMM) && !w->im->elf->movable && takes_address(i)) {
 		struct image_ref r = image_address(w->im, (uint64_t)i->imm & w->im->elf->mask);
 
-		add_ref(w->b, &r);
+		add_ref(w, &r);
 	}
 }
 
@@ -169,18 +175,20 @@ static bool relocations(struct builder *w, const struct insn_brief *i, uint64_t 
 		if (is_branch(i) && (t.kind == REF_CALL || t.kind == REF_IMPORT))
 			branch_to(w, i, next, t);
 		else
-			add_ref(w->b, &t);
+			add_ref(w, &t);
 	}
 	return any;
 }
 
 /* Jumps that may go through a table: to a register, or to memory with an index. */
-static void note_jump(struct body *b, const struct insn_brief *i, size_t at)
+static void note_jump(struct builder *w, const struct insn_brief *i)
 {
+	struct body *b = w->b;
+
 	if (i->flow != INSN_JUMP || !(i->has & (INSN_HAS_REG | INSN_HAS_INDEX)))
 		return;
 	b->jumps = mem_grow(b->jumps, &b->cap_jumps, b->njumps + 1, sizeof(*b->jumps));
-	b->jumps[b->njumps++] = (struct tables_jump){(uint32_t)b->ninsns, (uint32_t)at};
+	b->jumps[b->njumps++] = (struct tables_jump){w->insn, (uint32_t)w->at};
 }
 
 /*
@@ -206,87 +214,123 @@ static void follow_got(struct builder *w, const struct insn_brief *i, uint64_t n
 	}
 }
 
-/* The next instruction, at the offset; i is NULL for a byte that is none. */
-static void add_insn(struct builder *w, size_t at, const struct insn_brief *i)
+static void note_end(struct builder *w, const struct insn_brief *i)
 {
 	struct body *b = w->b;
-	uint64_t addr = w->f->addr + at;
 
-	if (b->ninsns == b->cap_insns) {
-		size_t cap = b->ninsns ? 2 * b->ninsns : 256;
-
-		b->len = mem_realloc(b->len, cap, sizeof(*b->len));
-		b->flow = mem_realloc(b->flow, cap, sizeof(*b->flow));
-		b->cap_insns = cap;
-	}
-	b->flow[b->ninsns] = (struct cfg_insn){CFG_NOWHERE, i ? i->flow : INSN_FALL};
-	b->index_at[at] = (uint32_t)b->ninsns;
-	b->len[b->ninsns] = i ? i->len : 1;
-	if (i && (i->has || w->im->elf->object)) {
-		if (!w->im->elf->object || !relocations(w, i, addr, addr + i->len))
-			operands(w, i, addr + i->len);
-		if (w->track_got)
-			follow_got(w, i, addr + i->len);
-		note_jump(b, i, at);
-	}
-	b->ninsns++;
+	if (i->flow == INSN_FALL || i->flow == INSN_TRAP)
+		return;
+	if (b->nends == b->cap_ends)
+		b->end = mem_grow(b->end, &b->cap_ends, b->nends + 1, sizeof(*b->end));
+	b->end[b->nends++] =
+		(struct cfg_end){w->insn, (uint32_t)w->at + i->len, CFG_NOWHERE, i->flow};
 }
 
-/* n bytes are there from the start of the function on, more than are its own. */
-static void decode(struct builder *w, struct insn_decoder *d, size_t n)
+/* An instruction that has to be looked at; `what` is its byte from scan.c. */
+static void look(struct builder *w, unsigned what)
+{
+	const uint8_t *p = w->b->code + w->at;
+	uint64_t addr = w->f->addr + w->at, next = addr + (what & SCAN_LEN);
+	struct insn_brief i = {.has = INSN_HAS_REL, .len = what & SCAN_LEN};
+
+	if (what >= SCAN_NONE)
+		return;
+	if (what >= SCAN_BRANCH) {
+		enum insn_flow flow;
+
+		i.imm = scan_branch(p, i.len, &flow);
+		i.flow = (uint8_t)flow;
+	} else if (!insn_look(w->d, p, w->there - w->at, &i)) {
+		return;
+	}
+	note_end(w, &i);
+	if (!w->im->elf->object || !relocations(w, &i, addr, next))
+		operands(w, &i, next);
+	if (w->track_got)
+		follow_got(w, &i, next);
+	note_jump(w, &i);
+}
+
+/* Offset of the next relocation of an object file. */
+static size_t next_reloc(const struct builder *w)
+{
+	const struct elf *f = w->im->elf;
+	size_t k = w->reloc;
+
+	while (k < f->nrelocs && f->relocs[k].addr < w->f->addr + w->at)
+		k++;
+	return k < f->nrelocs ? f->relocs[k].addr - w->f->addr : SIZE_MAX;
+}
+
+static void walk(struct builder *w)
 {
 	struct body *b = w->b;
-	const struct func *f = w->f;
-	bool in_step = true; /* with the lengths that are known */
+	const uint8_t *scan = w->f->scan;
+	unsigned least = w->im->elf->movable ? SCAN_PLACE : SCAN_NUMBER;
+	size_t n = b->ninsns, at = 0, reloc = w->im->elf->object ? next_reloc(w) : SIZE_MAX;
+
+	b->len = mem_grow(b->len, &b->cap_len, n, 1);
+	for (size_t i = 0; i < n; i++)
+		b->len[i] = scan[i] & SCAN_LEN;
+	for (size_t i = 0; i < n; i++) {
+		unsigned what = scan[i];
+
+		if (what >= least || reloc < at + (what & SCAN_LEN)) {
+			w->insn = (uint32_t)i;
+			w->at = at;
+			look(w, what);
+			if (reloc != SIZE_MAX) {
+				w->at += what & SCAN_LEN;
+				reloc = next_reloc(w);
+			}
+		}
+		at += what & SCAN_LEN;
+	}
+}
+
+/* What tables_find wants to know of each instruction. */
+static void lay_out(struct body *b)
+{
 	size_t at = 0;
 
+	b->flow = mem_grow(b->flow, &b->cap_flow, b->ninsns, sizeof(*b->flow));
+	b->index_at = mem_grow(b->index_at, &b->cap_index, b->ncode, sizeof(*b->index_at));
 	memset(b->index_at, 0xff, b->ncode * sizeof(*b->index_at));
-	while (at < b->ncode) {
-		struct insn_brief i[64];
-		const uint8_t *len = NULL;
-		size_t most = COUNT_OF(i), got, k;
+	for (size_t i = 0; i < b->ninsns; at += b->len[i++]) {
+		b->index_at[at] = (uint32_t)i;
+		b->flow[i] = (struct tables_flow){CFG_NOWHERE, INSN_FALL};
+	}
+	for (size_t k = 0; k < b->nends; k++) {
+		const struct cfg_end *e = &b->end[k];
 
-		if (in_step && b->ninsns < f->ninsns) {
-			len = w->im->functions.len + f->first + b->ninsns;
-			most = MIN(most, f->ninsns - b->ninsns);
-		}
-		got = insn_look_many(d, b->code + at, n - at, len, i, most);
-		for (k = 0; k < got && at + i[k].len <= b->ncode; k++) {
-			in_step = in_step && len && i[k].len == len[k];
-			add_insn(w, at, &i[k]);
-			at += i[k].len;
-		}
-		if (k < most && at < b->ncode) {
-			add_insn(w, at++, NULL);
-			in_step = false;
-		}
+		b->flow[e->insn].flow = e->flow;
+		if (e->target != CFG_NOWHERE)
+			b->flow[e->insn].target = b->index_at[e->target];
 	}
 }
 
-/* From offsets to instructions; a jump into the middle of an instruction leads nowhere. */
-static void number_targets(struct body *b)
+static void find_tables(struct builder *w)
 {
-	for (size_t i = 0; i < b->ninsns; i++) {
-		if (b->flow[i].target != CFG_NOWHERE)
-			b->flow[i].target = b->index_at[b->flow[i].target];
-	}
-}
+	struct body *b = w->b;
+	struct tables_code c = {
+		w->im, w->f->addr, b->code, b->ncode, b->len, NULL, b->ninsns, NULL};
 
-static void find_tables(struct body *b, struct insn_decoder *d, const struct builder *w)
-{
-	const struct tables_code c = {
-		w->im, w->f->addr, b->code, b->ncode, b->len, b->flow, b->ninsns, b->index_at};
-
-	tables_find(&b->tables, d, &c, b->jumps, b->njumps, b->ref_target, b->nrefs);
+	if (b->njumps)
+		lay_out(b);
+	c.flow = b->flow;
+	c.index_at = b->index_at;
+	tables_find(&b->tables, w->d, &c, b->jumps, b->njumps, b->ref_target, b->nrefs);
 }
 
 /* A function that is one jump to somewhere else, after an endbr64 perhaps. */
 static void find_thunk(struct body *b)
 {
 	size_t last = b->ninsns - 1, k;
+	const struct cfg_end *e = b->nends ? &b->end[b->nends - 1] : NULL;
 
 	b->thunk = "";
-	if (b->ninsns > 2 || b->flow[last].flow != INSN_JUMP || b->flow[last].target != CFG_NOWHERE)
+	if (b->ninsns > 2 || !e || e->insn != last || e->flow != INSN_JUMP ||
+		e->target != CFG_NOWHERE)
 		return;
 	if (last == 1 && !(b->len[0] == 4 && !memcmp(b->code, "\xf3\x0f\x1e", 3)))
 		return;
@@ -306,29 +350,26 @@ static void find_thunk(struct body *b)
 
 int body_build(struct body *b, struct insn_decoder *d, const struct image *im, const struct func *f)
 {
-	struct builder w = {.b = b, .im = im, .f = f};
-	size_t n;
+	struct builder w = {.b = b, .im = im, .f = f, .d = d};
 
 	arena_reset(&b->arena);
 	map_reset(&b->name_index);
-	b->ninsns = b->nrefs = b->nnames = b->njumps = 0;
-	if (insn_use(d, im->elf->arch) < 0)
+	b->nends = b->nrefs = b->nnames = b->njumps = 0;
+	b->code = elf_bytes(im->elf, f->addr, &w.there);
+	b->ncode = (size_t)(f->end - f->addr);
+	b->ninsns = f->ninsns;
+	if (!b->ninsns || insn_use(d, im->elf->arch) < 0)
 		return -1;
 	w.track_got = im->elf->word == 4 && im->elf->movable && im->elf->got;
 	if (w.track_got && (f->from & FUNC_PART))
 		w.got = 1u << X86_RBX; /* as its function left it */
-	b->code = elf_bytes(im->elf, f->addr, &n);
-	b->ncode = (size_t)(f->end - f->addr);
-	if (!b->code || b->ncode > n || b->ncode > BODY_MAX || !b->ncode)
-		return -1;
-	b->index_at = mem_grow(b->index_at, &b->cap_index, b->ncode, sizeof(*b->index_at));
 	if (im->elf->object)
 		w.reloc = elf_reloc_from(im->elf, f->addr);
-	decode(&w, d, n);
-	number_targets(b);
+	walk(&w);
 	find_thunk(b);
-	find_tables(b, d, &w);
-	cfg_build(&b->cfg, b->flow, b->ninsns, b->tables.t, b->tables.n);
+	find_tables(&w);
+	cfg_build(&b->cfg, &(struct cfg_code){b->len, b->ninsns, b->ncode, b->end, b->nends,
+				   b->tables.t, b->tables.n});
 	return 0;
 }
 
@@ -341,6 +382,7 @@ void body_free(struct body *b)
 	mem_free(b->ref_target);
 	mem_free(b->ref_name);
 	mem_free(b->names);
+	mem_free(b->end);
 	mem_free(b->flow);
 	mem_free(b->index_at);
 	mem_free(b->jumps);

@@ -9,8 +9,6 @@
 #include "code/image.h"
 #include "code/tables.h"
 
-enum { BODY_MAX = 8 << 20 }; /* bytes of code; what is longer is no function */
-
 struct body {
 	const uint8_t *code;
 	size_t ncode; /* bytes */
@@ -26,17 +24,19 @@ struct body {
 	size_t nnames;
 	const char *thunk; /* what it only jumps to, or "" */
 	/* working memory */
-	struct cfg_insn *flow;
-	uint32_t *index_at;        /* instruction that starts at each byte, or CFG_NOWHERE */
+	struct cfg_end *end; /* instructions that end blocks */
+	size_t nends;
 	struct tables_jump *jumps; /* indirect ones */
 	size_t njumps;
+	struct tables_flow *flow; /* of each instruction, if there are such jumps */
+	uint32_t *index_at;       /* instruction that starts at each byte, or CFG_NOWHERE */
 	struct tables tables;
 	struct map name_index;
 	struct arena arena;
-	size_t cap_insns, cap_index, cap_refs, cap_names, cap_jumps;
+	size_t cap_len, cap_ends, cap_flow, cap_index, cap_refs, cap_names, cap_jumps;
 };
 
-/* Takes the function apart. 0, or -1 when it is longer than BODY_MAX. */
+/* Takes the function apart. 0, or -1 when it is longer than FUNC_MAX. */
 int body_build(struct body *b, struct insn_decoder *d, const struct image *im,
 	const struct func *f) MUST_CHECK;
 void body_free(struct body *b);

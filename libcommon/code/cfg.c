@@ -1,4 +1,7 @@
-/* cfg.c: leaders, then blocks, then edges; see cfg.h. */
+/*
+ * cfg.c: leaders, then blocks, then edges; see cfg.h. Only what ends a block is looked at; the rest
+ * of the code is walked over by its lengths.
+ */
 #include "code/cfg.h"
 
 #include <string.h>
@@ -6,83 +9,96 @@
 #include "base/mem.h"
 #include "code/insn.h"
 
-static bool ends_block(uint8_t flow)
-{
-	return flow == INSN_JUMP || flow == INSN_COND || flow == INSN_CALL || flow == INSN_RET ||
-	       flow == INSN_STOP;
-}
-
 static bool goes_on(uint8_t flow)
 {
 	return flow == INSN_FALL || flow == INSN_COND || flow == INSN_CALL || flow == INSN_TRAP;
 }
 
-/* block_of[i] becomes 1 where a block starts. */
-static void mark_leaders(struct cfg *c, const struct cfg_insn *insns, size_t n,
-	const struct cfg_table *tables, size_t ntables)
+static void mark(struct cfg *c, uint32_t offset)
 {
-	memset(c->block_of, 0, n * sizeof(*c->block_of));
-	c->block_of[0] = 1;
-	for (size_t i = 0; i < n; i++) {
-		if (insns[i].target != CFG_NOWHERE)
-			c->block_of[insns[i].target] = 1;
-		if (ends_block(insns[i].flow) && i + 1 < n)
-			c->block_of[i + 1] = 1;
+	c->mark[offset / 64] |= UINT64_C(1) << offset % 64;
+}
+
+static void mark_leaders(struct cfg *c, const struct cfg_code *code)
+{
+	size_t words = code->ncode / 64 + 1;
+
+	c->mark = mem_grow(c->mark, &c->cap_mark, words, sizeof(*c->mark));
+	memset(c->mark, 0, words * sizeof(*c->mark));
+	mark(c, 0);
+	for (size_t i = 0; i < code->nends; i++) {
+		mark(c, code->end[i].next);
+		if (code->end[i].target != CFG_NOWHERE)
+			mark(c, code->end[i].target);
 	}
-	for (size_t t = 0; t < ntables; t++) {
-		for (uint32_t k = 0; k < tables[t].n; k++)
-			c->block_of[tables[t].targets[k]] = 1;
+	for (size_t t = 0; t < code->ntables; t++) {
+		for (uint32_t k = 0; k < code->table[t].n; k++)
+			mark(c, code->table[t].targets[k]);
 	}
 }
 
-static void number_blocks(struct cfg *c, size_t n)
+static void number_blocks(struct cfg *c, const struct cfg_code *code)
 {
-	c->nblocks = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (c->block_of[i]) {
-			if (c->nblocks == c->cap_blocks)
-				c->blocks = mem_grow(c->blocks, &c->cap_blocks, c->nblocks + 1,
-					sizeof(*c->blocks));
-			c->blocks[c->nblocks++] = (uint32_t)i;
-		}
-		c->block_of[i] = (uint32_t)(c->nblocks - 1);
+	uint32_t at = 0, n = 0;
+
+	c->blocks = mem_grow(c->blocks, &c->cap_blocks, code->ninsns + 1, sizeof(*c->blocks));
+	c->offset = mem_grow(c->offset, &c->cap_offset, code->ninsns + 1, sizeof(*c->offset));
+	for (size_t i = 0; i < code->ninsns; i++) { /* written always, kept if marked: no branch */
+		c->blocks[n] = (uint32_t)i;
+		c->offset[n] = at;
+		n += c->mark[at / 64] >> at % 64 & 1;
+		at += code->len[i];
 	}
+	c->nblocks = n;
+	if (code->ncode > c->cap_block_at) { /* cleared once: what is in it need not make sense */
+		mem_free(c->block_at);
+		c->cap_block_at = 2 * code->ncode;
+		c->block_at = mem_zalloc(c->cap_block_at, sizeof(*c->block_at));
+	}
+	for (uint32_t b = 0; b < n; b++)
+		c->block_at[c->offset[b]] = b;
 }
 
-static void edge(struct cfg *c, size_t from, uint32_t to, enum edge_kind kind)
+/* Adds the edge to the block at the offset, if one starts there. */
+static void edge(struct cfg *c, size_t from, uint32_t offset, enum edge_kind kind)
 {
-	if (c->nedges == c->cap_edges) {
-		size_t cap = c->cap_edges ? 2 * c->cap_edges : 64;
+	uint32_t to = c->block_at[offset];
 
-		c->from = mem_realloc(c->from, cap, sizeof(*c->from));
-		c->to = mem_realloc(c->to, cap, sizeof(*c->to));
-		c->kind = mem_realloc(c->kind, cap, sizeof(*c->kind));
-		c->cap_edges = cap;
-	}
+	if (to >= c->nblocks || c->offset[to] != offset)
+		return;
 	c->from[c->nedges] = (uint32_t)from;
 	c->to[c->nedges] = to;
 	c->kind[c->nedges++] = (uint8_t)kind;
 }
 
-void cfg_build(struct cfg *c, const struct cfg_insn *insns, size_t n,
-	const struct cfg_table *tables, size_t ntables)
+void cfg_build(struct cfg *c, const struct cfg_code *code)
 {
-	size_t t = 0;
+	size_t t = 0, e = 0, most;
 
-	c->block_of = mem_grow(c->block_of, &c->cap_block_of, n, sizeof(*c->block_of));
-	mark_leaders(c, insns, n, tables, ntables);
-	number_blocks(c, n);
+	mark_leaders(c, code);
+	number_blocks(c, code);
+	most = 2 * c->nblocks;
+	for (size_t k = 0; k < code->ntables; k++)
+		most += code->table[k].n;
+	c->from = mem_grow(c->from, &c->cap_edges, most, sizeof(*c->from));
+	c->to = mem_grow(c->to, &c->cap_to, most, sizeof(*c->to));
+	c->kind = mem_grow(c->kind, &c->cap_kind, most, sizeof(*c->kind));
 	c->nedges = 0;
 	for (size_t b = 0; b < c->nblocks; b++) {
-		size_t next = b + 1 < c->nblocks ? c->blocks[b + 1] : n, last = next - 1;
+		size_t next = b + 1 < c->nblocks ? c->blocks[b + 1] : code->ninsns;
+		const struct cfg_end *end = NULL;
 
-		if (goes_on(insns[last].flow) && next < n)
-			edge(c, b, (uint32_t)(b + 1), EDGE_FALL);
-		if (insns[last].target != CFG_NOWHERE)
-			edge(c, b, c->block_of[insns[last].target], EDGE_JUMP);
-		for (; t < ntables && tables[t].insn <= last; t++) {
-			for (uint32_t k = 0; k < tables[t].n; k++)
-				edge(c, b, c->block_of[tables[t].targets[k]], EDGE_TABLE);
+		if (e < code->nends && code->end[e].insn == next - 1)
+			end = &code->end[e++];
+		if ((!end || goes_on(end->flow)) && next < code->ninsns)
+			edge(c, b, c->offset[b + 1], EDGE_FALL);
+		if (!end)
+			continue;
+		if (end->target != CFG_NOWHERE)
+			edge(c, b, end->target, EDGE_JUMP);
+		for (; t < code->ntables && code->table[t].insn == end->insn; t++) {
+			for (uint32_t k = 0; k < code->table[t].n; k++)
+				edge(c, b, code->table[t].targets[k], EDGE_TABLE);
 		}
 	}
 }
@@ -93,6 +109,8 @@ void cfg_free(struct cfg *c)
 	mem_free(c->from);
 	mem_free(c->to);
 	mem_free(c->kind);
-	mem_free(c->block_of);
+	mem_free(c->mark);
+	mem_free(c->offset);
+	mem_free(c->block_at);
 	*c = (struct cfg){0};
 }

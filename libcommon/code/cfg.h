@@ -13,8 +13,11 @@
 
 enum { CFG_NOWHERE = 0xffffffff };
 
-struct cfg_insn {
-	uint32_t target; /* instruction jumped to, or CFG_NOWHERE */
+/* An instruction that ends a block. */
+struct cfg_end {
+	uint32_t insn;
+	uint32_t next;   /* offset of the byte behind it */
+	uint32_t target; /* offset it jumps to, or CFG_NOWHERE */
 	uint8_t flow;    /* enum insn_flow; a call that does not return is INSN_STOP */
 };
 
@@ -22,7 +25,17 @@ struct cfg_insn {
 struct cfg_table {
 	uint32_t insn; /* the jump; tables are ascending by it */
 	uint32_t n;
-	const uint32_t *targets; /* instructions, ascending */
+	const uint32_t *targets; /* offsets of instructions, ascending */
+};
+
+/* The code of a function. */
+struct cfg_code {
+	const uint8_t *len; /* of each instruction */
+	size_t ninsns, ncode;
+	const struct cfg_end *end; /* ascending */
+	size_t nends;
+	const struct cfg_table *table;
+	size_t ntables;
 };
 
 /* Zero-initialise, use again and again, free with cfg_free. */
@@ -32,13 +45,15 @@ struct cfg {
 	uint32_t *from, *to; /* edges, ordered by source */
 	uint8_t *kind;       /* enum edge_kind */
 	size_t nedges;
-	size_t cap_blocks, cap_edges, cap_block_of;
-	uint32_t *block_of; /* of each instruction */
+	/* working memory */
+	uint64_t *mark;     /* bits: a block starts at this byte, if an instruction does */
+	uint32_t *offset;   /* of each block */
+	uint32_t *block_at; /* of each byte where one starts; others are anything */
+	size_t cap_blocks, cap_edges, cap_kind, cap_to, cap_mark, cap_offset, cap_block_at;
 };
 
-/* The graph of n > 0 instructions. */
-void cfg_build(struct cfg *c, const struct cfg_insn *insns, size_t n,
-	const struct cfg_table *tables, size_t ntables);
+/* The graph of the code, ninsns > 0. Jumps into the middle of an instruction lead nowhere. */
+void cfg_build(struct cfg *c, const struct cfg_code *code);
 void cfg_free(struct cfg *c);
 
 #endif

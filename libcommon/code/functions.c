@@ -420,7 +420,9 @@ void functions_free(struct functions *fs)
 {
 	mem_free(fs->f);
 	mem_free(fs->page);
-	mem_free(fs->len);
+	for (size_t i = 0; i < fs->nscans; i++)
+		mem_free(fs->scans[i]);
+	mem_free(fs->scans);
 	*fs = (struct functions){0};
 }
 

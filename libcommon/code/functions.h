@@ -19,24 +19,26 @@ enum { /* func.from: how it was found */
 };
 
 struct func {
-	uint64_t addr, end; /* the byte after the last */
-	const char *name;   /* linkage name as in the file, "" if unknown; owned by the elf */
-	uint64_t owner;     /* parts: address of the function they belong to, 0 if unknown */
-	uint32_t from;      /* FUNC_SYMBOL ... */
-	bool no_return;     /* no call of it comes back */
-	size_t first;       /* its lengths in functions.len, */
-	size_t ninsns;      /* and how many are known; 0: none */
+	uint64_t addr, end;  /* the byte after the last */
+	const char *name;    /* linkage name as in the file, "" if unknown; owned by the elf */
+	uint64_t owner;      /* parts: address of the function they belong to, 0 if unknown */
+	uint32_t from;       /* FUNC_SYMBOL ... */
+	bool no_return;      /* no call of it comes back */
+	const uint8_t *scan; /* its instructions, as in scan.h; owned by the functions */
+	size_t ninsns;       /* 0 when it is longer than FUNC_MAX */
 };
 
 struct functions {
 	struct func *f; /* ascending by address */
 	size_t n;
-	uint8_t *len;   /* of instructions, as survey.c found them on its way */
 	uint32_t *page; /* for every 2^shift bytes from f[0] on: the first function at or after */
 	size_t npages;
 	unsigned shift;
+	uint8_t **scans; /* memory of func.scan */
+	size_t nscans;
 };
 
+enum { FUNC_MAX = 8 << 20 };           /* bytes of code; what is longer is no function */
 enum { FUNCTIONS_IGNORE_SYMBOLS = 1 }; /* as if .symtab were not there */
 
 /* Finds all functions. Free with functions_free. */

@@ -293,7 +293,7 @@ static void number(struct gap *g, const uint64_t *seeds, size_t nseeds)
 
 /* What tables_find wants to know of the items first to end-1, which may be one function. */
 struct span {
-	struct cfg_insn *flow;
+	struct tables_flow *flow;
 	uint8_t *len;
 	uint32_t *index_at;
 	struct tables_jump *jumps;
@@ -320,7 +320,7 @@ static void tables_of(struct gap *g, struct insn_decoder *d, struct span *s, siz
 		const struct item *t = &g->item[i];
 		bool near = t->target != CFG_NOWHERE && t->target >= first && t->target < end;
 
-		s->flow[i - first] = (struct cfg_insn){
+		s->flow[i - first] = (struct tables_flow){
 			near ? t->target - (uint32_t)first : CFG_NOWHERE, t->flow};
 		s->len[i - first] = t->len;
 		s->index_at[at] = (uint32_t)(i - first);
@@ -339,8 +339,8 @@ static void tables_of(struct gap *g, struct insn_decoder *d, struct span *s, siz
 		g->item[first + t->insn].what &= (uint16_t)~INDIRECT;
 		for (uint32_t m = 0; m < t->n; m++) {
 			g->edge = mem_grow(g->edge, &g->cap_edges, g->nedges + 1, sizeof(*g->edge));
-			g->edge[g->nedges++] = (struct edge){
-				(uint32_t)first + t->insn, (uint32_t)first + t->targets[m]};
+			g->edge[g->nedges++] = (struct edge){(uint32_t)first + t->insn,
+				(uint32_t)first + s->index_at[t->targets[m]]};
 		}
 	}
 }

@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "code/names.h"
 #include "code/stubs.h"
-#include "code/survey.h"
 
 /* Names of variables, for addresses that are exactly theirs. */
 static void index_objects(struct image *im)
@@ -30,14 +29,16 @@ static void index_objects(struct image *im)
 }
 
 struct image *image_new(
-	const uint8_t *p, size_t n, unsigned flags, struct insn_decoder *d, struct err *e)
+	const uint8_t *p, size_t n, unsigned flags, const struct survey_crew *crew, struct err *e)
 {
 	struct elf *f = elf_new(p, n, e);
 	struct image *im;
 
 	if (!f)
 		return NULL;
-	if (insn_use(d, f->arch) < 0) {
+	for (unsigned i = 0; i < (crew->par ? par_threads(crew->par) : 1); i++) {
+		if (insn_use(crew->d[i], f->arch) == 0)
+			continue;
 		elf_free(f);
 		err_set(e, "cannot be decoded: no memory");
 		return NULL;
@@ -45,13 +46,13 @@ struct image *image_new(
 	im = mem_zalloc(1, sizeof(*im));
 	im->elf = f;
 	im->ignore_symbols = flags & IMAGE_IGNORE_SYMBOLS;
-	functions_find(&im->functions, f, d, flags);
+	functions_find(&im->functions, f, crew->d[0], flags);
 	if (!im->functions.n) {
 		err_set(e, "has no functions");
 		image_free(im);
 		return NULL;
 	}
-	survey_functions(&im->functions, f);
+	survey_functions(&im->functions, f, crew);
 	index_objects(im);
 	return im;
 }

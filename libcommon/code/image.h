@@ -6,7 +6,7 @@
 #ifndef IMAGE_H
 #define IMAGE_H
 
-#include "code/functions.h"
+#include "code/survey.h"
 #include "formats/refs.h"
 
 struct image {
@@ -26,9 +26,12 @@ struct image_ref {
 
 enum { IMAGE_IGNORE_SYMBOLS = FUNCTIONS_IGNORE_SYMBOLS };
 
-/* The image of the n bytes at p, which must stay; d is used now only. NULL with the reason in e. */
+/*
+ * The image of the n bytes at p, which must stay; the crew is needed now only. NULL with the reason
+ * in e.
+ */
 struct image *image_new(
-	const uint8_t *p, size_t n, unsigned flags, struct insn_decoder *d, struct err *e);
+	const uint8_t *p, size_t n, unsigned flags, const struct survey_crew *crew, struct err *e);
 void image_free(struct image *im);
 
 /* What a direct call or jump to the address reaches: through stubs, by name. */

@@ -22,7 +22,6 @@ enum {
 	MEMO_FIRST = 1024,    /* slots at the start, */
 	MEMO_MAX = 1 << 16,   /* and at most: then the memo starts afresh */
 	GLANCE_MAX = 1 << 18, /* the same for the memo of insn_look, whose entries are small */
-	BATCH = 32,           /* instructions looked at together */
 	NO_OP = 255,
 	HAS_DISP = INSN_HAS_RIP | INSN_HAS_ABS | INSN_HAS_BASE,
 };
@@ -91,6 +90,11 @@ int insn_use(struct insn_decoder *d, enum arch a)
 		return -1;
 	d->now = d->arch == a ? d : d->other[a];
 	return 0;
+}
+
+enum arch insn_used(const struct insn_decoder *d)
+{
+	return d->now->arch;
 }
 
 void insn_close(struct insn_decoder *d)
@@ -319,14 +323,9 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 
 /* ---- in brief ---- */
 
-static size_t glance_hash(const struct insn_decoder *d, uint64_t key)
-{
-	return (key * 0x9e3779b97f4a7c15u >> 32) & (d->gslots - 1);
-}
-
 static size_t glance_slot(const struct insn_decoder *d, uint64_t key)
 {
-	size_t s = glance_hash(d, key);
+	size_t s = (key * 0x9e3779b97f4a7c15u >> 32) & (d->gslots - 1);
 
 	while (d->glance[s].key && d->glance[s].key != key)
 		s = (s + 1) & (d->gslots - 1);
@@ -364,7 +363,7 @@ static uint8_t what_it_has(const struct insn *i, const struct x86_fields *f, boo
 
 		if (o->kind == INSN_OP_REL && k == 0)
 			has |= INSN_HAS_REL;
-		else if (o->kind == INSN_OP_IMM && o->size >= 4 && f->imm_len && f->imm_len != 3)
+		else if (o->kind == INSN_OP_IMM && f->imm_len >= 4)
 			has |= INSN_HAS_IMM;
 		if (o->kind != INSN_OP_MEM || o->mem.seg == X86_FS || o->mem.seg == X86_GS)
 			continue;
@@ -505,49 +504,14 @@ static int look_slowly(struct insn_decoder *d, const uint8_t *p, size_t n, struc
 
 int insn_look(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out)
 {
-	return insn_look_many(d, p, n, NULL, out, 1) == 1;
-}
-
-/*
- * The layouts of a batch come first: so the memo's entries are on their way from memory when they
- * are needed. With known lengths no layout waits for the one before.
- */
-size_t insn_look_many(struct insn_decoder *d, const uint8_t *p, size_t n, const uint8_t *len,
-	struct insn_brief *out, size_t max)
-{
-	size_t done = 0;
+	const struct glance *g;
+	uint32_t layout = 0;
 
 	d = d->now;
-	while (done < max && n) {
-		size_t k = 0, at = 0, most = MIN(max - done, (size_t)BATCH);
-		uint64_t key[BATCH];
-		uint32_t layout[BATCH]; /* 0: unusual */
-
-		for (; k < most && at < n && n - at >= 16; k++) {
-			layout[k] = d->is32 ? x86_fields_quick32(p + at) : x86_fields_quick(p + at);
-			if (!layout[k] && !len)
-				break;
-			key[k] = glance_key(p + at, layout[k] >> 8 & 255);
-			__builtin_prefetch(&d->glance[glance_hash(d, key[k])]);
-			at += len ? len[done + k] : layout[k] & 255;
-		}
-		if (!k) { /* unusual, or near the end */
-			layout[0] = 0;
-			k = 1;
-		}
-		for (size_t i = 0; i < k; i++) {
-			const struct glance *g = NULL;
-			unsigned expect = len ? len[done] : layout[i] & 255;
-
-			if (layout[i])
-				g = &d->glance[glance_slot(d, key[i])];
-			if (!(g && g->key ? recall(g, p, layout[i], &out[done])
-					  : look_slowly(d, p, n, &out[done])))
-				return done;
-			p += out[done].len, n -= out[done].len;
-			if (out[done++].len != expect)
-				break; /* the rest of the batch is out of step */
-		}
-	}
-	return done;
+	if (n >= 16)
+		layout = d->is32 ? x86_fields_quick32(p) : x86_fields_quick(p);
+	if (!layout)
+		return look_slowly(d, p, n, out);
+	g = &d->glance[glance_slot(d, glance_key(p, layout >> 8 & 255))];
+	return g->key ? recall(g, p, layout, out) : look_slowly(d, p, n, out);
 }

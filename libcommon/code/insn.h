@@ -123,6 +123,8 @@ struct insn_decoder *insn_open(enum arch a);
  * when there is none for it. May be called on any thread.
  */
 int insn_use(struct insn_decoder *d, enum arch a) MUST_CHECK;
+/* Which one it is for now. */
+enum arch insn_used(const struct insn_decoder *d);
 void insn_close(struct insn_decoder *d);
 /* Decodes the instruction at p, n bytes available: 1, or 0 when these bytes are none. */
 int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out) MUST_CHECK;
@@ -133,7 +135,7 @@ int insn_decode_plain(struct insn_decoder *d, const uint8_t *p, size_t n,
 /* What a walk over code needs of an instruction, ten times as fast as all of it. */
 enum { /* insn_brief.has */
 	INSN_HAS_REL = 1,   /* op[0] is INSN_OP_REL: imm */
-	INSN_HAS_IMM = 2,   /* an INSN_OP_IMM of 4 bytes or more: imm */
+	INSN_HAS_IMM = 2,   /* an INSN_OP_IMM encoded in 4 bytes or more: imm */
 	INSN_HAS_RIP = 4,   /* a memory operand relative to rip, without index: disp */
 	INSN_HAS_ABS = 8,   /* a memory operand without a base, or with a displacement of 4 bytes: disp */
 	INSN_HAS_INDEX = 16, /* its memory operand has an index */
@@ -150,13 +152,6 @@ struct insn_brief {
 
 /* The same answer as insn_decode, in brief. */
 int insn_look(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out) MUST_CHECK;
-/*
- * The instructions from p on, one after another, at most max, until the n bytes end or one is no
- * instruction: how many. Faster than one at a time, and faster still if len has the length of each
- * (of max); it may be NULL.
- */
-size_t insn_look_many(struct insn_decoder *d, const uint8_t *p, size_t n, const uint8_t *len,
-	struct insn_brief *out, size_t max);
 
 /* "eax" for (X86_RAX, 0, 4); "?" for a part that has no name. Static text. */
 const char *insn_reg_name(struct insn_reg r);

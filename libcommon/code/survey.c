@@ -1,8 +1,8 @@
 /*
  * survey.c: see survey.h.
  *
- * One quick walk over all code, by the layout of instructions alone, notes how each function can
- * be left and which functions are entered how.
+ * One walk over all code finds its instructions, notes how each function can be left and which
+ * functions are entered how. It is cut into pieces of some functions, for any number of threads.
  *
  * A function without a way out does not return: when the last instruction is a call, the compiler
  * knew. A part has no entry of its own: nobody calls it; its function jumps to it under a
@@ -16,31 +16,43 @@
 
 #include "base/mem.h"
 #include "code/names.h"
+#include "code/scan.h"
 #include "code/stubs.h"
-#include "code/x86_fields.h"
 
-enum { NOBODY = 0xffffffff };
+enum { NOBODY = 0xffffffff, PIECE = 64 << 10 /* bytes of code */ };
 
 struct jump { /* from one function to another */
 	uint32_t from, to;
 	bool conditional, inside; /* inside: not to the first instruction */
 };
 
+/* Some functions, and what was found out about them. */
+struct piece {
+	size_t first, end;
+	uint8_t *scan;
+	struct jump *j;
+	size_t n, cap;
+};
+
+/* Memory of a thread. */
+struct scratch {
+	struct scan_range *range;
+	uint8_t *bytes;
+	size_t cap_range, cap_bytes;
+};
+
 struct survey {
 	const struct elf *f;
 	struct functions *fs;
+	const struct survey_crew *crew;
 	bool *leaves; /* by function: has a return, or some way out that is not understood */
-	bool *called;
-	struct jump *j;
-	size_t n, cap;
-	size_t nlen, cap_len;
-	bool is32;
+	bool *called; /* atomic */
+	struct piece *piece;
+	size_t npieces;
+	struct scratch *scratch; /* one for each thread */
+	struct jump *j;          /* of all pieces, in their order */
+	size_t n;
 };
-
-static int32_t get_i32(const uint8_t *p)
-{
-	return (int32_t)(p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24);
-}
 
 static uint32_t function_at(const struct survey *s, uint64_t addr)
 {
@@ -57,7 +69,8 @@ static bool is_dead_import(const struct survey *s, uint64_t slot)
 }
 
 /* A jump of function k out of itself. */
-static void jump_out(struct survey *s, uint32_t k, uint64_t target, bool conditional)
+static void jump_out(
+	struct survey *s, struct piece *p, uint32_t k, uint64_t target, bool conditional)
 {
 	uint32_t to = function_at(s, target);
 
@@ -65,123 +78,180 @@ static void jump_out(struct survey *s, uint32_t k, uint64_t target, bool conditi
 		s->leaves[k] = s->leaves[k] || !is_dead_import(s, stubs_slot(s->f, target));
 		return;
 	}
-	s->j = mem_grow(s->j, &s->cap, s->n + 1, sizeof(*s->j));
-	s->j[s->n++] = (struct jump){k, to, conditional, target != s->fs->f[to].addr};
+	p->j = mem_grow(p->j, &p->cap, p->n + 1, sizeof(*p->j));
+	p->j[p->n++] = (struct jump){k, to, conditional, target != s->fs->f[to].addr};
+}
+
+static void call(struct survey *s, uint64_t target)
+{
+	uint32_t to = function_at(s, target);
+
+	if (to != NOBODY && s->fs->f[to].addr == target)
+		__atomic_store_n(&s->called[to], true, __ATOMIC_RELAXED);
 }
 
 /* The GOT slot that an indirect jump goes through: relative to rip or the GOT, absolute; or 0. */
-static uint64_t slot_of(
-	const struct survey *s, const uint8_t *p, const struct x86_fields *x, uint64_t next)
+static uint64_t slot_of(const struct elf *f, const struct insn_brief *i, uint64_t next)
 {
-	uint64_t base = s->is32 ? 0 : next;
-
-	if (s->is32 && (x->modrm & 0xc7) == 0x83) /* [ebx + x] */
-		base = s->f->got;
-	else if ((x->modrm & 0xc7) != 5)
+	if (i->has & INSN_HAS_RIP)
+		return next + (uint64_t)i->disp;
+	if (f->word == 8 || (i->has & INSN_HAS_INDEX))
 		return 0;
-	return (base + (uint64_t)(int64_t)get_i32(p + x->head)) & s->f->mask;
+	if (i->has & INSN_HAS_BASE)
+		return i->base == X86_RBX ? (f->got + (uint64_t)i->disp) & f->mask : 0;
+	return i->has & INSN_HAS_ABS ? (uint64_t)i->disp & f->mask : 0;
 }
 
-/* An instruction of function k; `next` is the address after it. Whether it goes on. */
-static bool look(
-	struct survey *s, uint32_t k, const uint8_t *p, const struct x86_fields *x, uint64_t next)
+/* An instruction of function k; `next` is the address after it. */
+static void look(
+	struct survey *s, struct piece *p, uint32_t k, const struct insn_brief *i, uint64_t next)
 {
 	const struct func *u = &s->fs->f[k];
-	bool one = x->map == X86_MAP_1 && x->coding == X86_LEGACY;
-	bool two = x->map == X86_MAP_0F && x->coding == X86_LEGACY;
-	bool relative =
-		(one && (x->opcode >> 4 == 7 || (x->opcode & 0xfc) == 0xe0 || x->opcode == 0xe8 ||
-				x->opcode == 0xe9 || x->opcode == 0xeb)) ||
-		(two && x->opcode >> 4 == 8);
+	uint64_t target = (next + (uint64_t)i->imm) & s->f->mask;
 
-	if (relative) {
-		uint64_t target = next;
-
-		if (x->imm_len == 1) /* (16 bits are of old times) */
-			target += (uint64_t)(int64_t)(int8_t)p[x->len - 1];
-		else if (x->imm_len == 4)
-			target += (uint64_t)(int64_t)get_i32(p + x->len - 4);
-		target &= s->f->mask;
-		if (one && x->opcode == 0xe8) {
-			uint32_t to = function_at(s, target);
-
-			if (to != NOBODY && s->fs->f[to].addr == target)
-				s->called[to] = true;
-			return true;
+	switch (i->flow) {
+	case INSN_CALL:
+		if (i->has & INSN_HAS_REL)
+			call(s, target);
+		break;
+	case INSN_COND:
+	case INSN_JUMP:
+		if (!(i->has & INSN_HAS_REL)) {
+			s->leaves[k] = s->leaves[k] || !is_dead_import(s, slot_of(s->f, i, next));
+		} else if (target < u->addr || target >= u->end) {
+			jump_out(s, p, k, target, i->flow == INSN_COND);
 		}
-		if (target < u->addr || target >= u->end)
-			jump_out(s, k, target, two || x->opcode < 0xe8);
-		return two || x->opcode < 0xe8;
-	}
-	if (two)
-		return x->opcode != 0x0b; /* ud2 */
-	if (!one)
-		return true;
-	if (x->opcode == 0xff && (x->modrm >> 3 & 7) == 4) { /* jmp */
-		s->leaves[k] = s->leaves[k] || !is_dead_import(s, slot_of(s, p, x, next));
-		return false;
-	}
-	switch (x->opcode) {
-	case 0xc2:
-	case 0xc3:
-	case 0xca:
-	case 0xcb:
-	case 0xcf: s->leaves[k] = true; return false;
-	case 0xf4: return false; /* hlt */
-	default: return true;
+		break;
+	case INSN_RET: s->leaves[k] = true; break;
+	default: break;
 	}
 }
 
-/*
- * Whether the byte an instruction starts with, behind prefixes, is one that matters here. Most do
- * not.
- */
-static bool is_of_interest(const uint8_t *p, bool is32)
+/* The instructions of function k. */
+static void walk(struct survey *s, struct piece *p, uint32_t k, struct insn_decoder *d)
 {
-	if (is32 && (*p & 0xf0) == 0x40)
-		return false; /* inc, dec */
-	while (*p == 0x66 || *p == 0xf2 || *p == 0xf3 || *p == 0x2e || *p == 0x3e ||
-		(!is32 && (*p & 0xf0) == 0x40))
-		p++; /* the caller saw the end of the instruction: this ends before */
-	if (*p == 0x0f)
-		return p[1] >> 4 == 8 || p[1] == 0x0b;
-	return *p >> 4 == 7 || (*p >= 0xc2 && *p <= 0xcf) || *p >= 0xe0;
+	const struct func *u = &s->fs->f[k];
+	size_t n, at = 0;
+	const uint8_t *code = elf_bytes(s->f, u->addr, &n);
+	struct insn_brief i = {0};
+
+	for (size_t m = 0; m < u->ninsns; m++) {
+		unsigned w = u->scan[m], len = w & SCAN_LEN;
+		enum insn_flow flow;
+
+		i.flow = INSN_FALL;
+		if (w >= SCAN_NONE) {
+			s->leaves[k] = true; /* not understood */
+		} else if (w >= SCAN_BRANCH) {
+			i.imm = scan_branch(code + at, len, &flow);
+			i.flow = (uint8_t)flow;
+			i.has = INSN_HAS_REL;
+			look(s, p, k, &i, u->addr + at + len);
+		} else if (w >= SCAN_OTHER && insn_look(d, code + at, n - at, &i)) {
+			look(s, p, k, &i, u->addr + at + len);
+		}
+		at += len;
+	}
+	if (i.flow == INSN_FALL || i.flow == INSN_TRAP || i.flow == INSN_COND)
+		s->leaves[k] = true; /* runs into what follows */
 }
 
-static void walk(struct survey *s, uint32_t k)
+/* Finds the instructions of the functions of a piece. */
+static void scan(struct survey *s, struct piece *p, struct scratch *m, struct insn_decoder *d)
 {
-	struct func *u = &s->fs->f[k];
-	size_t n, at = 0, size = (size_t)(u->end - u->addr);
-	const uint8_t *p = elf_bytes(s->f, u->addr, &n);
-	bool goes_on = true, call = false, is32 = s->is32;
+	size_t bytes = 0, n = p->end - p->first, insns = 0;
+	struct func *u = &s->fs->f[p->first];
+	uint8_t *to;
 
-	u->first = s->nlen;
-	while (at < size) {
-		uint32_t w =
-			n - at >= 16 ? (is32 ? x86_fields_quick32 : x86_fields_quick)(p + at) : 0;
-		const uint8_t *q = p + at;
-		struct x86_fields x;
+	m->range = mem_grow(m->range, &m->cap_range, n, sizeof(*m->range));
+	for (size_t k = 0; k < n; k++) {
+		struct scan_range *r = &m->range[k];
 
-		if (s->nlen == s->cap_len)
-			s->fs->len = mem_grow(s->fs->len, &s->cap_len, s->nlen + 1, 1);
-		goes_on = true;
-		call = false;
-		if (w && !is_of_interest(q, is32)) {
-			at += w & 255;
-		} else if ((is32 ? x86_fields_get32 : x86_fields_get)(&x, q, size - at) < 0) {
-			break;
-		} else {
-			at += x.len;
-			goes_on = look(s, k, q, &x, u->addr + at);
-			call = x.map == X86_MAP_1 && x.coding == X86_LEGACY &&
-			       (x.opcode == 0xe8 || (x.opcode == 0xff && (x.modrm >> 3 & 7) == 2));
-		}
-		s->fs->len[s->nlen++] = (uint8_t)(at - (size_t)(q - p));
+		*r = (struct scan_range){.n = (size_t)(u[k].end - u[k].addr)};
+		r->p = elf_bytes(s->f, u[k].addr, &r->there);
+		if (r->n > r->there || r->n > FUNC_MAX)
+			r->n = 0;
+		bytes += r->n;
 	}
-	u->ninsns = s->nlen - u->first;
-	/* not understood, or runs into what follows */
-	if (at != size || (goes_on && !call))
-		s->leaves[k] = true;
+	m->bytes = mem_grow(m->bytes, &m->cap_bytes, bytes, 1);
+	to = m->bytes;
+	for (size_t k = 0; k < n; to += m->range[k++].n)
+		m->range[k].out = to;
+	scan_ranges(d, m->range, n);
+	for (size_t k = 0; k < n; k++)
+		insns += m->range[k].count;
+	p->scan = to = mem_alloc(insns, 1);
+	for (size_t k = 0; k < n; to += m->range[k++].count) {
+		memcpy(to, m->range[k].out, m->range[k].count);
+		u[k].scan = to;
+		u[k].ninsns = m->range[k].count;
+	}
+}
+
+/* In object files the bytes of branches say nothing: nothing is concluded from them. */
+static void work(void *ctx, size_t i, unsigned worker)
+{
+	struct survey *s = ctx;
+	struct piece *p = &s->piece[i];
+	struct insn_decoder *d = s->crew->d[worker];
+
+	scan(s, p, &s->scratch[worker], d);
+	for (size_t k = p->first; k < p->end && !s->f->object; k++)
+		walk(s, p, (uint32_t)k, d);
+}
+
+/* Cuts the functions into pieces. */
+static void cut(struct survey *s)
+{
+	const struct functions *fs = s->fs;
+	size_t cap = 0, k = 0;
+
+	while (k < fs->n) {
+		uint64_t code = 0;
+		struct piece p = {.first = k};
+
+		while (k < fs->n && code < PIECE) {
+			code += fs->f[k].end - fs->f[k].addr;
+			k++;
+		}
+		p.end = k;
+		s->piece = mem_grow(s->piece, &cap, s->npieces + 1, sizeof(*s->piece));
+		s->piece[s->npieces++] = p;
+	}
+}
+
+/* All pieces; puts together what they have. */
+static void run(struct survey *s)
+{
+	unsigned threads = s->crew->par ? par_threads(s->crew->par) : 1;
+
+	s->scratch = mem_zalloc(threads, sizeof(*s->scratch));
+	if (s->crew->par)
+		par_for(s->crew->par, s->npieces, work, s);
+	for (size_t i = 0; !s->crew->par && i < s->npieces; i++)
+		work(s, i, 0);
+	s->fs->scans = mem_alloc(s->npieces, sizeof(*s->fs->scans));
+	s->fs->nscans = s->npieces;
+	for (size_t i = 0; i < s->npieces; i++) {
+		s->fs->scans[i] = s->piece[i].scan;
+		s->n += s->piece[i].n;
+	}
+	s->j = mem_alloc(s->n, sizeof(*s->j));
+	s->n = 0;
+	for (size_t i = 0; i < s->npieces; i++) {
+		const struct piece *p = &s->piece[i];
+
+		if (p->n)
+			memcpy(s->j + s->n, p->j, p->n * sizeof(*p->j));
+		s->n += p->n;
+		mem_free(p->j);
+	}
+	for (unsigned i = 0; i < threads; i++) {
+		mem_free(s->scratch[i].range);
+		mem_free(s->scratch[i].bytes);
+	}
+	mem_free(s->scratch);
+	mem_free(s->piece);
 }
 
 /* What can be left makes those leave that jump there. */
@@ -254,21 +324,20 @@ static void find_parts(struct survey *s)
 	}
 }
 
-/* In object files the bytes of branches say nothing: nothing is concluded from them. */
-void survey_functions(struct functions *fs, const struct elf *f)
+void survey_functions(struct functions *fs, const struct elf *f, const struct survey_crew *crew)
 {
-	struct survey s = {.f = f, .fs = fs, .is32 = f->word == 4};
+	struct survey s = {.f = f, .fs = fs, .crew = crew};
 
 	for (size_t k = 0; k < fs->n; k++)
 		fs->f[k].no_return = names_no_return(fs->f[k].name);
-	if (f->object || fs->n >= NOBODY - 2)
-		return;
 	s.leaves = mem_zalloc(fs->n, sizeof(*s.leaves));
 	s.called = mem_zalloc(fs->n, sizeof(*s.called));
-	for (size_t k = 0; k < fs->n; k++)
-		walk(&s, (uint32_t)k);
-	find_no_return(&s);
-	find_parts(&s);
+	cut(&s);
+	run(&s);
+	if (!f->object && fs->n < NOBODY - 2) {
+		find_no_return(&s);
+		find_parts(&s);
+	}
 	mem_free(s.leaves);
 	mem_free(s.called);
 	mem_free(s.j);

@@ -5,13 +5,20 @@
 #ifndef SURVEY_H
 #define SURVEY_H
 
+#include "base/par.h"
 #include "code/functions.h"
 
+/* Who does the work. */
+struct survey_crew {
+	struct insn_decoder *const *d; /* one for each thread */
+	struct par *par;               /* NULL: the caller alone */
+};
+
 /*
- * Looks at the branches of all functions. Sets func.no_return; sets FUNC_PART and func.owner, the
- * function a part belongs to, and takes FUNC_PART away where it was a mistake. The lengths of
- * instructions are kept in functions.len: they cost half of the work of whoever comes next.
+ * Looks at the branches of all functions. Sets func.scan and func.ninsns; sets func.no_return; sets
+ * FUNC_PART and func.owner, the function a part belongs to, and takes FUNC_PART away where it was a
+ * mistake.
  */
-void survey_functions(struct functions *fs, const struct elf *f);
+void survey_functions(struct functions *fs, const struct elf *f, const struct survey_crew *crew);
 
 #endif

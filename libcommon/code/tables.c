@@ -416,7 +416,7 @@ static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 		if (i == CFG_NOWHERE)
 			continue;
 		t->targets = mem_grow(t->targets, &t->cap_targets, n + 1, sizeof(*t->targets));
-		t->targets[n++] = i;
+		t->targets[n++] = (uint32_t)(target - f->c->addr);
 	}
 	f->entries -= (size_t)k;
 	if (n == first || (k < 2 && w->bound != 1))

@@ -7,6 +7,12 @@
 #include "code/cfg.h"
 #include "code/image.h"
 
+/* Where an instruction goes. */
+struct tables_flow {
+	uint32_t target; /* instruction jumped to, or CFG_NOWHERE */
+	uint8_t flow;    /* enum insn_flow; a call that does not return is INSN_STOP */
+};
+
 /* A function as far as it is known before its graph. */
 struct tables_code {
 	const struct image *im;
@@ -14,7 +20,7 @@ struct tables_code {
 	const uint8_t *code;
 	size_t ncode;
 	const uint8_t *len; /* of each instruction */
-	const struct cfg_insn *flow;
+	const struct tables_flow *flow;
 	size_t ninsns;
 	const uint32_t *index_at; /* instruction that starts at each byte, or CFG_NOWHERE */
 };
@@ -35,7 +41,7 @@ struct tables_holder {
 struct tables {
 	struct cfg_table *t; /* ascending by jump; those whose table was found */
 	size_t n;
-	uint32_t *targets; /* of all tables; each one's ascend, without repetition */
+	uint32_t *targets; /* of all tables: offsets; each one's ascend, without repetition */
 	size_t ntargets;
 	uint64_t *cuts; /* addresses where something starts: no table goes over one */
 	size_t ncuts;

@@ -43,7 +43,7 @@ static double analyse(const struct buf *file, size_t *insns)
 	double start = now();
 	struct err e;
 	struct insn_decoder *d = insn_open(ARCH_X86_64);
-	struct image *im = image_new(file->p, file->n, 0, d, &e);
+	struct image *im = image_new(file->p, file->n, 0, &(struct survey_crew){&d, NULL}, &e);
 	struct body b = {0};
 
 	if (!im || !d) {
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 		return 2;
 	read_all(&file, argv[1]);
 	d = insn_open(ARCH_X86_64);
-	im = image_new(file.p, file.n, 0, d, &e);
+	im = image_new(file.p, file.n, 0, &(struct survey_crew){&d, NULL}, &e);
 	if (!im) {
 		fprintf(stderr, "%s\n", e.text);
 		return 1;

@@ -15,7 +15,7 @@ static void take_apart(const uint8_t *p, size_t n, unsigned flags, struct insn_d
 {
 	static struct body b;
 	struct err e;
-	struct image *im = image_new(p, n, flags, d, &e);
+	struct image *im = image_new(p, n, flags, &(struct survey_crew){&d, NULL}, &e);
 
 	for (size_t i = 0; im && i < im->functions.n; i++) {
 		const struct func *u = &im->functions.f[i];

@@ -201,13 +201,14 @@ static void ask(const char *target, const char *options, enum arch arch)
 	struct input in = compile(target, options);
 	unsigned long before = unit_failed;
 	struct err e;
-	struct image *im = image_new(in.p, in.n, 0, d, &e), *bare;
+	struct image *im = image_new(in.p, in.n, 0, &(struct survey_crew){&d, NULL}, &e), *bare;
 
 	CHECK(im != NULL);
 	if (im) {
 		CHECK(im->elf->arch == arch);
 		questions(d, im, !strstr(options, "-O0"));
-		bare = image_new(in.p, in.n, IMAGE_IGNORE_SYMBOLS, d, &e);
+		bare = image_new(
+			in.p, in.n, IMAGE_IGNORE_SYMBOLS, &(struct survey_crew){&d, NULL}, &e);
 		CHECK(bare != NULL);
 		if (bare && !im->elf->object)
 			stripped(im, bare);

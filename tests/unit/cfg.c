@@ -6,11 +6,25 @@
 #include "code/names.h"
 #include "tests/unit.h"
 
-#define AT(flow, target)     \
-	{                    \
-		target, flow \
-	}
+/* An instruction of one byte, so that offsets are numbers of instructions. */
+struct at {
+	uint8_t flow;
+	uint32_t target;
+};
 #define NOT CFG_NOWHERE
+
+static void graph(struct cfg *c, const struct at *i, size_t n, const struct cfg_table *t, size_t nt)
+{
+	static const uint8_t len[] = {1, 1, 1, 1, 1, 1, 1, 1};
+	struct cfg_end end[8];
+	struct cfg_code code = {len, n, n, end, 0, t, nt};
+
+	for (uint32_t k = 0; k < n; k++) {
+		if (i[k].flow != INSN_FALL && i[k].flow != INSN_TRAP)
+			end[code.nends++] = (struct cfg_end){k, k + 1, i[k].target, i[k].flow};
+	}
+	cfg_build(c, &code);
+}
 
 static bool has_edge(const struct cfg *c, uint32_t from, uint32_t to, enum edge_kind kind)
 {
@@ -28,24 +42,24 @@ static bool blocks_are(const struct cfg *c, const uint32_t *want, size_t n)
 
 static void straight(struct cfg *c)
 {
-	const struct cfg_insn i[] = {AT(INSN_FALL, NOT), AT(INSN_TRAP, NOT), AT(INSN_RET, NOT)};
+	const struct at i[] = {{INSN_FALL, NOT}, {INSN_TRAP, NOT}, {INSN_RET, NOT}};
 
-	cfg_build(c, i, 3, NULL, 0);
+	graph(c, i, 3, NULL, 0);
 	CHECK(blocks_are(c, (uint32_t[]){0}, 1));
 	CHECK(c->nedges == 0);
 }
 
 static void loop_and_branch(struct cfg *c)
 {
-	const struct cfg_insn i[] = {
-		AT(INSN_FALL, NOT), /* 0 */
-		AT(INSN_COND, 4),   /* 1: loop head */
-		AT(INSN_FALL, NOT), /* 2 */
-		AT(INSN_JUMP, 1),   /* 3 */
-		AT(INSN_RET, NOT),  /* 4 */
+	const struct at i[] = {
+		{INSN_FALL, NOT}, /* 0 */
+		{INSN_COND, 4},   /* 1: loop head */
+		{INSN_FALL, NOT}, /* 2 */
+		{INSN_JUMP, 1},   /* 3 */
+		{INSN_RET, NOT},  /* 4 */
 	};
 
-	cfg_build(c, i, 5, NULL, 0);
+	graph(c, i, 5, NULL, 0);
 	CHECK(blocks_are(c, (uint32_t[]){0, 1, 2, 4}, 4));
 	CHECK(c->nedges == 4);
 	CHECK(has_edge(c, 0, 1, EDGE_FALL));
@@ -56,16 +70,16 @@ static void loop_and_branch(struct cfg *c)
 
 static void calls(struct cfg *c)
 {
-	const struct cfg_insn i[] = {
-		AT(INSN_CALL, NOT), /* 0: returns */
-		AT(INSN_FALL, NOT), /* 1 */
-		AT(INSN_STOP, NOT), /* 2: a call that does not return */
-		AT(INSN_FALL, NOT), /* 3: not reached from there */
-		AT(INSN_JUMP, NOT), /* 4: tail call */
-		AT(INSN_COND, NOT), /* 5: conditional tail call, at the end of the function */
+	const struct at i[] = {
+		{INSN_CALL, NOT}, /* 0: returns */
+		{INSN_FALL, NOT}, /* 1 */
+		{INSN_STOP, NOT}, /* 2: a call that does not return */
+		{INSN_FALL, NOT}, /* 3: not reached from there */
+		{INSN_JUMP, NOT}, /* 4: tail call */
+		{INSN_COND, NOT}, /* 5: conditional tail call, at the end of the function */
 	};
 
-	cfg_build(c, i, 6, NULL, 0);
+	graph(c, i, 6, NULL, 0);
 	CHECK(blocks_are(c, (uint32_t[]){0, 1, 3, 5}, 4));
 	CHECK(c->nedges == 1);
 	CHECK(has_edge(c, 0, 1, EDGE_FALL));
@@ -75,10 +89,10 @@ static void tables(struct cfg *c)
 {
 	const uint32_t targets[] = {2, 4, 3};
 	const struct cfg_table t[] = {{1, 3, targets}};
-	const struct cfg_insn i[] = {AT(INSN_FALL, NOT), AT(INSN_JUMP, NOT), AT(INSN_FALL, NOT),
-		AT(INSN_JUMP, 0), AT(INSN_RET, NOT)};
+	const struct at i[] = {{INSN_FALL, NOT}, {INSN_JUMP, NOT}, {INSN_FALL, NOT}, {INSN_JUMP, 0},
+		{INSN_RET, NOT}};
 
-	cfg_build(c, i, 5, t, 1);
+	graph(c, i, 5, t, 1);
 	CHECK(blocks_are(c, (uint32_t[]){0, 2, 3, 4}, 4));
 	CHECK(c->nedges == 5);
 	CHECK(has_edge(c, 0, 1, EDGE_TABLE));
@@ -88,6 +102,23 @@ static void tables(struct cfg *c)
 	CHECK(has_edge(c, 2, 0, EDGE_JUMP));
 	for (size_t k = 1; k < c->nedges; k++)
 		CHECK(c->from[k - 1] <= c->from[k]);
+}
+
+/* Instructions of different lengths; a jump into the middle of one leads nowhere. */
+static void offsets(struct cfg *c)
+{
+	static const uint8_t len[] = {2, 5, 1, 3};
+	const struct cfg_end end[] = {
+		{0, 2, 8, INSN_COND}, {1, 7, 3, INSN_COND}, {3, 11, 0, INSN_JUMP}};
+
+	cfg_build(c, &(struct cfg_code){len, 4, 11, end, 3, NULL, 0});
+	CHECK(blocks_are(c, (uint32_t[]){0, 1, 2, 3}, 4));
+	CHECK(c->nedges == 5);
+	CHECK(has_edge(c, 0, 1, EDGE_FALL));
+	CHECK(has_edge(c, 0, 3, EDGE_JUMP));
+	CHECK(has_edge(c, 1, 2, EDGE_FALL));
+	CHECK(has_edge(c, 2, 3, EDGE_FALL));
+	CHECK(has_edge(c, 3, 0, EDGE_JUMP));
 }
 
 static void names(void)
@@ -124,6 +155,7 @@ int main(void)
 	loop_and_branch(&c);
 	calls(&c);
 	tables(&c);
+	offsets(&c);
 	cfg_free(&c);
 	names();
 	return unit_done();

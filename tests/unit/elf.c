@@ -120,7 +120,7 @@ static void compiled(const char *options)
 	struct input in = compile(options);
 	struct body b = {0};
 	struct err e;
-	struct image *im = image_new(in.p, in.n, 0, d, &e);
+	struct image *im = image_new(in.p, in.n, 0, &(struct survey_crew){&d, NULL}, &e);
 	bool object = strstr(options, "-c ") != NULL;
 
 	CHECK(im != NULL);
@@ -163,8 +163,9 @@ static void stripped(void)
 	struct insn_decoder *d = insn_open(ARCH_X86_64);
 	struct input in = compile("-O1 -fno-pie -no-pie");
 	struct err e;
-	struct image *im = image_new(in.p, in.n, 0, d, &e);
-	struct image *bare = image_new(in.p, in.n, IMAGE_IGNORE_SYMBOLS, d, &e);
+	struct image *im = image_new(in.p, in.n, 0, &(struct survey_crew){&d, NULL}, &e);
+	struct image *bare =
+		image_new(in.p, in.n, IMAGE_IGNORE_SYMBOLS, &(struct survey_crew){&d, NULL}, &e);
 
 	CHECK(im && bare);
 	for (size_t i = 0; im && bare && i < im->functions.n; i++) {

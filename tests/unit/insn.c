@@ -198,6 +198,32 @@ static void programs(struct insn_decoder *d)
 	CHECK(c.opaque * 100 < c.total);
 }
 
+/*
+ * Every ModRM of every opcode in the first two maps: where some are instructions and some are not,
+ * the memo must not take one for another.
+ */
+static void opcodes(struct insn_decoder *d)
+{
+	static const uint8_t prefixes[] = {0, 0x66, 0xf2, 0xf3};
+	unsigned long differ = 0;
+
+	for (unsigned n = 0; n < 4 * 512 * 256; n++) {
+		uint8_t p[16] = {0};
+		struct insn i;
+		size_t k = 0;
+		int ok;
+
+		if (n >> 17)
+			p[k++] = prefixes[n >> 17];
+		if (n >> 16 & 1)
+			p[k++] = 0x0f;
+		p[k++] = (uint8_t)(n >> 8);
+		p[k] = (uint8_t)n;
+		differ += !agree(d, p, sizeof(p), &i, &ok);
+	}
+	CHECK(differ == 0);
+}
+
 /* Random bytes, each tried again with other bytes in the places where numbers stand. */
 static void random_bytes(struct insn_decoder *d)
 {
@@ -336,6 +362,7 @@ int main(void)
 	names();
 	meanings(d);
 	programs(d);
+	opcodes(d);
 	random_bytes(d);
 	insn_close(d);
 	return unit_done();

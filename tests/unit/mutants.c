@@ -232,7 +232,7 @@ static struct input mutate(struct input good, struct rng *r)
 static void take_apart(struct input in, unsigned flags, struct insn_decoder *d, struct body *b)
 {
 	struct err e;
-	struct image *im = image_new(in.p, in.n, flags, d, &e);
+	struct image *im = image_new(in.p, in.n, flags, &(struct survey_crew){&d, NULL}, &e);
 
 	for (size_t i = 0; im && i < im->functions.n; i++) {
 		if (body_build(b, d, im, &im->functions.f[i]) < 0)

@@ -1,0 +1,48 @@
+/*
+ * scan.h: where instructions begin, and which of them a walk over code has to look at.
+ *
+ * One byte for each instruction: its length, and what it may do. Three of four are SCAN_PLAIN;
+ * who walks over code steps over those without a look. The answers are those of insn_look.
+ */
+#ifndef SCAN_H
+#define SCAN_H
+
+#include "code/insn.h"
+
+enum {
+	SCAN_LEN = 15,        /* mask of the length */
+	SCAN_WHAT = 0xf0,     /* mask of: */
+	SCAN_PLAIN = 0 << 4,  /* goes on, and has nothing in it that may be an address */
+	SCAN_NUMBER = 1 << 4, /* goes on; has an immediate or a displacement of 4 bytes or more */
+	SCAN_PLACE = 2 << 4, /* goes on; has an operand relative to its own address, or to a base */
+	SCAN_OTHER = 3 << 4, /* anything: see insn_look */
+	SCAN_BRANCH = 4 << 4, /* direct branch in one of its short forms: see scan_branch */
+	SCAN_NONE = 5 << 4,   /* a byte that starts no instruction */
+};
+
+/* A range of code, as a function. */
+struct scan_range {
+	const uint8_t *p;
+	size_t n;     /* bytes of it, */
+	size_t there; /* and bytes that may be read */
+	uint8_t *out; /* room for n */
+	size_t count; /* set: instructions */
+};
+
+/*
+ * Finds the instructions of each range, from its first byte on. What does not decode, or goes over
+ * the end, is SCAN_NONE byte by byte.
+ */
+void scan_ranges(struct insn_decoder *d, struct scan_range *r, size_t n);
+
+/* A SCAN_BRANCH of len bytes: where it goes, from its own end on, and its flow. */
+static inline int64_t scan_branch(const uint8_t *p, unsigned len, enum insn_flow *flow)
+{
+	*flow = *p == 0xe8 ? INSN_CALL : *p == 0xe9 || *p == 0xeb ? INSN_JUMP : INSN_COND;
+	if (len == 2)
+		return (int8_t)p[1];
+	p += len - 4;
+	return (int32_t)(p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24);
+}
+
+#endif
