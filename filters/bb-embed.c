@@ -23,7 +23,7 @@ struct options {
 	const char *model;
 	int64_t layer;
 	uint64_t batch_tokens;
-	bool predict, code_only;
+	bool predict, code_only, int8;
 };
 
 /* A record that waits for its results; texts and arrays are in the window's arena. */
@@ -121,6 +121,8 @@ static void load(struct run *r)
 	load_vocab(r);
 	if (r->o->predict)
 		find_task(r);
+	if (r->o->int8 && model_round(r->m) < 0)
+		prog_fail(r->p, "--int8: the device has no products of 8 bits");
 }
 
 /* ---- records into the window ---- */
@@ -382,6 +384,8 @@ int main(int argc, char **argv)
 			"leave [CLS] and [SEP] out of the mean", 0, 0},
 		{0, "predict", OPT_FLAG, OPT_CONTENT, &o.predict, NULL,
 			"write what the model's classifier says, as kind prediction", 0, 0},
+		{0, "int8", OPT_FLAG, OPT_CONTENT, &o.int8, NULL,
+			"compute with weights and activations of 8 bits: faster, less exact", 0, 0},
 		{0, "batch-tokens", OPT_UINT, 0, &o.batch_tokens, "N",
 			"tokens computed together (default 8192)", 1, 1 << 22},
 	};

@@ -195,6 +195,15 @@ check "no marks" status 1 "$bin/bb-train" -q --task recover --init one -o x3 gro
 check "no classifier" status 1 "$bin/bb-embed" -m one --predict unseen.tok
 check "says so" grep -q classifier err
 
+near() { # near COSINE A B: each of the 400 vectors of one file to that of the other
+	awk -v least="$1" -F'"vec":\\[' 'function vec(v) { return split(substr($2, 1, index($2, "]") - 1), v, ",") }
+		FNR == NR { first[FNR] = $0; next }
+		{ n = vec(y); $0 = first[FNR]; vec(x); xx = yy = xy = 0
+		  for (i = 1; i <= n; i++) { xx += x[i] * x[i]; yy += y[i] * y[i]; xy += x[i] * y[i] }
+		  if (n != 64 || xy < least * sqrt(xx * yy)) bad = 1 }
+		END { exit bad || FNR != 400 }' "$2" "$3"
+}
+
 # A vector depends on its sequence alone.
 "$bin/bb-embed" -m one -t 1 groups.tok | "$bin/bb-cat" -j >a
 "$bin/bb-embed" -m one -t 3 --batch-tokens 100 groups.tok | "$bin/bb-cat" -j >b
@@ -209,18 +218,22 @@ check "embeds" sh -c "'$bin/bb-embed' -m fresh groups.tok | '$bin/bb-cat' -c >ou
 check "all of them" [ "$(cat out)" = 400 ]
 check "empty in, empty out" [ "$("$bin/bb-embed" -m one empty.tok | "$bin/bb-cat" -c)" = 0 ]
 
+# 8 bits: nearly the same vectors, which depend on the sequence alone too.
+"$bin/bb-embed" -m one --int8 -t 1 groups.tok | "$bin/bb-cat" -j >g
+"$bin/bb-embed" -m one --int8 -t 3 --batch-tokens 100 groups.tok | "$bin/bb-cat" -j >h
+check "--int8: vectors depend on batches or threads" cmp g h
+check "--int8 has no effect" status 1 cmp a g
+check "--int8 changes little" near 0.995 a g
+check "--int8 --predict" sh -c "'$bin/bb-embed' -m recover --int8 --predict unseen.tok | '$bin/bb-eval' -j |
+	awk -F'\"accuracy\":' '{ exit !(\$2 + 0 >= 0.9) }'"
+
 # Half the space, nearly the same vectors.
 check "--dtype bf16" "$bin/bb-train" -q --task similarity --init one --steps 0 --dtype bf16 -o half
 "$bin/bb-train" -q --task similarity --init one --steps 0 -o full
 check "halves the file" [ "$(wc -c <half/model.safetensors)" -lt "$(($(wc -c <full/model.safetensors) * 11 / 20))" ]
 "$bin/bb-embed" -m half groups.tok | "$bin/bb-cat" -j >f
 check "rounds" status 1 cmp a f
-check "but little" awk -F'"vec":\\[' 'function vec(v) { return split(substr($2, 1, index($2, "]") - 1), v, ",") }
-	FNR == NR { first[FNR] = $0; next }
-	{ n = vec(y); $0 = first[FNR]; vec(x); xx = yy = xy = 0
-	  for (i = 1; i <= n; i++) { xx += x[i] * x[i]; yy += y[i] * y[i]; xy += x[i] * y[i] }
-	  if (n != 64 || xy < 0.9999 * sqrt(xx * yy)) bad = 1 }
-	END { exit bad || FNR != 400 }' a f
+check "but little" near 0.9999 a f
 check "no such type" status 2 "$bin/bb-train" --vocab vocab.txt --dtype f16 -o x4 pairs.tok
 
 # What does not fit.

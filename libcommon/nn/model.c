@@ -176,6 +176,7 @@ void model_free(struct model *m)
 	if (!m)
 		return;
 	model_pass_free(m);
+	model_pass_unround(m);
 	model_name(m, NULL, NULL, NULL);
 	m->nn->op->free(m->nn, m->param);
 	m->nn->op->free(m->nn, m->wt);

@@ -114,6 +114,7 @@ struct model {
 	float *wt;      /* prepared matrices, same offsets */
 	float *grad;    /* NULL until the model is trained */
 	struct model_layer *layer;
+	struct model_int8 *int8;                        /* [layers] or NULL; owned */
 	size_t word, pos, type, norm_g, norm_b;         /* embeddings */
 	size_t pooler_w, pooler_b;                      /* all but MODEL_TOKENS */
 	size_t tr_w, tr_b, tr_norm_g, tr_norm_b, dec_b; /* MODEL_PRETRAINING */
@@ -133,6 +134,12 @@ void model_name(struct model *m, const char *task, const char *label, const char
 const struct model_tensor *model_find(const struct model *m, const char *name);
 /* To be called after every change of the parameters. */
 void model_update(struct model *m);
+
+/*
+ * From now on the products of the layers are made with weights rounded to 8 bits, and activations
+ * rounded row by row; there is no training after it. -1 if the device has no such products.
+ */
+int model_round(struct model *m) MUST_CHECK;
 
 void model_zero_grad(struct model *m);
 

@@ -66,7 +66,8 @@ void model_pass_free(struct model *m)
 
 static struct nn_dense dense(const struct model *m, size_t w, size_t b, size_t n, size_t k)
 {
-	return (struct nn_dense){m->param + w, m->wt + w, m->param + b, n, k};
+	return (struct nn_dense){
+		.w = m->param + w, .wt = m->wt + w, .b = m->param + b, .n = n, .k = k};
 }
 
 static struct nn_dense_grad dense_grad(const struct model *m, size_t w, size_t b)
@@ -170,6 +171,11 @@ static struct nn_embed embeddings(const struct model *m)
 		norm(m, m->norm_g, m->norm_b), m->config.hidden};
 }
 
+/* Rounded weights of a layer's products. */
+struct model_int8 {
+	struct nn_int8 *qkv, *out, *up, *down;
+};
+
 /* One layer's four products and two normalisations. */
 struct parts {
 	struct nn_dense qkv, out, up, down;
@@ -180,11 +186,52 @@ static struct parts parts(const struct model *m, unsigned i)
 {
 	const struct model_layer *l = &m->layer[i];
 	size_t h = m->config.hidden, f = m->config.intermediate;
-
-	return (struct parts){dense(m, l->qkv_w, l->qkv_b, 3 * h, h),
+	struct parts p = {dense(m, l->qkv_w, l->qkv_b, 3 * h, h),
 		dense(m, l->out_w, l->out_b, h, h), dense(m, l->up_w, l->up_b, f, h),
 		dense(m, l->down_w, l->down_b, h, f), norm(m, l->norm1_g, l->norm1_b),
 		norm(m, l->norm2_g, l->norm2_b)};
+
+	if (m->int8) {
+		p.qkv.int8 = m->int8[i].qkv;
+		p.out.int8 = m->int8[i].out;
+		p.up.int8 = m->int8[i].up;
+		p.down.int8 = m->int8[i].down;
+	}
+	return p;
+}
+
+int model_round(struct model *m)
+{
+	const struct nn_backend *op = m->nn->op;
+
+	if (!op->int8_new)
+		return -1;
+	model_pass_unround(m);
+	m->int8 = mem_alloc(m->config.layers, sizeof(*m->int8));
+	for (unsigned i = 0; i < m->config.layers; i++) {
+		const struct model_layer *l = &m->layer[i];
+		size_t h = m->config.hidden, f = m->config.intermediate;
+
+		m->int8[i].qkv = op->int8_new(m->nn, m->param + l->qkv_w, 3 * h, h);
+		m->int8[i].out = op->int8_new(m->nn, m->param + l->out_w, h, h);
+		m->int8[i].up = op->int8_new(m->nn, m->param + l->up_w, f, h);
+		m->int8[i].down = op->int8_new(m->nn, m->param + l->down_w, h, f);
+	}
+	return 0;
+}
+
+void model_pass_unround(struct model *m)
+{
+	const struct nn_backend *op = m->nn->op;
+
+	for (unsigned i = 0; m->int8 && i < m->config.layers; i++) {
+		op->int8_free(m->nn, m->int8[i].qkv);
+		op->int8_free(m->nn, m->int8[i].out);
+		op->int8_free(m->nn, m->int8[i].up);
+		op->int8_free(m->nn, m->int8[i].down);
+	}
+	mem_free(m->int8);
+	m->int8 = NULL;
 }
 
 /* Hidden states up to x[layers]. */

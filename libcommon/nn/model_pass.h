@@ -9,6 +9,8 @@ struct model_acts;
 
 /* Room for activations, empty: it grows with the batches. */
 struct model_acts *model_pass_new(void);
+/* Frees the rounded weights. */
+void model_pass_unround(struct model *m);
 /* Frees m->acts with all that is in it. */
 void model_pass_free(struct model *m);
 

@@ -37,12 +37,15 @@ struct nn_batch {
 	const uint8_t *types; /* [T] token types */
 };
 
+struct nn_int8; /* weights rounded to 8 bits, as the device wants them */
+
 /* A linear layer: weight, its device form, bias. */
 struct nn_dense {
 	const float *w;  /* [n,k] */
 	const float *wt; /* what prepare made of w */
 	const float *b;  /* [n] */
 	size_t n, k;
+	const struct nn_int8 *int8; /* rounded weights to be used in its place, or NULL */
 };
 
 /* Its gradient, added to. */
@@ -102,6 +105,13 @@ struct nn_backend {
 
 	/* Makes wt [n*k floats] from w[n,k]; to be called after each change of w. */
 	void (*prepare)(struct nn *nn, const float *w, float *wt, size_t n, size_t k);
+
+	/*
+	 * The weights w[n,k] rounded to 8 bits, each output with its own scale, for forward passes
+	 * that keep nothing. Both are NULL in the table of a device that has no such products.
+	 */
+	struct nn_int8 *(*int8_new)(struct nn *nn, const float *w, size_t n, size_t k);
+	void (*int8_free)(struct nn *nn, struct nn_int8 *q);
 
 	/* x[T,h] = norm(word[id] + pos[p] + type[t]). */
 	void (*embed)(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e, float *x,

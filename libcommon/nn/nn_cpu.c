@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "nn/nn_cpu_int8.h"
 #include "nn/nn_cpu_vec.h"
 
 enum {
@@ -25,7 +26,7 @@ enum {
 	CHUNK = 16384     /* floats of a task over flat arrays */
 };
 
-/* From libgomp, which oneDNN runs on; each of our threads is to do its product alone. */
+/* From libgomp, which oneDNN runs on. */
 void omp_set_num_threads(int n);
 
 float *nn_cpu_scratch(struct nn_cpu_space *s, size_t n)
@@ -38,8 +39,7 @@ float *nn_cpu_scratch(struct nn_cpu_space *s, size_t n)
 	return s->p;
 }
 
-void nn_cpu_gemm(char ta, char tb, size_t m, size_t n, size_t k, const float *a, size_t lda,
-	const float *b, size_t ldb, float beta, float *c, size_t ldc)
+void nn_cpu_alone(void)
 {
 	static _Thread_local bool alone;
 
@@ -47,9 +47,20 @@ void nn_cpu_gemm(char ta, char tb, size_t m, size_t n, size_t k, const float *a,
 		omp_set_num_threads(1); /* a setting of the calling thread */
 		alone = true;
 	}
+}
+
+void nn_cpu_give_up(void)
+{
+	abort();
+}
+
+void nn_cpu_gemm(char ta, char tb, size_t m, size_t n, size_t k, const float *a, size_t lda,
+	const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+	nn_cpu_alone();
 	if (dnnl_sgemm(ta, tb, (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, 1.0f, a,
 		    (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c, (dnnl_dim_t)ldc) != dnnl_success)
-		abort(); /* the shapes are ours: it has no memory left */
+		nn_cpu_give_up(); /* the shapes are ours */
 }
 
 static struct nn_cpu *cpu_of(struct nn *nn)
@@ -190,12 +201,17 @@ static void wgrad(struct nn_cpu *cpu, size_t rows, struct wgrad a, struct wgrad 
 		par_for(cpu->par, j.tasks[0] + j.tasks[1], wgrad_task, &j);
 }
 
-static void dense_task(void *ctx, size_t i, unsigned worker UNUSED)
+static void dense_task(void *ctx, size_t i, unsigned worker)
 {
 	const struct job *j = ctx;
 	size_t at = i * NN_ROWS * j->d->n;
 	float *y = j->z + at, *u = j->u ? j->u + at : y;
 
+	if (j->d->int8 && j->act == NN_LINEAR) {
+		nn_cpu_int8_product(
+			j->cpu, worker, j->d->int8, j->x + i * NN_ROWS * j->d->k, j->d->b, y);
+		return;
+	}
 	product(j->d, j->x + i * NN_ROWS * j->d->k, u);
 	switch (j->act) {
 	case NN_GELU: nn_cpu_vec_bias_gelu(NN_ROWS, j->d->n, j->d->b, u, y); break;
@@ -256,7 +272,11 @@ static void dense_norm_task(void *ctx, size_t i, unsigned worker)
 	float *own = nn_cpu_scratch(&j->cpu->own[worker], NN_ROWS * n);
 	float *u = j->u ? j->u + at : own;
 
-	product(j->d, j->x + i * NN_ROWS * j->d->k, u);
+	if (j->d->int8)
+		nn_cpu_int8_product(
+			j->cpu, worker, j->d->int8, j->x + i * NN_ROWS * j->d->k, NULL, u);
+	else
+		product(j->d, j->x + i * NN_ROWS * j->d->k, u);
 	if (j->act == NN_GELU)
 		nn_cpu_vec_bias_gelu(NN_ROWS, n, j->d->b, u, own);
 	norm_tile(j, i, n, j->act == NN_GELU ? NULL : j->d->b, j->r ? j->r + at : NULL, own);
@@ -313,9 +333,13 @@ static void ffn_task(void *ctx, size_t i, unsigned worker)
 	float *act = nn_cpu_scratch(&j->cpu->own[worker], NN_ROWS * (f + h));
 	float *y = act + NN_ROWS * f, *u = j->u ? j->u + i * NN_ROWS * f : act;
 
-	product(j->d, x, u);
-	nn_cpu_vec_bias_gelu(NN_ROWS, f, j->d->b, u, act);
-	product(j->d2, act, y);
+	if (j->d->int8) {
+		nn_cpu_int8_ffn(j->cpu, worker, j->d->int8, j->d->b, j->d2->int8, x, y);
+	} else {
+		product(j->d, x, u);
+		nn_cpu_vec_bias_gelu(NN_ROWS, f, j->d->b, u, act);
+		product(j->d2, act, y);
+	}
 	norm_tile(j, i, h, j->d2->b, x, y);
 }
 
@@ -562,9 +586,12 @@ static void cpu_close(struct nn *nn)
 {
 	struct nn_cpu *cpu = cpu_of(nn);
 
-	for (unsigned i = 0; i < par_threads(cpu->par); i++)
+	for (unsigned i = 0; i < par_threads(cpu->par); i++) {
 		mem_free(cpu->own[i].p);
+		mem_free(cpu->own8[i].p);
+	}
 	mem_free(cpu->own);
+	mem_free(cpu->own8);
 	mem_free(cpu->wide.p);
 	mem_free(cpu->part.p);
 	par_free(cpu->par);
@@ -579,6 +606,8 @@ static const struct nn_backend table = {
 	.get = cpu_get,
 	.zero = cpu_zero,
 	.prepare = cpu_prepare,
+	.int8_new = nn_cpu_int8_new,
+	.int8_free = nn_cpu_int8_free,
 	.embed = cpu_embed,
 	.embed_back = cpu_embed_back,
 	.dense = cpu_dense,
@@ -607,5 +636,6 @@ struct nn *nn_cpu_open(unsigned threads)
 	cpu->nn.op = &table;
 	cpu->par = par_new(threads);
 	cpu->own = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->own));
+	cpu->own8 = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->own8));
 	return &cpu->nn;
 }

@@ -16,11 +16,17 @@ struct nn_cpu {
 	struct nn nn;
 	struct par *par;
 	struct nn_cpu_space *own;       /* [threads] scratch of each thread */
+	struct nn_cpu_space *own8;      /* the same, within products of bytes */
 	struct nn_cpu_space wide, part; /* shared scratch: [T,f], sums per tile */
 };
 
 /* At least n floats; the content is not kept when it grows. */
 float *nn_cpu_scratch(struct nn_cpu_space *s, size_t n);
+
+/* To be called before oneDNN is: each of our threads is to do its product alone. */
+void nn_cpu_alone(void);
+/* oneDNN failed where it cannot but for want of memory. */
+_Noreturn void nn_cpu_give_up(void);
 
 /*
  * c[m,n] = op(a) op(b) + beta c, where op transposes if 'T' and leaves if 'N'; row-major, rows

@@ -1,12 +1,7 @@
 /*
  * nn_cpu_vec.c: loops over rows; see nn_cpu_vec.h.
  *
- * One idea: every loop is written over vectors of sixteen floats, which the compiler maps to
- * whatever the processor has (target_clones: AVX-512, FMA, or plain SSE). Functions of vectors
- * take pointers because a vector argument's calling convention differs between the clones.
- *
- * erf is a rational function fitted here (error 4e-7, mostly rounding); exp is the usual reduction
- * to [-ln2/2, ln2/2] and a polynomial of degree 6 (relative error 1e-7).
+ * One idea: every loop is written over vectors of sixteen floats, see nn_cpu_lanes.h.
  */
 #include "nn/nn_cpu_vec.h"
 
@@ -15,137 +10,7 @@
 #include <string.h>
 
 #include "nn/nn.h"
-
-#ifndef __clang__
-#pragma GCC optimize("O3,fp-contract=fast")
-#else
-#pragma STDC FP_CONTRACT ON
-#endif
-
-/* clang 14 makes clones that call each other wrongly; it gets the plain form. */
-#if defined(__x86_64__) && !defined(__clang__)
-#define WIDE __attribute__((target_clones("avx512f", "fma", "default")))
-#else
-#define WIDE
-#endif
-#define INLINE static inline __attribute__((always_inline))
-
-enum { L = 16 }; /* lanes */
-
-typedef float v16 __attribute__((vector_size(64)));
-typedef int32_t i16 __attribute__((vector_size(64)));
-typedef float v16u __attribute__((vector_size(64), aligned(4), may_alias));
-
-/* Sixteen floats at any address. */
-#define AT(p)           (*(v16u *)(p))
-#define CAT(p)          (*(const v16u *)(p))
-#define SPLAT(x)        ((v16){0} + (x))
-#define SELECT(m, a, b) ((v16)(((i16)(a) & (m)) | ((i16)(b) & ~(m))))
-
-/* The last, partial vector of a row: the missing lanes are `fill`. */
-INLINE void load_part(v16 *v, const float *p, size_t n, float fill)
-{
-	*v = SPLAT(fill);
-	for (size_t i = 0; i < n; i++)
-		(*v)[i] = p[i];
-}
-
-INLINE void store_part(const v16 *v, float *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (*v)[i];
-}
-
-/* The vector v at p[i..] of a row of n: whole, or the partial one at the end. */
-#define LOAD(v, p, i, n)                                        \
-	do {                                                    \
-		if ((i) + L <= (n))                             \
-			v = CAT((p) + (i));                     \
-		else                                            \
-			load_part(&v, (p) + (i), (n) - (i), 0); \
-	} while (0)
-#define STORE(v, p, i, n)                                     \
-	do {                                                  \
-		if ((i) + L <= (n))                           \
-			AT((p) + (i)) = v;                    \
-		else                                          \
-			store_part(&v, (p) + (i), (n) - (i)); \
-	} while (0)
-
-INLINE float sum16(const v16 *v)
-{
-	float t[8];
-
-	for (int i = 0; i < 8; i++)
-		t[i] = (*v)[i] + (*v)[i + 8];
-	return ((t[0] + t[4]) + (t[2] + t[6])) + ((t[1] + t[5]) + (t[3] + t[7]));
-}
-
-INLINE float max16(const v16 *v)
-{
-	float m = (*v)[0];
-
-	for (int i = 1; i < L; i++)
-		m = (*v)[i] > m ? (*v)[i] : m;
-	return m;
-}
-
-/* x = exp(x), with x kept within the range of normal numbers. */
-INLINE void exp16(v16 *x)
-{
-	const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
-	v16 t, n, r, p;
-
-	*x = SELECT(*x > -87.0f, *x, SPLAT(-87.0f));
-	*x = SELECT(*x < 88.0f, *x, SPLAT(88.0f));
-	t = *x * 1.44269504f + magic;
-	n = t - magic;
-	r = *x - n * 0.693145752f;
-	r = r - n * 1.42860677e-6f;
-	p = r * (1.0f / 720) + 1.0f / 120;
-	p = p * r + 1.0f / 24;
-	p = p * r + 1.0f / 6;
-	p = p * r + 0.5f;
-	p = p * r + 1.0f;
-	p = p * r + 1.0f;
-	*x = (v16)((i16)p + ((i16)t << 23));
-}
-
-/* x = erf(x). */
-INLINE void erf16(v16 *x)
-{
-	v16 z, s, p, q;
-
-	z = SELECT(*x > -3.925f, *x, SPLAT(-3.925f));
-	z = SELECT(z < 3.925f, z, SPLAT(3.925f));
-	s = z * z;
-	p = s * 2.04602112e-6f + 0.000284843162f;
-	p = p * s + 0.00377255201f;
-	p = p * s + 0.0527693014f;
-	p = p * s + 0.190593862f;
-	p = p * s + 1.12837915f;
-	q = s * 3.80476903e-5f + 0.00116385748f;
-	q = q * s + 0.0149832015f;
-	q = q * s + 0.114182756f;
-	q = q * s + 0.502242143f;
-	q = q * s + 1.0f;
-	*x = z * p / q;
-}
-
-/* y = gelu(u) and, if dy is not NULL, dy *= gelu'(u) = Phi(u) + u phi(u). */
-INLINE void gelu16(const v16 *u, v16 *y, v16 *dy)
-{
-	v16 phi = *u * 0.707106781f, e;
-
-	erf16(&phi);
-	phi = phi * 0.5f + 0.5f;
-	if (dy) {
-		e = *u * *u * -0.5f;
-		exp16(&e);
-		*dy *= phi + *u * e * 0.398942280f;
-	}
-	*y = *u * phi;
-}
+#include "nn/nn_cpu_lanes.h"
 
 WIDE void nn_cpu_vec_bias(size_t rows, size_t n, const float *b, float *y)
 {

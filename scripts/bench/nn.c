@@ -1,7 +1,7 @@
 /*
  * nn.c: the encoder without the filters around it, for train and embed beside it.
  *
- *	nn MODEL BATCHES THREADS train|embed OUT
+ *	nn MODEL BATCHES THREADS train|embed|int8 OUT
  *
  * BATCHES holds 32-bit numbers: how many batches; for each S sequences, T tokens, M masked ones,
  * cu[S+1], ids[T], types[T], row[M], want[M], label[S]. Writes to OUT, as 32-bit floats, the loss
@@ -122,13 +122,15 @@ int main(int argc, char **argv)
 	if (!p)
 		return 2;
 	train = strcmp(argv[4], "train") == 0;
-	if (!train && strcmp(argv[4], "embed") != 0)
+	if (!train && strcmp(argv[4], "embed") != 0 && strcmp(argv[4], "int8") != 0)
 		return 2;
 	m = checkpoint_load(argv[1], nn, 0, NULL, &e);
 	if (!m) {
 		fprintf(stderr, "%s\n", e.text);
 		return 1;
 	}
+	if (strcmp(argv[4], "int8") == 0 && model_round(m) < 0)
+		return 1;
 	n = *take(&p, 1);
 	x = mem_zalloc(n, sizeof(*x));
 	for (size_t i = 0; i < n; i++) {

@@ -116,7 +116,7 @@ static const unsigned name[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 static const unsigned len[12] = {3, 64, 17, 1, 130, 2, 33, 127, 31, 512, 16, 65};
 
 /* A sequence's vector has the same bits alone and among any others. */
-static void packing(uint32_t h, uint32_t heads, uint32_t f)
+static void packing(uint32_t h, uint32_t heads, uint32_t f, bool round)
 {
 	struct model_config c = {500, h, 2, heads, f, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0};
 	struct nn *nn = nn_cpu_open(2);
@@ -126,6 +126,7 @@ static void packing(uint32_t h, uint32_t heads, uint32_t f)
 
 	model_init(m, 5);
 	model_update(m);
+	CHECK(!round || model_round(m) == 0);
 	fill(d, 12, name, len, 500);
 	model_embed(m, &d->b, 2, false, all);
 	for (size_t i = 0; i < 12; i++) {
@@ -135,6 +136,35 @@ static void packing(uint32_t h, uint32_t heads, uint32_t f)
 	}
 	mem_free(all);
 	mem_free(one);
+	mem_free(d);
+	model_free(m);
+	nn->op->close(nn);
+}
+
+/* Rounded to 8 bits the vectors change, but little: the mean cosine. */
+static void rounding(uint32_t h, uint32_t heads, uint32_t f)
+{
+	struct model_config c = {500, h, 2, heads, f, 512, 2, 1e-12f, 0.1f, MODEL_PRETRAINING, 0};
+	struct nn *nn = nn_cpu_open(2);
+	struct model *m = model_new(nn, &c);
+	struct data *d = mem_alloc(1, sizeof(*d));
+	float *x = mem_alloc(12 * h, sizeof(*x)), *y = mem_alloc(12 * h, sizeof(*y));
+	double sum = 0;
+
+	model_init(m, 5);
+	for (size_t i = m->nmatrix; i < m->nparam; i++)
+		m->param[i] += 0.3f * sinf((float)i);
+	model_update(m);
+	fill(d, 12, name, len, 500);
+	model_embed(m, &d->b, 2, false, x);
+	CHECK(model_round(m) == 0);
+	model_embed(m, &d->b, 2, false, y);
+	for (size_t i = 0; i < 12; i++)
+		sum += loss_cosine(h, x + i * h, y + i * h);
+	printf("8 bits, %u wide: cosine %.6f\n", h, sum / 12);
+	CHECK(sum / 12 > 0.995 && sum / 12 < 0.99999999);
+	mem_free(x);
+	mem_free(y);
 	mem_free(d);
 	model_free(m);
 	nn->op->close(nn);
@@ -201,7 +231,7 @@ static void products(void)
 		float *x = nn->op->alloc(nn, nn_rows(t) * k), *w = nn->op->alloc(nn, n * k);
 		float *wt = nn->op->alloc(nn, n * k), *b = nn->op->alloc(nn, n);
 		float *y = nn->op->alloc(nn, nn_rows(t) * n);
-		struct nn_dense d = {w, wt, b, n, k};
+		struct nn_dense d = {.w = w, .wt = wt, .b = b, .n = n, .k = k};
 		struct rng r = rng_new(8, i);
 		double worst = 0;
 
@@ -263,9 +293,13 @@ int main(void)
 	functions();
 	rows();
 	products();
-	packing(384, 6, 1536);
-	packing(100, 5, 52);
-	packing(128, 2, 512);
+	for (int round = 0; round < 2; round++) {
+		packing(384, 6, 1536, round);
+		packing(100, 5, 52, round);
+		packing(128, 2, 512, round);
+	}
+	rounding(384, 6, 1536);
+	rounding(100, 5, 52);
 	threads();
 	losses();
 	rates();
