@@ -46,6 +46,17 @@ wget.conf  := conf --with-ssl=openssl --without-libpsl --without-libuuid --disab
 wget.cross := conf --without-ssl --without-libpsl --without-libuuid --disable-pcre --disable-pcre2
 wget.take  := src/wget
 
+# ---- libraries, small and quick to build: scripts/bench/functions ------------------------------
+
+zlib.copy := yes
+zlib.conf := ./configure
+zlib.take := libz.so.*
+
+xz.source := xz-utils
+xz.conf   := conf --enable-shared --disable-static --disable-doc --disable-assembler
+xz.cross  := $(xz.conf)
+xz.take   := src/liblzma/.libs/liblzma.so.* src/xz/.libs/xz
+
 # ---- pre-training ----------------------------------------------------------------------------
 
 # One program of all: the shared parts are compiled in once, not a hundred times.
