@@ -5,7 +5,7 @@
 #
 # targets   corpus (default)  sources  manifest  list  install
 # CORPUS    the folder; nothing is written outside of it, except by `install`
-# PRESET    tiny: two projects.  small: two compilers, half the projects, an hour of two cores.  full: all
+# PRESET    tiny: three projects.  small: two compilers, half the projects, an hour of two cores.  full: all
 # PROJECTS COMPILERS LEVELS ARCH FLAGS    choose otherwise; corpus/projects.mk says how to add a project
 # SOURCES   a file of deb-src lines, instead of the system's own mirrors with deb turned into deb-src
 #

@@ -33,16 +33,16 @@ PYTHON  ?= python3
 BB      ?= $(if $(wildcard build/bin/bb-disasm),build/bin/,)
 
 # The paper: 12 layers of 768, batches of 256 strands, learning rate 1e-4, one epoch; 20 epochs of tuning.
-CONFIG_tiny    := layers=2,hidden=32,heads=2,intermediate=64,max_len=512
+CONFIG_tiny    := layers=2,hidden=64,heads=2,intermediate=256,max_len=512
 CONFIG_small   := tiny
 CONFIG_full    := base
-PRETRAIN_tiny  := --steps 300
+PRETRAIN_tiny  := --steps 300 --lr 1e-3
 PRETRAIN_small := --steps 5000
 PRETRAIN_full  := --epochs 1 --lr 1e-4
-SIMILAR_tiny   := --loss infonce --steps 50
+SIMILAR_tiny   := --loss infonce --lr 1e-3 --steps 80
 SIMILAR_small  := --loss infonce --lr 3e-4 --steps 700
 SIMILAR_full   := --loss mse --epochs 20
-CLASSIFY_tiny  := --lr 1e-3 --steps 30
+CLASSIFY_tiny  := --lr 1e-3 --batch-tokens 2048 --steps 100
 CLASSIFY_small := --lr 5e-4 --batch-tokens 2048 --epochs 20
 CLASSIFY_full  := --epochs 20
 # Functions are ten times as long as blocks.

@@ -12,8 +12,8 @@
 #
 # The lists are the paper's (section 5), at Debian's versions. ccv is not in Debian.
 
-TRAIN_tiny  := findutils
-TEST_tiny   := diffutils
+TRAIN_tiny  := coreutils
+TEST_tiny   := diffutils findutils
 TRAIN_full  := binutils coreutils curl ffmpeg gdb gsl httpd openmpi openssl postgresql valgrind
 TRAIN_small := coreutils curl gsl binutils openssl
 TEST_full   := diffutils findutils inetutils mailutils wget
