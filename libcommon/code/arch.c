@@ -37,22 +37,51 @@ static const struct arch_reloc i386_relocs[] = {
 	{R_386_IRELATIVE, ELF_R_IFUNC, 4, false},
 };
 
+static const struct arch_reloc aarch64_relocs[] = {
+	{R_AARCH64_NONE, ELF_R_NONE, 0, false},
+	{R_AARCH64_ABS64, ELF_R_ADDR, 8, false},
+	{R_AARCH64_ABS32, ELF_R_ADDR, 4, false},
+	{R_AARCH64_PREL64, ELF_R_REL, 8, false},
+	{R_AARCH64_PREL32, ELF_R_REL, 4, false},
+	{R_AARCH64_JUMP26, ELF_R_REL, 4, false},
+	{R_AARCH64_CALL26, ELF_R_REL, 4, false},
+	{R_AARCH64_CONDBR19, ELF_R_REL, 4, false},
+	{R_AARCH64_TSTBR14, ELF_R_REL, 4, false},
+	{R_AARCH64_LD_PREL_LO19, ELF_R_ADDR, 4, false},
+	{R_AARCH64_ADR_PREL_LO21, ELF_R_ADDR, 4, false},
+	{R_AARCH64_ADR_PREL_PG_HI21, ELF_R_PAGE, 4, false},
+	{R_AARCH64_ADR_PREL_PG_HI21_NC, ELF_R_PAGE, 4, false},
+	{R_AARCH64_ADD_ABS_LO12_NC, ELF_R_ADDR, 4, false},
+	{R_AARCH64_LDST8_ABS_LO12_NC, ELF_R_ADDR, 4, false},
+	{R_AARCH64_LDST16_ABS_LO12_NC, ELF_R_ADDR, 4, false},
+	{R_AARCH64_LDST32_ABS_LO12_NC, ELF_R_ADDR, 4, false},
+	{R_AARCH64_LDST64_ABS_LO12_NC, ELF_R_ADDR, 4, false},
+	{R_AARCH64_LDST128_ABS_LO12_NC, ELF_R_ADDR, 4, false},
+	{R_AARCH64_ADR_GOT_PAGE, ELF_R_PAGE, 4, false},
+	{R_AARCH64_LD64_GOT_LO12_NC, ELF_R_GOT, 4, false},
+	{R_AARCH64_LD64_GOTPAGE_LO15, ELF_R_GOT, 4, false},
+	{R_AARCH64_GLOB_DAT, ELF_R_ADDR, 8, false},
+	{R_AARCH64_JUMP_SLOT, ELF_R_ADDR, 8, false},
+	{R_AARCH64_RELATIVE, ELF_R_ADDR, 8, false},
+	{R_AARCH64_IRELATIVE, ELF_R_IFUNC, 8, false},
+};
+
 #define RELOCS(t) .relocs = t, .nrelocs = COUNT_OF(t)
 
 static const struct arch_info archs[ARCH_COUNT] = {
 	[ARCH_X86_64] = {.name = "x86-64",
-		.family = ARCH_X86,
 		.machine = EM_X86_64,
 		.is64 = true,
 		.word = 8,
 		.entry_cfa = 8,
 		RELOCS(x86_64_relocs)},
-	[ARCH_I386] = {.name = "i386",
-		.family = ARCH_X86,
-		.machine = EM_386,
-		.word = 4,
-		.entry_cfa = 4,
-		RELOCS(i386_relocs)},
+	[ARCH_I386] =
+		{.name = "i386", .machine = EM_386, .word = 4, .entry_cfa = 4, RELOCS(i386_relocs)},
+	[ARCH_AARCH64] = {.name = "aarch64",
+		.machine = EM_AARCH64,
+		.is64 = true,
+		.word = 8,
+		RELOCS(aarch64_relocs)},
 };
 
 const struct arch_info *arch_info(enum arch a)

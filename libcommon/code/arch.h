@@ -11,10 +11,9 @@ enum arch {
 	ARCH_NONE,
 	ARCH_X86_64,
 	ARCH_I386,
+	ARCH_AARCH64,
 	ARCH_COUNT,
 };
-
-enum arch_family { ARCH_X86 = 1 };
 
 /* A relocation type of the psABI, as elf.h sees it. */
 struct arch_reloc {
@@ -26,7 +25,6 @@ struct arch_reloc {
 
 struct arch_info {
 	const char *name;  /* in records */
-	uint8_t family;    /* enum arch_family */
 	uint16_t machine;  /* EM_* of its files, */
 	bool is64, is_big; /* their class and byte order */
 	uint8_t word;      /* bytes of an address */

@@ -322,19 +322,124 @@ static void find_tables(struct builder *w)
 	tables_find(&b->tables, w->d, &c, b->jumps, b->njumps, b->ref_target, b->nrefs);
 }
 
+/* ---- instructions of fixed size ---- */
+
+/* A branch of instruction k to r; it takes effect at instruction `at`. */
+static void risc_branch(struct builder *w, const struct risc *i, size_t at, struct image_ref r)
+{
+	if (i->flow == INSN_CALL && r.no_return)
+		w->b->risc.flow[at].flow = INSN_STOP;
+	add_ref(w, &r);
+}
+
+/* Where a direct branch goes: a jump within the function needs no reference. */
+static void risc_direct(struct builder *w, const struct risc *i, size_t at, uint64_t target)
+{
+	if (i->flow != INSN_CALL && w->b->risc.flow[at].target != CFG_NOWHERE)
+		return;
+	if (target >= w->f->addr && target < w->f->end)
+		risc_branch(w, i, at, inner_ref(w, target));
+	else
+		risc_branch(w, i, at, image_code(w->im, target));
+}
+
+/* The relocations of an instruction of an object file. Whether there were any. */
+static bool risc_relocations(struct builder *w, const struct risc *i, size_t at, uint64_t addr)
+{
+	const struct elf *f = w->im->elf;
+	bool any = false,
+	     branch = i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND;
+
+	while (w->reloc < f->nrelocs && f->relocs[w->reloc].addr < addr)
+		w->reloc++;
+	for (size_t k = w->reloc; k < f->nrelocs && f->relocs[k].addr < addr + i->len; k++) {
+		struct image_ref t = image_reloc(w->im, &f->relocs[k], 0, branch);
+		bool inside = t.target >= w->f->addr && t.target < w->f->end;
+
+		any = true;
+		if (!branch || t.kind == REF_IMPORT || i->flow == INSN_CALL || !inside) {
+			risc_branch(w, i, at, t);
+			continue;
+		}
+		w->b->risc.flow[at].target = risc_code_at(&w->b->risc, t.target);
+		t = (struct image_ref){.kind = REF_JUMP, .target = t.target, .name = ""};
+		add_ref(w, &t);
+	}
+	return any;
+}
+
+static void risc_use(struct builder *w, const struct risc *i, size_t at, const struct risc_use *u)
+{
+	struct image_ref r;
+
+	switch (u->kind) {
+	case RISC_USE_ADDRESS: r = image_address(w->im, u->addr); break;
+	case RISC_USE_SLOT: r = image_slot(w->im, u->addr, false); break;
+	case RISC_USE_BRANCH: r = image_code(w->im, u->addr); break;
+	default: r = image_slot(w->im, u->addr, true); break;
+	}
+	risc_branch(w, i, at, r);
+}
+
+static void risc_ends(struct body *b)
+{
+	const struct risc_code *c = &b->risc;
+
+	for (size_t k = 0; k < c->n; k++) {
+		const struct risc_flow *f = &c->flow[k];
+
+		if (f->flow == INSN_FALL || f->flow == INSN_TRAP)
+			continue;
+		if (b->nends == b->cap_ends)
+			b->end = mem_grow(b->end, &b->cap_ends, b->nends + 1, sizeof(*b->end));
+		b->end[b->nends++] = (struct cfg_end){(uint32_t)k, c->offset[k] + c->insn[k].len,
+			f->target == CFG_NOWHERE ? CFG_NOWHERE : c->offset[f->target], f->flow};
+	}
+}
+
+static void risc_decode(struct builder *w)
+{
+	struct body *b = w->b;
+	struct risc_code *c = &b->risc;
+	size_t u = 0;
+
+	risc_code_read(c, w->im->elf, w->im->elf->arch, w->f->addr, b->code, b->ncode);
+	risc_code_follow(c, w->im->elf);
+	b->ninsns = c->n;
+	b->len = mem_grow(b->len, &b->cap_len, c->n, 1);
+	for (size_t k = 0; k < c->n; k++) {
+		size_t at = (c->insn[k].what & RISC_SLOT) && k + 1 < c->n ? k + 1 : k;
+		uint64_t addr = risc_code_addr(c, k);
+		const struct risc *i = &c->insn[k];
+		bool known = w->im->elf->object && risc_relocations(w, i, at, addr);
+
+		w->insn = (uint32_t)k;
+		b->len[k] = i->len;
+		if ((i->what & RISC_DIRECT) && !known)
+			risc_direct(w, i, at, (addr + (uint64_t)i->imm) & w->im->elf->mask);
+		for (; u < c->nuses && c->use[u].insn <= k; u++) {
+			if (c->use[u].insn == k && !known)
+				risc_use(w, i, at, &c->use[u]);
+		}
+	}
+	risc_ends(b);
+}
+
 /* A function that is one jump to somewhere else, after an endbr64 perhaps. */
 static void find_thunk(struct body *b)
 {
-	size_t last = b->ninsns - 1, k;
+	size_t last = b->ninsns - 1, jump = last, k;
 	const struct cfg_end *e = b->nends ? &b->end[b->nends - 1] : NULL;
 
 	b->thunk = "";
 	if (b->ninsns > 2 || !e || e->insn != last || e->flow != INSN_JUMP ||
 		e->target != CFG_NOWHERE)
 		return;
-	if (last == 1 && !(b->len[0] == 4 && !memcmp(b->code, "\xf3\x0f\x1e", 3)))
+	if (last == 1 && b->risc.n == 2 && (b->risc.insn[0].what & RISC_SLOT))
+		jump = 0;
+	else if (last == 1 && !(b->len[0] == 4 && !memcmp(b->code, "\xf3\x0f\x1e", 3)))
 		return;
-	for (k = 0; k < b->nrefs && b->ref_insn[k] != last; k++)
+	for (k = 0; k < b->nrefs && b->ref_insn[k] != jump; k++)
 		;
 	if (k == b->nrefs || (b->ref_kind[k] != REF_CALL && b->ref_kind[k] != REF_IMPORT))
 		return;
@@ -354,7 +459,7 @@ int body_build(struct body *b, struct insn_decoder *d, const struct image *im, c
 
 	arena_reset(&b->arena);
 	map_reset(&b->name_index);
-	b->nends = b->nrefs = b->nnames = b->njumps = 0;
+	b->nends = b->nrefs = b->nnames = b->njumps = b->risc.n = 0;
 	b->code = elf_bytes(im->elf, f->addr, &w.there);
 	b->ncode = (size_t)(f->end - f->addr);
 	b->ninsns = f->ninsns;
@@ -365,6 +470,13 @@ int body_build(struct body *b, struct insn_decoder *d, const struct image *im, c
 		w.got = 1u << X86_RBX; /* as its function left it */
 	if (im->elf->object)
 		w.reloc = elf_reloc_from(im->elf, f->addr);
+	if (risc_ops(im->elf->arch)) {
+		risc_decode(&w);
+		find_thunk(b);
+		cfg_build(&b->cfg, &(struct cfg_code){b->len, b->ninsns, b->ncode, b->end, b->nends,
+					   b->risc.table, b->risc.ntables});
+		return 0;
+	}
 	walk(&w);
 	find_thunk(b);
 	find_tables(&w);
@@ -387,6 +499,7 @@ void body_free(struct body *b)
 	mem_free(b->index_at);
 	mem_free(b->jumps);
 	tables_free(&b->tables);
+	risc_code_free(&b->risc);
 	map_free(&b->name_index);
 	arena_free(&b->arena);
 	*b = (struct body){0};

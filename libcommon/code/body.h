@@ -7,6 +7,7 @@
 
 #include "code/cfg.h"
 #include "code/image.h"
+#include "code/risc_code.h"
 #include "code/tables.h"
 
 struct body {
@@ -31,6 +32,7 @@ struct body {
 	struct tables_flow *flow; /* of each instruction, if there are such jumps */
 	uint32_t *index_at;       /* instruction that starts at each byte, or CFG_NOWHERE */
 	struct tables tables;
+	struct risc_code risc;
 	struct map name_index;
 	struct arena arena;
 	size_t cap_len, cap_ends, cap_flow, cap_index, cap_refs, cap_names, cap_jumps;

@@ -43,6 +43,7 @@ enum elf_reloc_kind {
 	ELF_R_REL,   /* distance to the symbol: calls, rip-relative operands */
 	ELF_R_GOT,   /* distance to a GOT slot of the symbol, or the slot's place in the GOT */
 	ELF_R_BASE,  /* distance of the symbol to the GOT */
+	ELF_R_PAGE,  /* the upper part of an address, or of that of a GOT slot */
 	ELF_R_IFUNC, /* what the resolver at addend returns is stored */
 	ELF_R_NONE,  /* none at all */
 };

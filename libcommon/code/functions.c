@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "code/gaps.h"
+#include "code/risc.h"
 #include "code/stubs.h"
 #include "code/x86_fields.h"
 
@@ -226,6 +227,26 @@ static bool is_lea_padding(const uint8_t *p, const struct x86_fields *x)
 	return rm == 4 ? (p[x->head - 1] & 7) == reg && (p[x->head - 1] >> 3 & 7) == 4 : rm == reg;
 }
 
+/* The bytes of the instruction, or what it is, at p; whether it is padding. */
+static unsigned skip(const struct elf *f, const uint8_t *p, size_t n, uint64_t addr, bool *pad)
+{
+	const struct risc_ops *ops = risc_ops(f->arch);
+	struct x86_fields x;
+	struct risc i;
+
+	if (ops) {
+		ops->read(p, n, addr, &i);
+		*pad = i.what & RISC_PADDING;
+		return i.len;
+	}
+	if (fields(f, &x, p, n)) {
+		*pad = *p == 0;
+		return 1;
+	}
+	*pad = is_padding(p, &x) || (f->word == 4 && is_lea_padding(p, &x));
+	return x.len;
+}
+
 /* The end of the last instruction in [addr, end) that is no padding; addr if there is none. */
 static uint64_t trim(const struct elf *f, uint64_t addr, uint64_t end)
 {
@@ -235,12 +256,8 @@ static uint64_t trim(const struct elf *f, uint64_t addr, uint64_t end)
 
 	n = MIN(n, (size_t)(end - addr));
 	while (n) {
-		struct x86_fields x;
-		unsigned len = fields(f, &x, p, n) ? 1 : x.len;
-		bool pad = len > 1 || x.len ? is_padding(p, &x) : *p == 0;
-
-		if (f->word == 4 && x.len)
-			pad = pad || is_lea_padding(p, &x);
+		bool pad;
+		unsigned len = skip(f, p, n, at, &pad);
 
 		if (!pad)
 			last = at + len;
@@ -328,6 +345,27 @@ static bool in_gap(const struct gap_list *l, uint64_t addr)
 	return lo < l->n && l->r[lo].addr <= addr;
 }
 
+static void add_risc_called(struct finder *f, const struct gap_list *l, const struct func *u)
+{
+	const struct risc_ops *ops = risc_ops(f->elf->arch);
+	uint64_t at = u->addr;
+	size_t left;
+	const uint8_t *p = elf_bytes(f->elf, at, &left);
+
+	while (at < u->end) {
+		struct risc i;
+
+		ops->read(p, left, at, &i);
+		if (i.flow == INSN_CALL && (i.what & RISC_DIRECT)) {
+			uint64_t target = (at + (uint64_t)i.imm) & f->elf->mask;
+
+			if (in_gap(l, target))
+				add_address(f, target, FUNC_GAP);
+		}
+		at += i.len, p += i.len, left -= i.len;
+	}
+}
+
 /* Calls from known functions into gaps: found by their first byte, then by walking there. */
 static void add_called(struct finder *f, const struct gap_list *l, const struct func *u)
 {
@@ -369,7 +407,7 @@ static void search_gaps(struct finder *f, const struct functions *fs, struct ins
 
 	list_gaps(f->elf, fs, &l);
 	for (size_t i = 0; l.n && i < fs->n && !f->elf->object; i++)
-		add_called(f, &l, &fs->f[i]);
+		(risc_ops(f->elf->arch) ? add_risc_called : add_called)(f, &l, &fs->f[i]);
 	nseeds = fs->n + f->n - first;
 	seeds = mem_alloc(nseeds, sizeof(*seeds));
 	for (size_t i = 0; i < fs->n; i++)

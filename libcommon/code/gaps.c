@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "code/cfg.h"
 #include "code/names.h"
+#include "code/risc_code.h"
 #include "code/stubs.h"
 #include "code/tables.h"
 
@@ -245,6 +246,79 @@ static void decode(struct gap *g, struct insn_decoder *d, const uint64_t *seeds,
 	}
 }
 
+/* ---- instructions of fixed size ---- */
+
+static uint16_t risc_what(const struct risc *i)
+{
+	uint16_t what = 0;
+
+	if (i->what & RISC_PADDING)
+		what = PADDING;
+	else if (i->what & RISC_EPILOGUE)
+		what = EPILOGUE;
+	else if (i->what & RISC_ODD || i->len == 1)
+		what = BAD;
+	if (i->flow == INSN_JUMP && !(i->what & RISC_DIRECT))
+		what |= INDIRECT;
+	return what;
+}
+
+/* Branch k of the code, which takes effect at item t. */
+static void risc_branch(struct gap *g, const struct risc_code *c, size_t k, struct item *t)
+{
+	const struct risc *i = &c->insn[k];
+	uint64_t target = (risc_code_addr(c, k) + (uint64_t)i->imm) & g->f->mask, slot;
+	const char *name;
+
+	if (!(i->what & RISC_DIRECT))
+		return;
+	if (g->f->object && elf_reloc_at(g->f, risc_code_addr(c, k)))
+		t->what |= LEAVES;
+	else if (target >= g->range.addr && target < g->range.end)
+		t->target = (uint32_t)(target - g->range.addr); /* an offset for now */
+	else
+		t->what |= LEAVES;
+	slot = i->flow == INSN_CALL && (t->what & LEAVES) ? stubs_slot(g->f, target) : 0;
+	name = slot ? stubs_import(g->f, slot) : NULL;
+	if (name && names_no_return(name))
+		t->flow = INSN_STOP;
+}
+
+static void risc_decode(struct gap *g)
+{
+	struct risc_code c = {0};
+	size_t n;
+	const uint8_t *p = elf_bytes(g->f, g->range.addr, &n);
+
+	risc_code_read(
+		&c, g->f, g->f->arch, g->range.addr, p, (size_t)(g->range.end - g->range.addr));
+	risc_code_follow(&c, g->f);
+	for (size_t k = 0; k < c.n; k++)
+		add(g, c.offset[k], c.insn[k].len, c.flow[k].flow, risc_what(&c.insn[k]));
+	for (size_t k = 0; k < c.n; k++) {
+		size_t at = (c.insn[k].what & RISC_SLOT) && k + 1 < c.n ? k + 1 : k;
+
+		if (at != k)
+			g->item[at].what |= g->item[k].what & INDIRECT;
+		risc_branch(g, &c, k, &g->item[at]);
+		if (at != k)
+			g->item[k].what &= (uint16_t) ~(INDIRECT | LEAVES);
+	}
+	for (size_t u = 0; u < c.nuses; u++) {
+		if (c.use[u].kind == RISC_USE_ADDRESS)
+			add_pointer(g, c.use[u].addr);
+	}
+	for (size_t t = 0; t < c.ntables; t++) {
+		g->item[c.table[t].insn].what &= (uint16_t)~INDIRECT;
+		for (uint32_t m = 0; m < c.table[t].n; m++) {
+			g->edge = mem_grow(g->edge, &g->cap_edges, g->nedges + 1, sizeof(*g->edge));
+			g->edge[g->nedges++] = (struct edge){
+				c.table[t].insn, risc_code_at(&c, c.addr + c.table[t].targets[m])};
+		}
+	}
+	risc_code_free(&c);
+}
+
 /* The item at the offset, or CFG_NOWHERE. */
 static uint32_t item_at(const struct gap *g, uint32_t offset)
 {
@@ -277,8 +351,10 @@ static void number(struct gap *g, const uint64_t *seeds, size_t nseeds)
 		if (seeds[s] >= g->range.addr && seeds[s] < g->range.end) {
 			uint32_t i = item_at(g, (uint32_t)(seeds[s] - g->range.addr));
 
-			if (i != CFG_NOWHERE)
+			if (i != CFG_NOWHERE) {
 				g->item[i].what |= START | SURE;
+				g->item[i].what &= (uint16_t)~PADDING;
+			}
 		}
 	}
 	for (size_t k = 0; k < g->npointers; k++) {
@@ -587,10 +663,14 @@ void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder 
 	if (range.end - range.addr >= CFG_NOWHERE)
 		return;
 	note_pointers(&g);
-	decode(&g, d, seeds, nseeds);
+	if (risc_ops(f->arch))
+		risc_decode(&g);
+	else
+		decode(&g, d, seeds, nseeds);
 	g.pointed = mem_zalloc(g.n, sizeof(*g.pointed));
 	number(&g, seeds, nseeds);
-	find_tables(&g, d);
+	if (!risc_ops(f->arch))
+		find_tables(&g, d);
 	g.inside = mem_alloc(g.n + 1, sizeof(*g.inside));
 	starts = mem_alloc(g.n + 1, sizeof(*starts));
 	g.returns = mem_alloc(g.n, sizeof(*g.returns));

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "code/names.h"
+#include "code/risc.h"
 #include "code/stubs.h"
 
 /* Names of variables, for addresses that are exactly theirs. */
@@ -193,7 +194,7 @@ struct image_ref image_reloc(
 	if (r->sym == ELF_NONE)
 		return none;
 	if (r->kind == ELF_R_REL)
-		addend += end;
+		addend += risc_ops(im->elf->arch) ? 0 : end;
 	else if (r->kind == ELF_R_GOT)
 		addend = 0;
 	else if (r->kind != ELF_R_ADDR && r->kind != ELF_R_BASE)

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "code/insn_capstone.h"
 #include "code/insn_opaque.h"
+#include "code/insn_risc.h"
 #include "code/x86_fields.h"
 
 enum {
@@ -51,6 +52,7 @@ struct insn_decoder {
 	bool is32;
 	struct insn_decoder *now;               /* the one in use, itself or one of the others */
 	struct insn_decoder *other[ARCH_COUNT]; /* of the first: made when they are asked for */
+	struct insn_risc *risc; /* of an architecture that is not x86: all the rest is unused */
 	struct insn_capstone *cs;
 	struct map opaque; /* names of instructions that capstone does not know */
 	struct memo *memo; /* open addressing */
@@ -62,14 +64,19 @@ struct insn_decoder {
 struct insn_decoder *insn_open(enum arch a)
 {
 	struct insn_decoder *d;
-	struct insn_capstone *cs = a != ARCH_NONE ? insn_capstone_open(a) : NULL;
+	bool risc = risc_ops(a);
+	struct insn_capstone *cs = a != ARCH_NONE && !risc ? insn_capstone_open(a) : NULL;
+	struct insn_risc *text = risc ? insn_risc_open(a) : NULL;
 
-	if (!cs)
+	if (!cs && !text)
 		return NULL;
 	d = mem_zalloc(1, sizeof(*d));
 	d->arch = a;
-	d->is32 = !arch_info(a)->is64;
 	d->now = d;
+	d->risc = text;
+	if (text)
+		return d;
+	d->is32 = !arch_info(a)->is64;
 	d->cs = cs;
 	d->slots = MEMO_FIRST;
 	d->memo = mem_zalloc(d->slots, sizeof(*d->memo));
@@ -103,6 +110,7 @@ void insn_close(struct insn_decoder *d)
 		return;
 	for (unsigned a = 0; a < ARCH_COUNT; a++)
 		insn_close(d->other[a]);
+	insn_risc_close(d->risc);
 	insn_capstone_close(d->cs);
 	map_free(&d->opaque);
 	mem_free(d->memo);
@@ -129,6 +137,8 @@ int insn_decode_plain(struct insn_decoder *d, const uint8_t *p, size_t n, struct
 	struct x86_fields f;
 
 	d = d->now;
+	if (d->risc)
+		return insn_risc_decode(d->risc, p, n, out);
 	return decode(d, p, n, fields(d, &f, p, n) ? NULL : &f, out);
 }
 
@@ -294,6 +304,8 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 	struct memo *m;
 
 	d = d->now;
+	if (d->risc)
+		return insn_risc_decode(d->risc, p, n, out);
 	if (fields(d, &f, p, n))
 		return decode(d, p, n, NULL, out);
 	maskable = is_maskable(&f);
@@ -508,6 +520,8 @@ int insn_look(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_br
 	uint32_t layout = 0;
 
 	d = d->now;
+	if (d->risc)
+		return 0;
 	if (n >= 16)
 		layout = d->is32 ? x86_fields_quick32(p) : x86_fields_quick(p);
 	if (!layout)

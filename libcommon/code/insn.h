@@ -14,7 +14,7 @@
 #include "code/arch.h"
 #include "code/x86_mnemonics.h"
 
-enum { INSN_MAX_LEN = 15, INSN_MAX_OPS = 5, INSN_MAX_IMPLICIT = 12 };
+enum { INSN_MAX_LEN = 15, INSN_MAX_OPS = 5, INSN_MAX_IMPLICIT = 12, INSN_HOLE = 1 };
 
 /*
  * x86 registers: the whole register. A part of it is (id, lo, size): `size` bytes from byte `lo`,
@@ -53,6 +53,8 @@ enum insn_op_kind {
 	INSN_OP_IMM, /* sign-extended to 64 bits if the CPU extends it, else as encoded: or eax, -1 is
 	              * 0xffffffff, mov al, 0xff is 0xff; its low bits in the operand's width count */
 	INSN_OP_REL, /* branch target: address of the next instruction + imm */
+	INSN_OP_ADDR, /* address of this instruction + imm */
+	INSN_OP_PAGE, /* the same, but of the 4 KiB page it is in */
 	INSN_OP_MEM,
 };
 
@@ -112,6 +114,11 @@ struct insn {
 	struct insn_reg reads[INSN_MAX_IMPLICIT]; /* have no semantics of our own */
 	struct insn_reg writes[INSN_MAX_IMPLICIT];
 	struct insn_op op[INSN_MAX_OPS]; /* Intel order: destination first */
+	/*
+	 * Instructions of fixed size (not x86): the operands as text, with an INSN_HOLE for each
+	 * number, which is in op; registers and the rest are not in op, and mn is X86_NONE.
+	 */
+	const char *text; /* NULL for x86; as `mnemonic` */
 	const char *suffix; /* text after the operands ({k1}{z}, {1to8}), or NULL; as `mnemonic` */
 };
 
@@ -150,7 +157,7 @@ struct insn_brief {
 	uint8_t reg, base; /* op[0] if it is a register; of the memory operand */
 };
 
-/* The same answer as insn_decode, in brief. */
+/* The same answer as insn_decode, in brief; for x86 only. */
 int insn_look(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out) MUST_CHECK;
 
 /* "eax" for (X86_RAX, 0, 4); "?" for a part that has no name. Static text. */

@@ -1,6 +1,6 @@
 /*
- * insn_print.c: an instruction as Intel-syntax text, in capstone's spelling: numbers above 9 in
- * hexadecimal, branch targets absolute.
+ * insn_print.c: an instruction as text, x86 in Intel syntax, in capstone's spelling: numbers above
+ * 9 in hexadecimal, branch targets absolute.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -240,10 +240,40 @@ static void put_prefixes(struct buf *b, const struct insn *i)
 		buf_puts(b, "bnd ");
 }
 
+/* The address that an operand means. */
+static uint64_t address(const struct insn *i, const struct insn_op *o, uint64_t addr)
+{
+	switch (o->kind) {
+	case INSN_OP_REL: return addr + i->len + (uint64_t)o->imm;
+	case INSN_OP_PAGE: return (addr & ~UINT64_C(0xfff)) + (uint64_t)o->imm;
+	default: return addr + (uint64_t)o->imm;
+	}
+}
+
+static void put_text(struct buf *b, const struct insn *i, uint64_t addr)
+{
+	const struct insn_op *o = i->op;
+
+	if (i->text[0])
+		buf_putc(b, ' ');
+	for (const char *t = i->text; *t; t++) {
+		if (*t != INSN_HOLE)
+			buf_putc(b, *t);
+		else if (o->kind == INSN_OP_IMM)
+			put_signed(b, o++->imm);
+		else
+			put_unsigned(b, address(i, o++, addr));
+	}
+}
+
 void insn_print(struct buf *b, const struct insn *i, uint64_t addr)
 {
 	put_prefixes(b, i);
 	buf_puts(b, i->mnemonic);
+	if (i->text) {
+		put_text(b, i, addr);
+		return;
+	}
 	for (unsigned n = 0; n < i->nops; n++) {
 		const struct insn_op *o = &i->op[n];
 
@@ -251,7 +281,7 @@ void insn_print(struct buf *b, const struct insn *i, uint64_t addr)
 		switch (o->kind) {
 		case INSN_OP_REG: buf_puts(b, insn_reg_name(o->reg)); break;
 		case INSN_OP_IMM: put_imm(b, i, o); break;
-		case INSN_OP_REL: put_unsigned(b, addr + i->len + (uint64_t)o->imm); break;
+		case INSN_OP_REL: put_unsigned(b, address(i, o, addr)); break;
 		case INSN_OP_MEM: put_mem(b, i, o); break;
 		default: break;
 		}

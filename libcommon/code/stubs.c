@@ -3,9 +3,19 @@
 
 #include <string.h>
 
+#include "code/risc_code.h"
+
 bool stubs_section(const struct elf_section *s)
 {
-	return !strncmp(s->name, ".plt", 4) || !strcmp(s->name, ".iplt");
+	return !strncmp(s->name, ".plt", 4) || !strcmp(s->name, ".iplt") ||
+	       !strcmp(s->name, ".MIPS.stubs");
+}
+
+static bool stub_section_at(const struct elf *f, uint64_t addr)
+{
+	const struct elf_section *s = elf_section_at(f, addr);
+
+	return s && (stubs_section(s) || !s->name[0]);
 }
 
 uint64_t stubs_slot(const struct elf *f, uint64_t addr)
@@ -16,6 +26,8 @@ uint64_t stubs_slot(const struct elf *f, uint64_t addr)
 	size_t n, k = 0;
 	const uint8_t *p = elf_bytes(f, addr, &n);
 
+	if (risc_ops(f->arch))
+		return stub_section_at(f, addr) ? risc_code_stub(f, f->arch, addr) : 0;
 	if (n >= 4 && !memcmp(p, endbr, 3))
 		k = 4;
 	if (k < n && p[k] == 0xf2) /* bnd */

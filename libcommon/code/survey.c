@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "code/names.h"
+#include "code/risc_code.h"
 #include "code/scan.h"
 #include "code/stubs.h"
 
@@ -38,6 +39,7 @@ struct piece {
 struct scratch {
 	struct scan_range *range;
 	uint8_t *bytes;
+	struct risc_code code;
 	size_t cap_range, cap_bytes;
 };
 
@@ -188,6 +190,37 @@ static void scan(struct survey *s, struct piece *p, struct scratch *m, struct in
 	}
 }
 
+/* The same for instructions of fixed size. */
+static void risc_walk(struct survey *s, struct piece *p, uint32_t k, struct risc_code *c)
+{
+	struct func *u = &s->fs->f[k];
+	size_t n;
+	const uint8_t *code = elf_bytes(s->f, u->addr, &n);
+	uint8_t last = INSN_FALL;
+
+	if (u->end - u->addr > MIN(n, (size_t)FUNC_MAX))
+		return;
+	risc_code_read(c, s->f, s->f->arch, u->addr, code, (size_t)(u->end - u->addr));
+	u->ninsns = c->n;
+	for (size_t j = 0; j < c->n && !s->f->object; j++) {
+		const struct risc *i = &c->insn[j];
+		uint64_t target = (risc_code_addr(c, j) + (uint64_t)i->imm) & s->f->mask;
+		bool direct = i->what & RISC_DIRECT, jump = i->flow == INSN_JUMP;
+
+		last = c->flow[j].flow;
+		if (i->flow == INSN_CALL && direct) {
+			call(s, target);
+		} else if ((jump || i->flow == INSN_COND) && direct) {
+			if (target < u->addr || target >= u->end)
+				jump_out(s, p, k, target, !jump);
+		} else if (jump || i->flow == INSN_RET || i->flow == INSN_COND) {
+			s->leaves[k] = true;
+		}
+	}
+	if (last == INSN_FALL || last == INSN_COND || last == INSN_TRAP)
+		s->leaves[k] = true; /* runs into what follows */
+}
+
 /* In object files the bytes of branches say nothing: nothing is concluded from them. */
 static void work(void *ctx, size_t i, unsigned worker)
 {
@@ -195,6 +228,11 @@ static void work(void *ctx, size_t i, unsigned worker)
 	struct piece *p = &s->piece[i];
 	struct insn_decoder *d = s->crew->d[worker];
 
+	if (risc_ops(s->f->arch)) {
+		for (size_t k = p->first; k < p->end; k++)
+			risc_walk(s, p, (uint32_t)k, &s->scratch[worker].code);
+		return;
+	}
 	scan(s, p, &s->scratch[worker], d);
 	for (size_t k = p->first; k < p->end && !s->f->object; k++)
 		walk(s, p, (uint32_t)k, d);
@@ -249,6 +287,7 @@ static void run(struct survey *s)
 	for (unsigned i = 0; i < threads; i++) {
 		mem_free(s->scratch[i].range);
 		mem_free(s->scratch[i].bytes);
+		risc_code_free(&s->scratch[i].code);
 	}
 	mem_free(s->scratch);
 	mem_free(s->piece);

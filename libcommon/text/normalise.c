@@ -274,6 +274,61 @@ static char *put_operands(char *p, const struct insn *i, const struct normalise_
 	return p;
 }
 
+/* Instructions of fixed size: hints and padding. */
+static bool is_idle(const struct insn *i)
+{
+	static const char *const names[] = {"nop", "hint", "bti", "nop.w", "ssnop", "ehb"};
+
+	for (size_t k = 0; k < COUNT_OF(names); k++) {
+		if (!strcmp(i->mnemonic, names[k]))
+			return true;
+	}
+	return false;
+}
+
+/* The text of operands with numbers in its holes; those that make an address have no value. */
+static char *put_text(char *p, const struct insn *i, const struct normalise_ref *ref,
+	const struct normalise_opts *o)
+{
+	bool is_addr = ref->data || strstr(i->text, "[pc") || !strcmp(i->mnemonic, "lui");
+	const struct insn_op *op = i->op;
+
+	*p++ = ' ';
+	for (const char *t = i->text; *t; t++) {
+		if (*t == '#')
+			continue;
+		if (*t != INSN_HOLE) {
+			*p++ = *t;
+			continue;
+		}
+		if (op->kind == INSN_OP_REL)
+			p = put(p, i->flow == INSN_CALL || ref->func ? "func" : "MEM");
+		else
+			p = put_immediate(p, op->imm, is_addr || op->kind != INSN_OP_IMM, o);
+		op++;
+	}
+	return p;
+}
+
+static void normalise_risc(struct buf *b, const struct insn *i, const struct normalise_ref *ref,
+	const struct normalise_opts *o)
+{
+	char *start, *p;
+
+	if (is_idle(i))
+		return;
+	p = start = buf_reserve(b, strlen(i->mnemonic) + strlen(i->text) + NORMALISE_NAME_MAX +
+					   INSN_MAX_OPS * OPERAND_MAX);
+	p = put(p, i->mnemonic);
+	if (ref->import && is_branch(i)) {
+		*p++ = ' ';
+		p = put_name(p, ref->import);
+	} else if (i->text[0]) {
+		p = put_text(p, i, ref, o);
+	}
+	b->n += (size_t)(p - start);
+}
+
 void normalise_insn(struct buf *b, const struct insn *i, const struct normalise_ref *ref,
 	const struct normalise_opts *o)
 {
@@ -281,6 +336,10 @@ void normalise_insn(struct buf *b, const struct insn *i, const struct normalise_
 		      (size_t)i->nops * OPERAND_MAX + (i->suffix ? strlen(i->suffix) : 0);
 	char *start, *p;
 
+	if (i->text) {
+		normalise_risc(b, i, ref, o);
+		return;
+	}
 	if (computes_nothing(i))
 		return;
 	p = start = buf_reserve(b, room);

@@ -15,6 +15,9 @@
  *   the prefixes bnd, notrack, and rep before anything but a string instruction. Alignment and
  *   control-flow marks depend on the compiler's options, not on what the code means.
  *
+ * Other architectures have the syntax of their assemblers, without #; where an instruction refers
+ * to code or data, all its numbers are IMM.
+ *
  * Expressions are in the language of bb-sequence(5). Numbers above the threshold are IMM, floating
  * point numbers keep two decimals, and a part of a general register has the name of the whole.
  */

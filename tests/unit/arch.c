@@ -230,6 +230,7 @@ int main(void)
 	} rows[] = {
 		{"x86_64-linux-gnu", ARCH_X86_64, true},
 		{"i386-linux-gnu", ARCH_I386, true},
+		{"aarch64-linux-gnu", ARCH_AARCH64, true},
 	};
 	struct buf command = {0};
 

@@ -102,6 +102,29 @@ static struct input compile(const char *options)
 	return in;
 }
 
+/* The same for another architecture, by clang and lld, without headers or libraries. */
+static struct input cross(const char *target, const char *options)
+{
+	static const char plain[] =
+		"extern int puts(const char *); extern void exit(int) __attribute__((noreturn));\n"
+		"int table[3] = {1, 2, 3}; extern int other(int);\n"
+		"__attribute__((weak)) int other(int x) { return x ? other(x - 1) : table[x]; }\n"
+		"int choose(int x) { switch (x) { case 0: return other(1); case 1: puts(\"a\"); "
+		"break;\ncase 2: return 7; case 3: return other(x); case 4: exit(2); case 5: "
+		"return x * 3; }\nreturn 0; }\n";
+	struct buf command = {0};
+	struct input in;
+
+	save(path_of("x.c"), (struct input){(uint8_t *)plain, sizeof(plain) - 1});
+	buf_printf(&command, "clang-14 --target=%s -O2 -fPIC -nostdlib %s %s -o %s %s", target,
+		strstr(options, "-c") ? "" : "-fuse-ld=lld", options, path_of("x"), path_of("x.c"));
+	CHECK(system(buf_text(&command)) == 0);
+	buf_free(&command);
+	in = load(path_of("x"));
+	CHECK(in.n > sizeof(Elf64_Ehdr));
+	return in;
+}
+
 /* An archive of the two, one of them with a long name. */
 static struct input archive(struct input a, struct input b)
 {
@@ -165,17 +188,43 @@ static void poke(struct input in, size_t from, size_t to, struct rng *r)
 	memcpy(in.p + at, &v, size);
 }
 
-/* Pokes into a random section, or into the section table. */
-static void poke_section(
-	struct input in, const Elf64_Ehdr *good, const Elf64_Shdr *table, struct rng *r)
+/* A number of an ELF file, in its byte order. */
+static size_t number(const uint8_t *file, size_t at, unsigned size)
 {
-	size_t k = rng_below(r, good->e_shnum);
+	size_t v = 0;
 
-	if (rng_below(r, 2))
-		poke(in, good->e_shoff + k * sizeof(*table),
-			good->e_shoff + (k + 1) * sizeof(*table), r);
-	else if (table[k].sh_type != SHT_NOBITS)
-		poke(in, table[k].sh_offset, table[k].sh_offset + table[k].sh_size, r);
+	for (unsigned i = 0; i < size; i++)
+		v |= (size_t)file[at + i] << 8 * (file[EI_DATA] == ELFDATA2MSB ? size - 1 - i : i);
+	return v;
+}
+
+/* Where things are in a file of either class. */
+struct shape {
+	size_t header, phoff, phsize, phnum, shoff, shsize, shnum;
+};
+
+static struct shape shape_of(const uint8_t *f)
+{
+	if (f[EI_CLASS] == ELFCLASS64)
+		return (struct shape){sizeof(Elf64_Ehdr), number(f, 32, 8), sizeof(Elf64_Phdr),
+			number(f, 56, 2), number(f, 40, 8), sizeof(Elf64_Shdr), number(f, 60, 2)};
+	return (struct shape){sizeof(Elf32_Ehdr), number(f, 28, 4), sizeof(Elf32_Phdr),
+		number(f, 44, 2), number(f, 32, 4), sizeof(Elf32_Shdr), number(f, 48, 2)};
+}
+
+/* Pokes into a random section, or into the section table. */
+static void poke_section(struct input in, const uint8_t *good, const struct shape *s, struct rng *r)
+{
+	size_t at = s->shoff + rng_below(r, s->shnum) * s->shsize;
+	bool wide = good[EI_CLASS] == ELFCLASS64;
+
+	if (rng_below(r, 2)) {
+		poke(in, at, at + s->shsize, r);
+	} else if (number(good, at + 4, 4) != SHT_NOBITS) {
+		size_t offset = number(good, at + (wide ? 24 : 16), wide ? 8 : 4);
+
+		poke(in, offset, offset + number(good, at + (wide ? 32 : 20), wide ? 8 : 4), r);
+	}
 }
 
 /* A damaged copy of an archive: half of the changes in text, where its headers are. */
@@ -206,20 +255,17 @@ static struct input mutate_archive(struct input good, struct rng *r)
 /* A damaged copy. */
 static struct input mutate(struct input good, struct rng *r)
 {
-	const Elf64_Ehdr *h = (const Elf64_Ehdr *)good.p;
-	const Elf64_Shdr *table = (const Elf64_Shdr *)(good.p + h->e_shoff);
+	struct shape s = shape_of(good.p);
 	struct input in = {mem_alloc(good.n, 1), good.n};
 	unsigned changes = 1 + (unsigned)rng_below(r, 4);
 
 	memcpy(in.p, good.p, good.n);
 	while (changes--) {
 		switch (rng_below(r, 8)) {
-		case 0: poke(in, 4, sizeof(*h), r); break;
+		case 0: poke(in, 4, s.header, r); break;
 		case 1: poke(in, 0, in.n, r); break;
-		case 2:
-			poke(in, h->e_phoff, h->e_phoff + h->e_phnum * sizeof(Elf64_Phdr), r);
-			break;
-		default: poke_section(in, h, table, r); break;
+		case 2: poke(in, s.phoff, s.phoff + s.phnum * s.phsize, r); break;
+		default: poke_section(in, good.p, &s, r); break;
 		}
 	}
 	if (!rng_below(r, 12))
@@ -405,7 +451,7 @@ int main(void)
 {
 	const char *env = getenv("BB_MUTANTS");
 	unsigned n = env ? (unsigned)strtoul(env, NULL, 10) : 400, bad = 0;
-	struct input good[6];
+	struct input good[9];
 	struct buf command = {0};
 
 	CHECK(mkdtemp(folder) != NULL);
@@ -414,8 +460,11 @@ int main(void)
 	good[2] = compile("-O0 -fno-pie -no-pie");
 	good[3] = compile("-c -O2 -ffunction-sections");
 	good[4] = load("/bin/ls");
-	good[5] = archive(good[0], good[3]);
-	members(good[5], good[0], good[3]);
+	good[5] = cross("i386-linux-gnu", "-shared");
+	good[6] = cross("aarch64-linux-gnu", "-shared");
+	good[7] = cross("aarch64-linux-gnu", "-c");
+	good[8] = archive(good[0], good[3]); /* the last */
+	members(good[8], good[0], good[3]);
 	for (unsigned i = 0; i < n; i += BATCH)
 		bad += batch(good, COUNT_OF(good), i, MIN(i + BATCH, n)) != 0;
 	CHECK(bad == 0);

@@ -1,0 +1,710 @@
+/*
+ * risc_code.c: see risc_code.h.
+ *
+ * One pass over the code in the order of addresses. At a branch ahead to a place that nothing
+ * falls into, the state is kept for that place; elsewhere the state is that of the instruction
+ * before, whatever else leads there: compilers set registers before loops and branches.
+ */
+#include "code/risc_code.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum {
+	STATES_MAX = 4096,   /* kept at the same time */
+	ENTRIES_MAX = 65536, /* of all tables of a range beside 4 for each instruction */
+	SHORT_MAX = 256,     /* of one table of small entries whose length is not known */
+	STUB_INSNS = 6,
+};
+
+enum value_kind { UNKNOWN, CONSTANT, SCALED, ENTRY, TARGET, SLOT, LESS };
+
+struct value {
+	uint8_t kind;    /* enum value_kind */
+	uint8_t shift;   /* SCALED: of the index; TARGET: of the entry */
+	uint8_t size;    /* ENTRY, TARGET: bytes of an entry */
+	bool is_signed;  /* the same */
+	bool is_address; /* CONSTANT: not just a number */
+	uint32_t origin; /* where an index comes from: equal numbers are equal values */
+	uint64_t base;   /* CONSTANT: itself; SCALED: added; ENTRY, TARGET: the table; SLOT: its */
+			 /* address; LESS: the limit */
+	uint64_t add;    /* TARGET: what entries are relative to */
+};
+
+struct risc_state {
+	struct value reg[RISC_REGS];
+	uint32_t next;     /* unused origin */
+	uint32_t compared; /* the last compare: origin and constant */
+	uint32_t bounded;  /* origin known to be less than bound; 0: none */
+	uint64_t limit, bound;
+};
+
+struct follow {
+	struct risc_code *c;
+	const struct elf *f;
+	const struct risc_ops *ops;
+	struct risc_state s;
+	size_t entries; /* of tables that may still be read */
+};
+
+static struct value unknown(struct risc_state *s)
+{
+	return (struct value){.kind = UNKNOWN, .origin = s->next++};
+}
+
+static struct value constant(uint64_t v, bool is_address)
+{
+	return (struct value){.kind = CONSTANT, .base = v, .is_address = is_address};
+}
+
+static struct value get(struct follow *w, uint8_t r)
+{
+	return r < RISC_REGS ? w->s.reg[r] : (struct value){.kind = UNKNOWN, .origin = 1};
+}
+
+static void set(struct follow *w, uint8_t r, struct value v)
+{
+	if (r < RISC_REGS && r != w->ops->fixed)
+		w->s.reg[r] = v;
+}
+
+static void forget_all(struct follow *w)
+{
+	for (uint8_t r = 0; r < RISC_REGS; r++)
+		set(w, r, unknown(&w->s));
+	w->s.compared = w->s.bounded = 0;
+}
+
+static void start(struct follow *w)
+{
+	w->s = (struct risc_state){.next = 2};
+	forget_all(w);
+	if (w->ops->fixed < RISC_REGS)
+		w->s.reg[w->ops->fixed] = constant(w->f->got, true);
+}
+
+/* The origin of what is at a place that depends on a register not known. */
+static uint32_t place(const struct value *base, int64_t offset)
+{
+	return (uint32_t)hash_mix(base->origin + ((uint64_t)offset << 32)) | 1u << 31;
+}
+
+static void add_use(struct follow *w, size_t k, enum risc_use_kind kind, uint64_t addr)
+{
+	struct risc_code *c = w->c;
+
+	c->use = mem_grow(c->use, &c->cap_use, c->nuses + 1, sizeof(*c->use));
+	c->use[c->nuses++] = (struct risc_use){addr & w->f->mask, (uint32_t)k, (uint8_t)kind};
+}
+
+/* A constant that was put together: a use if it is an address. */
+static struct value address(struct follow *w, size_t k, uint64_t v, bool sure)
+{
+	v &= w->f->mask;
+	if (sure && elf_section_at(w->f, v))
+		add_use(w, k, RISC_USE_ADDRESS, v);
+	return constant(v, sure);
+}
+
+/* Whether what is stored in the section stays as it is in the file. */
+static bool is_constant(const struct elf_section *s)
+{
+	return s && s->data && (!s->write || !strncmp(s->name, ".data.rel.ro", 12));
+}
+
+/* size bytes at a known address are loaded. */
+static struct value loaded(struct follow *w, size_t k, uint64_t at, const struct risc *i)
+{
+	const struct elf_section *s = elf_section_at(w->f, at);
+	const struct elf_reloc *r;
+	uint64_t v;
+
+	if (!s)
+		return unknown(&w->s);
+	add_use(w, k, RISC_USE_SLOT, at);
+	if (i->size != w->f->word)
+		return unknown(&w->s);
+	r = elf_reloc_at(w->f, at);
+	if (r && r->sym != ELF_NONE && !w->f->symbols[r->sym].defined)
+		return (struct value){.kind = SLOT, .base = at};
+	if ((r || !strncmp(s->name, ".got", 4)) && !elf_pointer(w->f, at, &v))
+		return constant(v, true);
+	return (struct value){.kind = SLOT, .base = at};
+}
+
+/* The constant in the code that an instruction loads: an address, or a distance to one. */
+static struct value literal(struct follow *w, size_t k, uint64_t at, const struct risc *i)
+{
+	const struct elf_reloc *r = w->f->object ? elf_reloc_at(w->f, at) : NULL;
+	size_t n;
+	const uint8_t *p = elf_bytes(w->f, at, &n);
+	uint64_t v;
+
+	if (i->rd == RISC_NOREG || !p || n < i->size || i->size > 8)
+		return unknown(&w->s);
+	v = elf_number(w->f, p, i->size);
+	if (i->what & RISC_SIGNED)
+		v = (uint64_t)((int64_t)(v << (64 - 8 * i->size)) >> (64 - 8 * i->size));
+	if (i->size < w->f->word && i->size < 4)
+		return unknown(&w->s);
+	if (r)
+		return r->kind == ELF_R_ADDR ? address(w, k, elf_reloc_value(w->f, r), true)
+					     : unknown(&w->s);
+	return address(w, k, v, !w->f->movable && i->size == w->f->word);
+}
+
+static struct value load(struct follow *w, size_t k, const struct risc *i)
+{
+	struct value b = get(w, i->ra);
+
+	if (b.kind == CONSTANT && b.is_address)
+		return loaded(w, k, (b.base + (uint64_t)i->imm) & w->f->mask, i);
+	if (b.kind == SCALED)
+		return (struct value){.kind = ENTRY,
+			.base = b.base + (uint64_t)i->imm,
+			.origin = b.origin,
+			.shift = b.shift,
+			.size = i->size,
+			.is_signed = i->what & RISC_SIGNED};
+	if (b.kind == UNKNOWN)
+		return (struct value){.kind = UNKNOWN, .origin = place(&b, i->imm)};
+	return unknown(&w->s);
+}
+
+/* a + (b << shift), where b is a number or an index. */
+static struct value scaled(
+	struct follow *w, const struct value *a, const struct value *b, unsigned shift)
+{
+	if (b->kind == CONSTANT)
+		return constant((a->base + (b->base << shift)) & w->f->mask,
+			a->is_address || b->is_address);
+	if (b->kind == SCALED && !b->base)
+		return (struct value){.kind = SCALED,
+			.base = a->base,
+			.origin = b->origin,
+			.shift = (uint8_t)(b->shift + shift)};
+	if (b->kind == UNKNOWN)
+		return (struct value){.kind = SCALED,
+			.base = a->base,
+			.origin = b->origin,
+			.shift = (uint8_t)shift};
+	return unknown(&w->s);
+}
+
+static struct value target(const struct value *entry, uint64_t add, const struct risc *i)
+{
+	struct value v = *entry;
+
+	v.kind = TARGET;
+	v.add = add;
+	v.shift = i->shift;
+	if (i->op == RISC_SUM && i->size < entry->size)
+		v.kind = UNKNOWN;
+	if (i->op == RISC_SUM && i->size == entry->size)
+		v.is_signed = i->what & RISC_SIGNED;
+	return v;
+}
+
+/* ra + (rb << shift), or an address of the code instead of ra. */
+static struct value sum(struct follow *w, size_t k, const struct risc *i, struct value a)
+{
+	struct value b = get(w, i->rb);
+
+	if (a.kind == ENTRY && b.kind == CONSTANT && !i->shift)
+		return target(&a, b.base, i);
+	if (a.kind == CONSTANT && b.kind == ENTRY)
+		return target(&b, a.base, i);
+	if (a.kind == CONSTANT && b.kind == CONSTANT)
+		return address(w, k, a.base + (b.base << i->shift), a.is_address || b.is_address);
+	if (a.kind == CONSTANT)
+		return scaled(w, &a, &b, i->shift);
+	if (b.kind == CONSTANT && !i->shift)
+		return scaled(w, &b, &a, 0);
+	return unknown(&w->s);
+}
+
+static struct value load_sum(struct follow *w, size_t k, const struct risc *i)
+{
+	struct value a = get(w, i->ra), b = get(w, i->rb), v;
+
+	if (a.kind != CONSTANT && b.kind == CONSTANT && !i->shift) {
+		v = a;
+		a = b;
+		b = v;
+	}
+	if (a.kind != CONSTANT)
+		return unknown(&w->s);
+	v = scaled(w, &a, &b, i->shift);
+	if (v.kind == CONSTANT && v.is_address)
+		return loaded(w, k, v.base, i);
+	if (v.kind != SCALED)
+		return unknown(&w->s);
+	v.kind = ENTRY;
+	v.size = i->size;
+	v.is_signed = i->what & RISC_SIGNED;
+	return v;
+}
+
+/* What a relocation in an object file makes of the instruction. Whether it does. */
+static bool relocated(struct follow *w, size_t k, struct value *v)
+{
+	const struct elf_reloc *r =
+		w->f->object ? elf_reloc_at(w->f, risc_code_addr(w->c, k)) : NULL;
+
+	if (!r)
+		return false;
+	*v = r->kind == ELF_R_ADDR || r->kind == ELF_R_PAGE
+		     ? constant(elf_reloc_value(w->f, r), true)
+		     : unknown(&w->s);
+	if (!v->base)
+		*v = unknown(&w->s);
+	return true;
+}
+
+static void store(struct follow *w, size_t k, const struct risc *i)
+{
+	struct value b = get(w, i->ra);
+
+	if (b.kind == CONSTANT && b.is_address &&
+		elf_section_at(w->f, (b.base + (uint64_t)i->imm) & w->f->mask))
+		add_use(w, k, RISC_USE_ADDRESS, b.base + (uint64_t)i->imm);
+	/* what is loaded from there later is the same index */
+	if (b.kind == UNKNOWN && i->rb < RISC_REGS && w->s.reg[i->rb].kind == UNKNOWN)
+		w->s.reg[i->rb].origin = place(&b, i->imm);
+}
+
+static void compare(struct follow *w, const struct risc *i)
+{
+	struct value a = get(w, i->ra);
+
+	w->s.compared = a.kind == UNKNOWN ? a.origin : 0;
+	w->s.limit = (uint64_t)i->imm & UINT32_MAX;
+}
+
+/* What instruction k, which is no branch, does to its destination. */
+static void step(struct follow *w, size_t k)
+{
+	const struct risc *i = &w->c->insn[k];
+	uint64_t at = risc_code_addr(w->c, k);
+	struct value v = unknown(&w->s), a = get(w, i->ra);
+	bool known = relocated(w, k, &v);
+
+	switch (known && i->op != RISC_STORE && i->op != RISC_COMPARE ? RISC_OTHER : i->op) {
+	case RISC_SET: v = constant((uint64_t)i->imm & w->f->mask, false); break;
+	case RISC_PC: v = address(w, k, at + (uint64_t)i->imm, true); break;
+	case RISC_PAGE: v = constant((at & ~(uint64_t)0xfff) + (uint64_t)i->imm, true); break;
+	case RISC_ADD:
+		if (!i->imm)
+			v = a;
+		else if (a.kind == CONSTANT)
+			v = address(
+				w, k, a.base + (uint64_t)i->imm, a.is_address || !w->f->movable);
+		else if (a.kind == SCALED)
+			v = a, v.base += (uint64_t)i->imm;
+		break;
+	case RISC_TOP:
+		v = get(w, i->rd);
+		if (v.kind == CONSTANT)
+			v = address(
+				w, k, (v.base & 0xffff) | (uint64_t)i->imm << 16, !w->f->movable);
+		break;
+	case RISC_SUM: v = sum(w, k, i, a); break;
+	case RISC_SUM_PC: v = sum(w, k, i, constant(at + (uint64_t)i->imm, true)); break;
+	case RISC_LOAD: v = load(w, k, i); break;
+	case RISC_LOAD_SUM: v = load_sum(w, k, i); break;
+	case RISC_LITERAL: v = literal(w, k, at + (uint64_t)i->imm, i); break;
+	case RISC_STORE: store(w, k, i); break;
+	case RISC_COMPARE: compare(w, i); break;
+	case RISC_LESS:
+		if (a.kind == UNKNOWN)
+			v = (struct value){
+				.kind = LESS, .origin = a.origin, .base = (uint64_t)i->imm};
+		break;
+	default: break;
+	}
+	set(w, i->rd, v);
+	for (uint8_t r = 0; i->writes >> r && r < RISC_REGS; r++) {
+		if (i->writes >> r & 1)
+			set(w, r, unknown(&w->s));
+	}
+}
+
+/* ---- tables ---- */
+
+struct risc_table {
+	size_t jump; /* where it takes effect */
+	uint64_t base, add;
+	unsigned stride, size, shift;
+	bool is_signed, absolute;
+	uint64_t bound; /* entries, if known, else 0 */
+};
+
+/* Where entry k leads. 0 or -1. */
+static int entry(const struct elf *f, const struct risc_table *t, uint64_t k, uint64_t *to)
+{
+	uint64_t at = (t->base + (k << t->stride)) & f->mask, v;
+	const struct elf_reloc *r = f->object ? elf_reloc_at(f, at) : NULL;
+	size_t n;
+	const uint8_t *p = elf_bytes(f, at, &n);
+
+	if (!is_constant(elf_section_at(f, at)) || !p || n < t->size)
+		return -1;
+	if (t->absolute)
+		return elf_pointer(f, at, to);
+	if (r) {
+		*to = elf_reloc_value(f, r) - (r->kind == ELF_R_REL ? at - t->add : 0);
+		return r->kind == ELF_R_REL || r->kind == ELF_R_BASE ? 0 : -1;
+	}
+	v = elf_number(f, p, t->size);
+	if (t->is_signed)
+		v = (uint64_t)((int64_t)(v << (64 - 8 * t->size)) >> (64 - 8 * t->size));
+	*to = (t->add + (v << t->shift)) & f->mask;
+	return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Reads the table, of t->bound entries at most. */
+static void read_table(struct follow *w, const struct risc_table *t)
+{
+	struct risc_code *c = w->c;
+	uint64_t limit = t->bound, m;
+	size_t first = c->ntargets, n = first;
+
+	limit = MIN(limit, (uint64_t)w->entries);
+	for (m = 0; m < limit; m++) {
+		uint64_t to;
+		uint32_t i;
+
+		if (entry(w->f, t, m, &to) < 0)
+			break;
+		i = risc_code_at(c, to);
+		if (i == CFG_NOWHERE)
+			break;
+		c->targets = mem_grow(c->targets, &c->cap_targets, n + 1, sizeof(*c->targets));
+		c->targets[n++] = i;
+	}
+	w->entries -= (size_t)m;
+	if (n == first || (m < 2 && t->bound != 1))
+		return;
+	qsort(c->targets + first, n - first, sizeof(*c->targets), by_number);
+	c->ntargets = first + 1;
+	for (size_t i = first + 1; i < n; i++) {
+		if (c->targets[i] != c->targets[c->ntargets - 1])
+			c->targets[c->ntargets++] = c->targets[i];
+	}
+	c->table = mem_grow(c->table, &c->cap_table, c->ntables + 1, sizeof(*c->table));
+	c->table[c->ntables++] =
+		(struct cfg_table){(uint32_t)t->jump, (uint32_t)(c->ntargets - first), NULL};
+}
+
+/* An indirect jump to v; it takes effect at instruction k. */
+static void find_table(struct follow *w, size_t k, const struct value *v)
+{
+	struct risc_table t = {k, v->base, v->add, 0, v->size, v->shift, v->is_signed, false, 0};
+	struct risc_code *c = w->c;
+
+	if (v->kind == ENTRY && v->size == w->f->word)
+		t.absolute = true;
+	else if (v->kind != TARGET)
+		return;
+	while (1u << t.stride < v->size)
+		t.stride++;
+	if (v->kind == ENTRY && v->shift != t.stride)
+		return;
+	if (w->s.bounded && w->s.bounded == v->origin)
+		t.bound = w->s.bound;
+	if (t.bound) {
+		read_table(w, &t);
+		return;
+	}
+	c->later = mem_grow(c->later, &c->cap_later, c->nlater + 1, sizeof(*c->later));
+	c->later[c->nlater++] = t;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int by_jump(const void *a, const void *b)
+{
+	const struct cfg_table *x = a, *y = b;
+
+	return x->insn < y->insn ? -1 : x->insn > y->insn;
+}
+
+/* Tables without a known length go to the next address that the code uses. */
+static void read_later(struct follow *w)
+{
+	struct risc_code *c = w->c;
+
+	c->cuts = mem_grow(c->cuts, &c->cap_cuts, c->nuses, sizeof(*c->cuts));
+	for (size_t u = 0; u < c->nuses; u++)
+		c->cuts[u] = c->use[u].addr;
+	if (c->nuses)
+		qsort(c->cuts, c->nuses, sizeof(*c->cuts), by_address);
+	for (size_t k = 0; k < c->nlater; k++) {
+		struct risc_table *t = &c->later[k];
+		size_t lo = 0, hi = c->nuses;
+
+		while (lo < hi) { /* the first cut after the table's start */
+			size_t mid = lo + (hi - lo) / 2;
+
+			if (c->cuts[mid] <= t->base)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		t->bound = t->size < 4 ? SHORT_MAX : ENTRIES_MAX;
+		if (lo < c->nuses)
+			t->bound = MIN(t->bound, (c->cuts[lo] - t->base) >> t->stride);
+		if (t->bound > 1)
+			read_table(w, t);
+	}
+}
+
+/* ---- branches ---- */
+
+/* Keeps the state for instruction `to`, if nothing but branches lead there. */
+static void keep(struct follow *w, size_t k, uint32_t to)
+{
+	struct risc_code *c = w->c;
+	uint8_t before;
+
+	if (to == CFG_NOWHERE || to <= k + 1 || c->snapshot[to] || c->nstates >= STATES_MAX)
+		return;
+	before = c->flow[to - 1].flow;
+	if (before != INSN_JUMP && before != INSN_RET && before != INSN_STOP && before != INSN_CALL)
+		return;
+	c->state = mem_grow(c->state, &c->cap_state, c->nstates + 1, sizeof(*c->state));
+	c->state[c->nstates++] = w->s;
+	c->snapshot[to] = (uint32_t)c->nstates;
+}
+
+static void bound(struct risc_state *s, uint32_t origin, uint64_t n)
+{
+	s->bounded = origin;
+	s->bound = n;
+}
+
+/* What a conditional branch says of an index, when it is taken and when not. */
+static void conditional(struct follow *w, size_t k, const struct risc *i, const struct value *v)
+{
+	struct risc_state before = w->s;
+	struct risc_state *taken = &w->s;
+
+	if (i->cond == RISC_LS && before.compared)
+		bound(taken, before.compared, before.limit + 1);
+	else if (i->cond == RISC_LO && before.compared)
+		bound(taken, before.compared, before.limit);
+	else if (i->cond == RISC_NONZERO && v->kind == LESS)
+		bound(taken, v->origin, v->base);
+	keep(w, k, w->c->flow[k].target);
+	w->s = before;
+	if (i->cond == RISC_HI && before.compared)
+		bound(&w->s, before.compared, before.limit + 1);
+	else if (i->cond == RISC_HS && before.compared)
+		bound(&w->s, before.compared, before.limit);
+	else if (i->cond == RISC_ZERO && v->kind == LESS)
+		bound(&w->s, v->origin, v->base);
+}
+
+static void after_call(struct follow *w)
+{
+	for (uint8_t r = 0; r < RISC_REGS; r++) {
+		if (!(w->ops->preserved >> r & 1))
+			set(w, r, unknown(&w->s));
+	}
+	w->s.compared = w->s.bounded = 0;
+}
+
+/* Branch k takes effect at instruction `at`; v is where an indirect one goes. */
+static void branch(struct follow *w, size_t k, size_t at, const struct value *v)
+{
+	const struct risc *i = &w->c->insn[k];
+	size_t tables = w->c->ntables;
+
+	if (!(i->what & RISC_DIRECT) && (i->flow == INSN_CALL || i->flow == INSN_JUMP)) {
+		if (v->kind == CONSTANT && v->is_address)
+			add_use(w, k, RISC_USE_BRANCH, v->base);
+		else if (v->kind == SLOT)
+			add_use(w, k, RISC_USE_BRANCH_SLOT, v->base);
+		else if (i->flow == INSN_JUMP)
+			find_table(w, at, v);
+	}
+	if (w->c->ntables > tables) {
+		const struct cfg_table *t = &w->c->table[tables];
+
+		for (uint32_t m = 0; m < t->n; m++)
+			keep(w, at, w->c->targets[w->c->ntargets - t->n + m]);
+	}
+	if (i->flow == INSN_COND)
+		conditional(w, at, i, v);
+	else if (i->flow == INSN_JUMP)
+		keep(w, at, w->c->flow[at].target);
+	else if (i->flow == INSN_CALL)
+		after_call(w);
+	else if (i->flow == INSN_RET || i->flow == INSN_STOP)
+		forget_all(w);
+}
+
+static bool is_branch(const struct risc *i)
+{
+	return i->flow != INSN_FALL && i->flow != INSN_TRAP;
+}
+
+void risc_code_follow(struct risc_code *c, const struct elf *f)
+{
+	struct follow w = {
+		.c = c, .f = f, .ops = risc_ops(c->arch), .entries = 4 * c->n + ENTRIES_MAX};
+	size_t at = 0;
+
+	c->nuses = c->ntables = c->ntargets = c->nstates = c->nlater = 0;
+	c->snapshot = mem_grow(c->snapshot, &c->cap_snapshot, c->n, sizeof(*c->snapshot));
+	memset(c->snapshot, 0, c->n * sizeof(*c->snapshot));
+	start(&w);
+	for (size_t k = 0; k < c->n; k++) {
+		const struct risc *i = &c->insn[k];
+		bool slot = (i->what & RISC_SLOT) && k + 1 < c->n;
+		struct value v;
+
+		if (c->snapshot[k])
+			w.s = c->state[c->snapshot[k] - 1];
+		if (!is_branch(i)) {
+			step(&w, k);
+			continue;
+		}
+		v = get(&w, i->ra);
+		if (i->op != RISC_OTHER) { /* a load to the program counter, or a sum */
+			struct risc_state s = w.s;
+
+			step(&w, k);
+			v = get(&w, i->rd);
+			w.s = s;
+		}
+		if (slot)
+			step(&w, k + 1);
+		branch(&w, k, k + slot, &v);
+		k += slot;
+	}
+	if (c->nlater)
+		read_later(&w);
+	for (size_t k = 0; k < c->ntables; at += c->table[k].n, k++)
+		c->table[k].targets = c->targets + at;
+	for (size_t k = 0; k < c->ntargets; k++)
+		c->targets[k] = c->offset[c->targets[k]];
+	if (c->nlater && c->ntables)
+		qsort(c->table, c->ntables, sizeof(*c->table), by_jump);
+}
+
+/* ---- reading ---- */
+
+uint32_t risc_code_at(const struct risc_code *c, uint64_t addr)
+{
+	uint64_t offset = addr - c->addr;
+	size_t lo = 0, hi = c->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (c->offset[mid] < offset)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < c->n && c->offset[lo] == offset ? (uint32_t)lo : CFG_NOWHERE;
+}
+
+static void resolve(struct risc_code *c, const struct elf *f)
+{
+	for (size_t k = 0; k < c->n; k++) {
+		const struct risc *i = &c->insn[k];
+		size_t at = (i->what & RISC_SLOT) && k + 1 < c->n ? k + 1 : k;
+		uint64_t to = (risc_code_addr(c, k) + (uint64_t)i->imm) & f->mask;
+
+		c->flow[k] = (struct risc_flow){CFG_NOWHERE, INSN_FALL};
+		c->flow[at] = (struct risc_flow){CFG_NOWHERE, i->flow};
+		if ((i->what & RISC_DIRECT) && (i->flow == INSN_JUMP || i->flow == INSN_COND))
+			c->flow[at].target = risc_code_at(c, to);
+		k = at;
+	}
+}
+
+void risc_code_read(struct risc_code *c, const struct elf *f, enum arch a, uint64_t addr,
+	const uint8_t *p, size_t n)
+{
+	const struct risc_ops *ops = risc_ops(a);
+
+	c->addr = addr;
+	c->arch = a;
+	c->n = c->nuses = c->ntables = 0;
+	for (size_t at = 0; at < n; at += c->insn[c->n++].len) {
+		if (c->n == c->cap_offset) {
+			c->offset =
+				mem_grow(c->offset, &c->cap_offset, c->n + 1, sizeof(*c->offset));
+			c->insn = mem_grow(c->insn, &c->cap_insn, c->n + 1, sizeof(*c->insn));
+			c->flow = mem_grow(c->flow, &c->cap_flow, c->n + 1, sizeof(*c->flow));
+		}
+		c->offset[c->n] = (uint32_t)at;
+		ops->read(p + at, n - at, addr + at, &c->insn[c->n]);
+	}
+	resolve(c, f);
+}
+
+void risc_code_free(struct risc_code *c)
+{
+	mem_free(c->insn);
+	mem_free(c->offset);
+	mem_free(c->flow);
+	mem_free(c->use);
+	mem_free(c->table);
+	mem_free(c->targets);
+	mem_free(c->snapshot);
+	mem_free(c->state);
+	mem_free(c->later);
+	mem_free(c->cuts);
+	*c = (struct risc_code){0};
+}
+
+uint64_t risc_code_stub(const struct elf *f, enum arch a, uint64_t addr)
+{
+	struct risc insn[STUB_INSNS];
+	uint32_t offset[STUB_INSNS];
+	struct risc_code c = {.addr = addr, .arch = a, .insn = insn, .offset = offset};
+	struct follow w = {.c = &c, .f = f, .ops = risc_ops(a)};
+	size_t left, at = 0;
+	const uint8_t *p = elf_bytes(f, addr, &left);
+	uint64_t slot = 0;
+
+	start(&w);
+	for (size_t k = 0; k < STUB_INSNS && at < left && !slot; k++) {
+		struct risc *i = &insn[k];
+		struct value v;
+
+		offset[k] = (uint32_t)at;
+		w.ops->read(p + at, left - at, addr + at, i);
+		at += i->len;
+		v = get(&w, i->ra);
+		step(&w, k);
+		if (i->op != RISC_OTHER)
+			v = get(&w, i->rd);
+		if (!is_branch(i))
+			continue;
+		if (i->flow == INSN_JUMP && v.kind == SLOT)
+			slot = v.base;
+		break;
+	}
+	mem_free(c.use);
+	return slot;
+}
