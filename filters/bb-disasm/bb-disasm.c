@@ -57,7 +57,7 @@ struct run {
 	struct file *waiting;          /* opened, but too large for the job before */
 	struct file *split;            /* file being cut into jobs, and the next function of it */
 	size_t at;
-	uint64_t bytes, files, bad, functions;
+	uint64_t bytes, files, bad, nothing, functions;
 };
 
 /* ---- read: cut the input into jobs ---- */
@@ -129,7 +129,7 @@ static int read_job(void *ctx, void *vjob)
 		if (size <= JOB_BYTES)
 			continue;
 		files_load(f, &run->o->files, &run->crew);
-		if (f->bad)
+		if (!f->image)
 			break;
 		run->split = f;
 		run->at = 0;
@@ -203,7 +203,7 @@ static void work_job(void *ctx, void *vjob, unsigned worker)
 		bool split = j->end > 0;
 
 		files_load(f, &run->o->files, &crew);
-		if (f->bad)
+		if (!f->image)
 			continue;
 		for (size_t i = j->first; i < (split ? j->end : f->image->functions.n); i++)
 			emit(j, f, &f->image->functions.f[i], w);
@@ -221,17 +221,20 @@ static int complain(struct run *run, const struct file *f)
 
 	if (f->bad)
 		say(run->p, "%s: %s", f->path, f->why.text);
+	else if (f->nothing)
+		prog_note(run->p, "%s: %s", f->path, f->why.text);
 	else if (f->unlabelled)
 		say(run->p, "%s: does not fit the path template '%s'", f->path,
 			run->o->files.template);
 	if (f->bad_debug)
 		say(run->p, "%s: debugging information: %s", f->path, f->why.text);
-	else if (run->o->files.dwarf && !f->bad && !f->debug.nunits)
+	else if (run->o->files.dwarf && f->image && !f->debug.nunits)
 		prog_warn(run->p, "%s: has no debugging information", f->path);
 	if (f->too_large)
 		say(run->p, "%s: %llu functions over the size limit left out", f->path,
 			(unsigned long long)f->too_large);
 	run->bad += f->bad;
+	run->nothing += f->nothing;
 	return run->p->strict && (f->bad || f->bad_debug || f->unlabelled || f->too_large) ? -1 : 0;
 }
 
@@ -283,8 +286,9 @@ static void check_options(struct prog *p, const struct options *o)
 
 static int finish(struct run *run, int status)
 {
-	if (status == EXIT_OK && run->files && run->bad == run->files) {
-		prog_error(run->p, "no input file could be read");
+	if (status == EXIT_OK && run->files && run->bad + run->nothing == run->files) {
+		prog_error(run->p, run->nothing ? "no input file has functions"
+						: "no input file could be read");
 		status = EXIT_FAILED;
 	}
 	if (status == EXIT_OK && stream_end(output_stream(run->out), run->bad, NULL, 0) < 0)

@@ -35,6 +35,7 @@ static struct file *file_new(const struct files_options *o, const char *path, co
 	if (member)
 		buf_printf(&b, "(%s)", member);
 	f->path = mem_strdup(buf_text(&b));
+	f->member = member != NULL;
 	f->name = names_utf8(&f->arena, arena_str(&f->arena, f->path + base, b.n - base));
 	f->unlabelled =
 		labels_of(&f->labels, o->template, path, o->labels.p, o->labels.n, &f->arena) < 0;
@@ -120,11 +121,19 @@ static void load_debug(struct file *f, const struct files_options *o)
 
 void files_load(struct file *f, const struct files_options *o, const struct survey_crew *crew)
 {
-	if (f->bad || f->image || file_read(f) < 0)
+	if (f->bad || f->nothing || f->image || file_read(f) < 0)
 		return;
-	f->image = image_new(f->p, f->n, o->ignore_symbols ? IMAGE_IGNORE_SYMBOLS : 0, crew, &f->why);
+	f->image =
+		image_new(f->p, f->n, o->ignore_symbols ? IMAGE_IGNORE_SYMBOLS : 0, crew, &f->why);
 	f->bad = !f->image;
-	if (!f->bad && o->dwarf)
+	if (f->image && !f->image->functions.n) {
+		image_free(f->image);
+		f->image = NULL;
+		f->nothing = f->member;
+		f->bad = !f->member;
+		err_set(&f->why, "has no functions");
+	}
+	if (f->image && o->dwarf)
 		load_debug(f, o);
 }
 

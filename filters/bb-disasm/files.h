@@ -28,7 +28,9 @@ struct file {
 	struct labels labels;
 	bool unlabelled;     /* the path does not fit the template */
 	struct image *image; /* NULL: not looked at yet, or bad */
+	bool member;         /* of an archive */
 	bool bad;
+	bool nothing; /* a member without functions, of which an archive may have many: not bad */
 	struct err why;
 	struct debug debug;         /* empty if there is none */
 	struct labels *unit_labels; /* of each unit of it: labels, compiler and level */

@@ -310,15 +310,6 @@ static void number_sections(struct elf_raw *r)
 	}
 }
 
-static bool has_code(const struct elf *f)
-{
-	for (size_t i = 0; i < f->nsections; i++) {
-		if (f->sections[i].exec && f->sections[i].data)
-			return true;
-	}
-	return false;
-}
-
 /* ---- init and fini ---- */
 
 static void add_root(struct elf *f, size_t *cap, uint64_t addr)
@@ -390,10 +381,6 @@ struct elf *elf_new(const uint8_t *p, size_t n, struct err *e)
 	else if (segments_in_memory(&r, &h, e) < 0)
 		goto fail;
 	number_sections(&r);
-	if (!has_code(f)) {
-		err_set(e, "has no code");
-		goto fail;
-	}
 	if (elf_symbols_read(&r, e) < 0 || elf_symbols_relocs(&r, e) < 0)
 		goto fail;
 	find_got(f);

@@ -90,7 +90,7 @@ struct elf {
 
 /*
  * Reads the n bytes at p, which must stay as long as the elf does. NULL, with the reason in e, for
- * what is no ELF file, is cut short or damaged, is of a machine bb does not know, or has no code.
+ * what is no ELF file, is cut short or damaged, or is of a machine bb does not know.
  */
 struct elf *elf_new(const uint8_t *p, size_t n, struct err *e);
 void elf_free(struct elf *f);

@@ -48,11 +48,6 @@ struct image *image_new(
 	im->elf = f;
 	im->ignore_symbols = flags & IMAGE_IGNORE_SYMBOLS;
 	functions_find(&im->functions, f, crew->d[0], flags);
-	if (!im->functions.n) {
-		err_set(e, "has no functions");
-		image_free(im);
-		return NULL;
-	}
 	survey_functions(&im->functions, f, crew);
 	index_objects(im);
 	return im;

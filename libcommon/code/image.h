@@ -27,8 +27,8 @@ struct image_ref {
 enum { IMAGE_IGNORE_SYMBOLS = FUNCTIONS_IGNORE_SYMBOLS };
 
 /*
- * The image of the n bytes at p, which must stay; the crew is needed now only. NULL with the reason
- * in e.
+ * The image of the n bytes at p, which must stay; the crew is needed now only. It may have no
+ * functions. NULL with the reason in e.
  */
 struct image *image_new(
 	const uint8_t *p, size_t n, unsigned flags, const struct survey_crew *crew, struct err *e);

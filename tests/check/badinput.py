@@ -89,6 +89,30 @@ def test_disasm():
         ok("badinput/--files-from", got == want and one_line(r, "bb-disasm", at("empty")), r)
 
 
+def test_archives():
+    """Members without functions are no news; others are as files are."""
+    good, none = at("good.o"), at("nothing.o")
+    src = write(at("good.c"), b"int f(int x) { return x + 1; }\n")
+    assert run(["gcc", "-O1", "-c", "-o", good, src]).rc == 0
+    src = write(at("nothing.c"), b"int data = 3;\n")
+    assert run(["gcc", "-c", "-o", none, src]).rc == 0
+    text = write(at("text.txt"), b"just text\n" * 30)
+    for name, members, said, skipped in (("without functions", [none, good, none], "", 0),
+                                         ("damaged", [none, text, good], "text.txt", 1)):
+        lib = at(f"{name[:7]}.a")
+        assert run(["ar", "rcs", lib, *members]).rc == 0
+        r = run([prog("bb-disasm"), lib])
+        ok(f"badinput/archive members {name}", r.rc == 0 and count(r.out) == (1, skipped) and
+           [said in l for l in r.err.splitlines() if lib in l] == [True] * skipped, r)
+        ok(f"badinput/archive members {name}: --strict",
+           run([prog("bb-disasm"), "--strict", lib]).rc == skipped)
+    assert run(["ar", "rcs", at("none.a"), none]).rc == 0
+    r = run([prog("bb-disasm"), at("none.a")])
+    ok("badinput/archive: no functions at all", r.rc == 1 and "functions" in r.err, r)
+    r = run([prog("bb-disasm"), "-v", at("without.a")])
+    ok("badinput/archive: -v names members without functions", r.err.count("nothing.o)") >= 1, r)
+
+
 def test_elf_damage():
     """Fields of the ELF headers set to all kinds of wrong: never a crash, and out in time."""
     shoff, = struct.unpack_from("<Q", ELF, 40)
@@ -203,6 +227,7 @@ def test_files():
 
 if __name__ == "__main__":
     test_disasm()
+    test_archives()
     test_elf_damage()
     test_vocabulary()
     test_model()
