@@ -14,6 +14,7 @@
 #include "formats/kinds.h"
 #include "formats/sequence.h"
 #include "stream/walk.h"
+#include "text/shape.h"
 
 struct expr {
 	uint64_t hash;
@@ -31,7 +32,7 @@ struct part {
 struct join {
 	struct prog *p;
 	const char *unit; /* block or function */
-	bool by_block;
+	bool by_block, shape;
 	struct part first; /* of the whole at hand, in the arena */
 	size_t n;          /* its parts; 0: there is none */
 	struct arena arena;
@@ -41,6 +42,7 @@ struct join {
 	uint64_t insns;
 	struct expr *expr; /* sequence: of all parts, then each once */
 	size_t exprs, cap_expr;
+	struct buf text; /* scratch */
 	struct output *out;
 	struct progress *progress;
 	uint64_t wholes;
@@ -117,11 +119,21 @@ static int add_vector(struct join *j, const struct embedding *e)
 	return 0;
 }
 
+static struct expr shape_of(struct join *j, const char *text)
+{
+	buf_reset(&j->text);
+	shape_expr(&j->text, text);
+	return (struct expr){
+		hash_64(j->text.p, j->text.n), arena_str(&j->arena, j->text.p, j->text.n)};
+}
+
 static void add_exprs(struct join *j, const struct sequence *s)
 {
 	j->expr = mem_grow(j->expr, &j->cap_expr, j->exprs + s->hashes.n, sizeof(*j->expr));
 	for (size_t i = 0; i < s->hashes.n; i++)
-		j->expr[j->exprs++] = (struct expr){s->hashes.p[i], copy(&j->arena, s->exprs.p[i])};
+		j->expr[j->exprs++] =
+			j->shape ? shape_of(j, s->exprs.p[i])
+				 : (struct expr){s->hashes.p[i], copy(&j->arena, s->exprs.p[i])};
 }
 
 static int by_hash(const void *a, const void *b)
@@ -209,6 +221,11 @@ static int begin_member(struct join *j, const struct walk *w, const struct kind 
 			walk_file(w), k->name);
 		return -1;
 	}
+	if (k == &embedding_kind && j->shape) {
+		prog_error(j->p, "%s: --shape is about expressions, and vectors have none",
+			walk_file(w));
+		return -1;
+	}
 	return stream_begin(output_stream(j->out), k, walk_header(w), output_step(j->out)) < 0
 		       ? (output_failed(j->out), -1)
 		       : 0;
@@ -259,6 +276,8 @@ int main(int argc, char **argv)
 	const struct opt opts[] = {
 		{'u', "unit", OPT_TEXT, OPT_CONTENT, &j.unit, "UNIT",
 			"block or function (default: function)", 0, 0},
+		{0, "shape", OPT_FLAG, OPT_CONTENT, &j.shape, NULL,
+			"expressions without the registers and stack slots of their values", 0, 0},
 	};
 	struct prog p = {
 		.name = "bb-join",
@@ -268,9 +287,10 @@ int main(int argc, char **argv)
 			"Neighbouring records of one function, or block, become one: of embedding "
 			"the mean of\n"
 			"the vectors, of sequence the union of the expressions.",
-		.example = "  bb-strands f.bb | bb-tok -m model | bb-embed -m model | bb-join -u "
-			   "block\n"
-			   "  bb-strands f.bb | bb-sym | bb-join | bb-knn -m idf | bb-cat -t",
+		.example =
+			"  bb-strands f.bb | bb-tok -m model | bb-embed -m model | bb-join -u "
+			"block\n"
+			"  bb-strands f.bb | bb-sym | bb-join --shape | bb-knn -m idf | bb-cat -t",
 		.opts = opts,
 		.nopts = COUNT_OF(opts),
 	};
@@ -292,5 +312,6 @@ int main(int argc, char **argv)
 	mem_free(j.sum);
 	mem_free(j.mean);
 	mem_free(j.expr);
+	buf_free(&j.text);
 	return status;
 }

@@ -228,6 +228,20 @@ bb knn -c bare.bb query.bb 2>err >got
 check "a corpus without expressions is told" grep -q 'no record of the corpus has expressions' err
 
 {
+	strand f a.o g1 '"0x1","0x2"' | sed 's/"e1","e2"/"rax = 1 add rbx","rdi ult 7000"/'
+	strand f a.o g1 '"0x3"' | sed 's/"e3"/"* ( rbp add -8 ) = 1 add * ( rsp )"/'
+	strand g a.o g1 '"0x9"' | sed 's/"e9"/"r9 = 1 add r9"/'
+} | bb cat --from-json sequence >places.bb
+check "join --shape: each shape once" [ "$(bb join --shape places.bb | bb cat -j | grep -c '"1 add v0"')" = 2 ]
+bb join --shape places.bb | sets | sed -n '1s/.* \[//p' | tr ',' '\n' | tr -d ']' | sort >got
+printf '1 add v0\nv0 ult IMM\n' >want
+is "join --shape: which"
+bb join --shape places.bb | bb knn -k 1 | hits >got
+printf '%s\n' 'f 1 1 g 0.5000' 'g 1 1 f 0.5000' >want
+is "join --shape: equal hashes"
+check "join --shape of vectors" status 1 bb join --shape many.bb
+
+{
 	vec f a.o g1 O0 3 1,0
 	vec f a.o '' O0 4 2,6
 	vec g a.o g2 O0 1 5,5

@@ -74,6 +74,12 @@ $(OUT)/test/computed-blocks.bb: $(OUT)/test/find-blocks.bb $(HERE)paper/like
 	$(call merge,$(@D)/functions) | $(BB)bb-strands | $(json) | $(HERE)paper/like <($(json) $<) - | \
 		$(BB)bb-cat --from-json sequence | $(BB)bb-sym -q | $(BB)bb-join -u block -o $@
 
+$(OUT)/test/shapes-functions.bb: $(OUT)/test/computed-functions.bb
+	$(BB)bb-join --shape -o $@ $<
+
+$(OUT)/test/shapes-blocks.bb: $(OUT)/test/computed-blocks.bb
+	$(BB)bb-join -u block --shape -o $@ $<
+
 $(OUT)/test/parts-blocks.bb: $(OUT)/test/find-blocks.bb $(HERE)paper/like
 	$(call merge,$(@D)/functions) | $(BB)bb-strands | $(json) | $(HERE)paper/like <($(json) $<) - | \
 		$(BB)bb-cat --from-json sequence | $(BB)bb-tok -m $(VOCAB) -o $@
@@ -91,7 +97,7 @@ $(foreach s,$(SUBJECTS),$(eval $(call tuned,$s)))
 # ---- vectors: vectors/METHOD/SUBJECT.bb ----------------------------------------------------------
 
 # Of the last layer of a tuned model (METHOD-ft), of the second last of another; of blocks then, as in
-# the paper, the mean over their strands. The baselines: sets of tokens, sets of what strands compute.
+# the paper, the mean over their strands. The baselines: sets of tokens, and of what strands compute.
 # $1 subject
 define vectors
 $(OUT)/vectors/%-ft/$1.bb: $(OUT)/tuned/$1/%/config.json $(OUT)/test/find-$1.bb
@@ -106,7 +112,7 @@ $(OUT)/vectors/jaccard/$1.bb $(OUT)/vectors/idf/$1.bb: $(OUT)/test/find-$1.bb
 	@mkdir -p $$(@D)
 	ln -f $$< $$@
 
-$(OUT)/vectors/computed/$1.bb: $(OUT)/test/computed-$1.bb
+$(OUT)/vectors/computed/$1.bb $(OUT)/vectors/shapes/$1.bb: $(OUT)/vectors/%/$1.bb: $(OUT)/test/%-$1.bb
 	@mkdir -p $$(@D)
 	ln -f $$< $$@
 endef
@@ -115,11 +121,11 @@ $(foreach s,$(SUBJECTS),$(eval $(call vectors,$s)))
 # ---- results: results/EXPERIMENT/METHOD.json -----------------------------------------------------
 
 LEARNED           := $(METHODS:%=%-ft) $(METHODS)
-METHODS_functions := $(LEARNED) jaccard idf computed
-METHODS_blocks    := $(LEARNED) jaccard idf computed
+METHODS_functions := $(LEARNED) jaccard idf computed shapes
+METHODS_blocks    := $(LEARNED) jaccard idf computed shapes
 METHODS_strands   := $(LEARNED) jaccard idf
 KS                := $(shell seq -s, 1 50)
-measure            = $(if $(filter idf computed,$1),-m idf)
+measure            = $(if $(filter idf computed shapes,$1),-m idf)
 # Pool and query are in one file.
 find               = $(BB)bb-knn -q $(call measure,$1) $2 -c $3 $3
 
@@ -171,4 +177,4 @@ RESULTS += $(foreach s,$(SUBJECTS),$(METHODS_$s:%=$(OUT)/results/$s/%.json)) \
 	$(foreach v,level compiler both,$(foreach n,$(POOLS),$(METHODS_functions:%=$(OUT)/results/$v-$n/%.json))) \
 	$(foreach z,short long,$(foreach n,$(POOLS),$(METHODS_strands:%=$(OUT)/results/strands-$z-$n/%.json)))
 TIMES := $(firstword $(METHODS:%=$(OUT)/times/embed-%.json)) \
-	$(foreach m,$(firstword $(METHODS))-ft jaccard idf computed,$(OUT)/times/find-$m.json)
+	$(foreach m,$(firstword $(METHODS))-ft jaccard shapes,$(OUT)/times/find-$m.json)

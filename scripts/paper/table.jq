@@ -4,7 +4,8 @@ def methods: [
 	["elm-ft", "BinBert-FT"], ["mlm-ft", "BinBert-MLM-FT"], ["fs-ft", "BinBert-FS"],
 	["elm", "BinBert, not tuned"], ["mlm", "BinBert-MLM, not tuned"], ["fs", "untrained, not tuned"],
 	["jaccard", "no learning: equal tokens"], ["idf", "no learning: equal tokens, by rarity"],
-	["computed", "no learning: equal strand expressions, by rarity"]
+	["computed", "no learning: equal strand expressions, by rarity"],
+	["shapes", "no learning: equal shapes of strand expressions, by rarity"]
 ];
 
 # 0.943 as 94.3

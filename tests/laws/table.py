@@ -75,6 +75,7 @@ USES = {
     ],
     "bb-join": [
         stream("functions", [], "sequence", "sym", "sequence"),
+        stream("shapes", ["--shape"], "sequence", "sym", "sequence"),
         stream("blocks", ["-u", "block"], "embedding", "emb", "embedding"),
     ],
     "bb-uniq": [
