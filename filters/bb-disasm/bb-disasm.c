@@ -354,7 +354,7 @@ int main(int argc, char **argv)
 		.name = "bb-disasm",
 		.operands = "[FILE...]",
 		.brief = "take ELF files apart into functions",
-		.detail = "Finds the functions of x86-64, i386 and AArch64 executables, shared objects, relocatable "
+		.detail = "Finds the functions of x86-64, i386, AArch64 and MIPS executables, shared objects, relocatable "
 			  "files and archives of these, decodes them, recovers their control-flow "
 			  "graphs and resolves the "
 			  "names of what they call. Writes one record for each function.",

@@ -12,15 +12,25 @@ enum arch {
 	ARCH_X86_64,
 	ARCH_I386,
 	ARCH_AARCH64,
+	ARCH_MIPS,   /* big-endian, 32 bits */
+	ARCH_MIPSEL, /* little-endian */
 	ARCH_COUNT,
 };
 
 /* A relocation type of the psABI, as elf.h sees it. */
+/* Where a relocation without an addend of its own has it. */
+enum arch_addend {
+	ADDEND_PLACE, /* in the bytes it changes */
+	ADDEND_NONE,  /* nowhere: 0, whatever the relocation says */
+	ADDEND_LOW16, /* in their lower 16 bits, signed */
+	ADDEND_JUMP,  /* in their lower 26 bits, in words */
+};
+
 struct arch_reloc {
-	uint32_t type; /* R_* */
-	uint8_t kind;  /* enum elf_reloc_kind */
-	uint8_t size;  /* bytes it changes */
-	bool whole;    /* stores the symbol's address whatever was there: GOT slots */
+	uint32_t type;  /* R_* */
+	uint8_t kind;   /* enum elf_reloc_kind */
+	uint8_t size;   /* bytes it changes */
+	uint8_t addend; /* enum arch_addend */
 };
 
 struct arch_info {
@@ -29,6 +39,7 @@ struct arch_info {
 	bool is64, is_big; /* their class and byte order */
 	uint8_t word;      /* bytes of an address */
 	uint8_t entry_cfa; /* bytes from the stack pointer to the CFA where functions start */
+	uint16_t got_bias; /* from the start of .got to what its register holds */
 	const struct arch_reloc *relocs;
 	size_t nrelocs;
 };

@@ -373,6 +373,7 @@ static void risc_use(struct builder *w, const struct risc *i, size_t at, const s
 	struct image_ref r;
 
 	switch (u->kind) {
+	case RISC_USE_START: return;
 	case RISC_USE_ADDRESS: r = image_address(w->im, u->addr); break;
 	case RISC_USE_SLOT: r = image_slot(w->im, u->addr, false); break;
 	case RISC_USE_BRANCH: r = image_code(w->im, u->addr); break;

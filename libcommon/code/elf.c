@@ -354,8 +354,9 @@ static void find_got(struct elf *f)
 	for (size_t i = 0; i < f->nsections && !f->object; i++) {
 		const char *name = f->sections[i].name;
 
-		if (!strcmp(name, ".got.plt") || (!f->got && !strcmp(name, ".got")))
-			f->got = f->sections[i].addr;
+		if ((!strcmp(name, ".got.plt") && !arch_info(f->arch)->got_bias) ||
+			(!f->got && !strcmp(name, ".got")))
+			f->got = f->sections[i].addr + arch_info(f->arch)->got_bias;
 	}
 }
 

@@ -148,15 +148,22 @@ static size_t reloc_size(const struct elf_raw *r, bool has_addend)
 }
 
 /* The addend of Elf_Rel: what is in the bytes that are relocated. */
-static int64_t addend_in_place(const struct elf *f, const struct elf_reloc *q)
+static int64_t addend_in_place(
+	const struct elf *f, const struct elf_reloc *q, enum arch_addend where)
 {
 	size_t n;
 	const uint8_t *p = elf_bytes(f, q->addr, &n);
 	unsigned shift = 64 - 8 * q->size;
+	uint64_t v;
 
 	if (!p || n < q->size || !q->size)
 		return 0;
-	return (int64_t)(elf_number(f, p, q->size) << shift) >> shift;
+	v = elf_number(f, p, q->size);
+	if (where == ADDEND_LOW16)
+		return (int16_t)v;
+	if (where == ADDEND_JUMP)
+		return (int64_t)(v & 0x3ffffff) << 2;
+	return (int64_t)(v << shift) >> shift;
 }
 
 /* One table of Elf_Rela or Elf_Rel. `base` is added to the offsets; symbols start at first, are n.
@@ -183,9 +190,9 @@ static void reloc_table(struct elf_raw *r, const struct elf_raw_section *s, uint
 			.sym = sym && sym < n ? (uint32_t)(first + sym) : ELF_NONE,
 			.kind = t->kind,
 			.size = t->size};
-		if (!t->whole)
+		if (t->addend != ADDEND_NONE)
 			q->addend = has_addend ? (int64_t)elf_raw_get(r, p + 2 * word, word)
-					       : addend_in_place(r->f, q);
+					       : addend_in_place(r->f, q, t->addend);
 	}
 }
 
@@ -222,6 +229,38 @@ static void relr_table(struct elf_raw *r, const struct elf_raw_section *s, size_
 	}
 }
 
+/*
+ * MIPS has no relocations for its GOT: behind LOCAL_GOTNO entries that are addresses of this file
+ * come those of the dynamic symbols from GOTSYM on (System V ABI, MIPS supplement, chapter 5).
+ */
+static void mips_got(struct elf_raw *r, const struct elf_raw_section *dynamic, size_t *cap)
+{
+	struct elf *f = r->f;
+	uint64_t got = 0, local = 0, first = 0, n = f->nsymbols - r->dynsym_base;
+
+	for (uint64_t at = 0; dynamic->size - at >= 8; at += 8) {
+		const uint8_t *p = r->p + dynamic->offset + at;
+		uint64_t v = elf_raw_get(r, p + 4, 4);
+
+		switch (elf_raw_get(r, p, 4)) {
+		case DT_PLTGOT: got = v; break;
+		case DT_MIPS_LOCAL_GOTNO: local = v; break;
+		case DT_MIPS_GOTSYM: first = v; break;
+		default: break;
+		}
+	}
+	for (uint64_t i = first; got && first && i < n; i++) {
+		uint64_t at = got + 4 * (local + i - first);
+
+		if (!elf_section_at(f, at))
+			return;
+		*add(f, cap) = (struct elf_reloc){.addr = at,
+			.sym = (uint32_t)(r->dynsym_base + i),
+			.kind = ELF_R_ADDR,
+			.size = 4};
+	}
+}
+
 static int by_address(const void *a, const void *b)
 {
 	const struct elf_reloc *x = a, *y = b;
@@ -246,6 +285,8 @@ int elf_symbols_relocs(struct elf_raw *r, struct err *e)
 		size_t first = 0, n = 0;
 		uint64_t base = 0;
 
+		if (s->type == SHT_DYNAMIC && r->machine == EM_MIPS)
+			mips_got(r, s, &cap);
 		if (s->type == SHT_RELR && (s->flags & SHF_ALLOC))
 			relr_table(r, s, &cap);
 		if (s->type != SHT_RELA && s->type != SHT_REL)

@@ -227,8 +227,12 @@ static bool is_lea_padding(const uint8_t *p, const struct x86_fields *x)
 	return rm == 4 ? (p[x->head - 1] & 7) == reg && (p[x->head - 1] >> 3 & 7) == 4 : rm == reg;
 }
 
-/* The bytes of the instruction, or what it is, at p; whether it is padding. */
-static unsigned skip(const struct elf *f, const uint8_t *p, size_t n, uint64_t addr, bool *pad)
+/*
+ * The bytes of the instruction, or what it is, at p; whether it is padding. *slot says whether it
+ * is in a delay slot, then whether the next one is.
+ */
+static unsigned skip(
+	const struct elf *f, const uint8_t *p, size_t n, uint64_t addr, bool *slot, bool *pad)
 {
 	const struct risc_ops *ops = risc_ops(f->arch);
 	struct x86_fields x;
@@ -236,7 +240,8 @@ static unsigned skip(const struct elf *f, const uint8_t *p, size_t n, uint64_t a
 
 	if (ops) {
 		ops->read(p, n, addr, &i);
-		*pad = i.what & RISC_PADDING;
+		*pad = (i.what & RISC_PADDING) && !*slot;
+		*slot = i.what & RISC_SLOT;
 		return i.len;
 	}
 	if (fields(f, &x, p, n)) {
@@ -251,13 +256,14 @@ static unsigned skip(const struct elf *f, const uint8_t *p, size_t n, uint64_t a
 static uint64_t trim(const struct elf *f, uint64_t addr, uint64_t end)
 {
 	uint64_t at = addr, last = addr;
+	bool slot = false;
 	size_t n;
 	const uint8_t *p = elf_bytes(f, addr, &n);
 
 	n = MIN(n, (size_t)(end - addr));
 	while (n) {
 		bool pad;
-		unsigned len = skip(f, p, n, at, &pad);
+		unsigned len = skip(f, p, n, at, &slot, &pad);
 
 		if (!pad)
 			last = at + len;

@@ -284,6 +284,34 @@ static void risc_branch(struct gap *g, const struct risc_code *c, size_t k, stru
 		t->flow = INSN_STOP;
 }
 
+/* An address the code uses: a pointer, or where an indirect call goes. */
+static void risc_use(struct gap *g, const struct risc_code *c, const struct risc_use *u)
+{
+	size_t at =
+		(c->insn[u->insn].what & RISC_SLOT) && u->insn + 1 < c->n ? u->insn + 1 : u->insn;
+	struct item *t = &g->item[at];
+	const char *name;
+
+	if (u->kind == RISC_USE_START) {
+		uint32_t start = risc_code_at(c, u->addr);
+
+		if (start != CFG_NOWHERE)
+			g->item[start].what |= START | SURE;
+	} else if (u->kind == RISC_USE_ADDRESS) {
+		add_pointer(g, u->addr);
+	} else if (u->kind == RISC_USE_BRANCH) {
+		t->what &= (uint16_t)~INDIRECT;
+		if (u->addr >= g->range.addr && u->addr < g->range.end)
+			t->target = (uint32_t)(u->addr - g->range.addr);
+		else
+			t->what |= LEAVES;
+	} else if (u->kind == RISC_USE_BRANCH_SLOT) {
+		name = stubs_import(g->f, u->addr);
+		if (name && names_no_return(name))
+			t->flow = INSN_STOP;
+	}
+}
+
 static void risc_decode(struct gap *g)
 {
 	struct risc_code c = {0};
@@ -298,16 +326,16 @@ static void risc_decode(struct gap *g)
 	for (size_t k = 0; k < c.n; k++) {
 		size_t at = (c.insn[k].what & RISC_SLOT) && k + 1 < c.n ? k + 1 : k;
 
-		if (at != k)
+		if (at != k) {
+			g->item[at].what &= (uint16_t)~PADDING;
 			g->item[at].what |= g->item[k].what & INDIRECT;
+		}
 		risc_branch(g, &c, k, &g->item[at]);
 		if (at != k)
 			g->item[k].what &= (uint16_t) ~(INDIRECT | LEAVES);
 	}
-	for (size_t u = 0; u < c.nuses; u++) {
-		if (c.use[u].kind == RISC_USE_ADDRESS)
-			add_pointer(g, c.use[u].addr);
-	}
+	for (size_t u = 0; u < c.nuses; u++)
+		risc_use(g, &c, &c.use[u]);
 	for (size_t t = 0; t < c.ntables; t++) {
 		g->item[c.table[t].insn].what &= (uint16_t)~INDIRECT;
 		for (uint32_t m = 0; m < c.table[t].n; m++) {

@@ -40,6 +40,8 @@ static const struct {
 	char before;
 } dialects[ARCH_COUNT] = {
 	[ARCH_AARCH64] = {CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN, '#'},
+	[ARCH_MIPS] = {CS_ARCH_MIPS, CS_MODE_MIPS32 + (int)CS_MODE_BIG_ENDIAN, 0},
+	[ARCH_MIPSEL] = {CS_ARCH_MIPS, CS_MODE_MIPS32, 0},
 };
 
 struct insn_risc *insn_risc_open(enum arch a)

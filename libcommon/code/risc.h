@@ -19,6 +19,7 @@ enum risc_op {
 	RISC_PAGE,     /* rd = address of the instruction's page of 4 KiB + imm */
 	RISC_ADD,      /* rd = ra + imm */
 	RISC_TOP,      /* rd = the lower half of rd, imm above it */
+	RISC_SHIFT,    /* rd = rb << shift */
 	RISC_SUM,      /* rd = ra + rb, extended from size, << shift */
 	RISC_SUM_PC,   /* rd = address of the instruction + imm + rb << shift */
 	RISC_LOAD,     /* rd = size bytes at ra + imm */
@@ -62,6 +63,7 @@ struct risc_ops {
 	uint8_t align;      /* of instructions */
 	uint32_t preserved; /* registers that calls leave alone */
 	uint8_t fixed;      /* register that always holds elf.got, or RISC_NOREG */
+	uint8_t called;     /* register that functions find their own address in, or RISC_NOREG */
 	/* Reads the instruction at p, which is at address addr; n > 0 bytes are there. */
 	void (*read)(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
 };
@@ -69,6 +71,9 @@ struct risc_ops {
 /* The row of an architecture, or NULL: it is of another kind. */
 const struct risc_ops *risc_ops(enum arch a);
 
+/* risc_mips.c */
+void risc_mips_read(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
+void risc_mips_read_little(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
 /* risc_aarch64.c */
 void risc_aarch64_read(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
 

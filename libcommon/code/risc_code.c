@@ -17,6 +17,7 @@ enum {
 	STATES_MAX = 4096,   /* kept at the same time */
 	ENTRIES_MAX = 65536, /* of all tables of a range beside 4 for each instruction */
 	SHORT_MAX = 256,     /* of one table of small entries whose length is not known */
+	NEAR_START = 64,
 	STUB_INSNS = 6,
 };
 
@@ -36,9 +37,10 @@ struct value {
 
 struct risc_state {
 	struct value reg[RISC_REGS];
-	uint32_t next;     /* unused origin */
-	uint32_t compared; /* the last compare: origin and constant */
-	uint32_t bounded;  /* origin known to be less than bound; 0: none */
+	struct value fixed; /* what the code itself puts into the fixed register */
+	uint32_t next;      /* unused origin */
+	uint32_t compared;  /* the last compare: origin and constant */
+	uint32_t bounded;   /* origin known to be less than bound; 0: none */
 	uint64_t limit, bound;
 };
 
@@ -62,12 +64,16 @@ static struct value constant(uint64_t v, bool is_address)
 
 static struct value get(struct follow *w, uint8_t r)
 {
+	if (r == w->ops->fixed && w->s.fixed.kind == CONSTANT && !w->s.fixed.is_address)
+		return w->s.fixed; /* not complete yet */
 	return r < RISC_REGS ? w->s.reg[r] : (struct value){.kind = UNKNOWN, .origin = 1};
 }
 
 static void set(struct follow *w, uint8_t r, struct value v)
 {
-	if (r < RISC_REGS && r != w->ops->fixed)
+	if (r < RISC_REGS && r == w->ops->fixed)
+		w->s.fixed = v;
+	else if (r < RISC_REGS)
 		w->s.reg[r] = v;
 }
 
@@ -156,11 +162,17 @@ static struct value literal(struct follow *w, size_t k, uint64_t at, const struc
 	return address(w, k, v, !w->f->movable && i->size == w->f->word);
 }
 
+/* Where code has fixed addresses, numbers put together are some. */
+static bool is_place(const struct follow *w, const struct value *v)
+{
+	return v->kind == CONSTANT && (v->is_address || !w->f->movable);
+}
+
 static struct value load(struct follow *w, size_t k, const struct risc *i)
 {
 	struct value b = get(w, i->ra);
 
-	if (b.kind == CONSTANT && b.is_address)
+	if (is_place(w, &b))
 		return loaded(w, k, (b.base + (uint64_t)i->imm) & w->f->mask, i);
 	if (b.kind == SCALED)
 		return (struct value){.kind = ENTRY,
@@ -208,11 +220,26 @@ static struct value target(const struct value *entry, uint64_t add, const struct
 	return v;
 }
 
+static struct value shifted(struct follow *w, const struct risc *i)
+{
+	struct value zero = constant(0, false), b = get(w, i->rb);
+
+	return scaled(w, &zero, &b, i->shift);
+}
+
 /* ra + (rb << shift), or an address of the code instead of ra. */
 static struct value sum(struct follow *w, size_t k, const struct risc *i, struct value a)
 {
 	struct value b = get(w, i->rb);
+	uint64_t here = risc_code_addr(w->c, k);
 
+	/* the distance to the GOT and where the function starts, not far from here */
+	if (w->ops->fixed < RISC_REGS && a.kind == CONSTANT && b.kind == UNKNOWN &&
+		((here - (w->f->got - a.base)) & w->f->mask) < NEAR_START) {
+		if (i->rb == w->ops->called)
+			add_use(w, k, RISC_USE_START, w->f->got - a.base);
+		return constant(w->f->got, true);
+	}
 	if (a.kind == ENTRY && b.kind == CONSTANT && !i->shift)
 		return target(&a, b.base, i);
 	if (a.kind == CONSTANT && b.kind == ENTRY)
@@ -253,13 +280,17 @@ static bool relocated(struct follow *w, size_t k, struct value *v)
 {
 	const struct elf_reloc *r =
 		w->f->object ? elf_reloc_at(w->f, risc_code_addr(w->c, k)) : NULL;
+	bool local;
 
 	if (!r)
 		return false;
-	*v = r->kind == ELF_R_ADDR || r->kind == ELF_R_PAGE
-		     ? constant(elf_reloc_value(w->f, r), true)
-		     : unknown(&w->s);
-	if (!v->base)
+	local = r->sym != ELF_NONE && w->f->symbols[r->sym].defined &&
+		w->f->symbols[r->sym].bind == ELF_LOCAL;
+	if (r->kind == ELF_R_ADDR && elf_reloc_value(w->f, r)) /* all of it, or the lower part */
+		*v = constant(elf_reloc_value(w->f, r), true);
+	else if (r->kind == ELF_R_PAGE || (r->kind == ELF_R_GOT && local))
+		*v = constant(0, true); /* the upper part: it comes with the lower */
+	else
 		*v = unknown(&w->s);
 	return true;
 }
@@ -268,8 +299,7 @@ static void store(struct follow *w, size_t k, const struct risc *i)
 {
 	struct value b = get(w, i->ra);
 
-	if (b.kind == CONSTANT && b.is_address &&
-		elf_section_at(w->f, (b.base + (uint64_t)i->imm) & w->f->mask))
+	if (is_place(w, &b) && elf_section_at(w->f, (b.base + (uint64_t)i->imm) & w->f->mask))
 		add_use(w, k, RISC_USE_ADDRESS, b.base + (uint64_t)i->imm);
 	/* what is loaded from there later is the same index */
 	if (b.kind == UNKNOWN && i->rb < RISC_REGS && w->s.reg[i->rb].kind == UNKNOWN)
@@ -291,7 +321,14 @@ static void step(struct follow *w, size_t k)
 	uint64_t at = risc_code_addr(w->c, k);
 	struct value v = unknown(&w->s), a = get(w, i->ra);
 	bool known = relocated(w, k, &v);
+	struct risc there;
 
+	if (known && i->op == RISC_LOAD && v.kind == CONSTANT && v.base) {
+		there = *i; /* the address is in the relocation */
+		there.imm = (int64_t)v.base;
+		i = &there;
+		known = false;
+	}
 	switch (known && i->op != RISC_STORE && i->op != RISC_COMPARE ? RISC_OTHER : i->op) {
 	case RISC_SET: v = constant((uint64_t)i->imm & w->f->mask, false); break;
 	case RISC_PC: v = address(w, k, at + (uint64_t)i->imm, true); break;
@@ -311,6 +348,7 @@ static void step(struct follow *w, size_t k)
 			v = address(
 				w, k, (v.base & 0xffff) | (uint64_t)i->imm << 16, !w->f->movable);
 		break;
+	case RISC_SHIFT: v = shifted(w, i); break;
 	case RISC_SUM: v = sum(w, k, i, a); break;
 	case RISC_SUM_PC: v = sum(w, k, i, constant(at + (uint64_t)i->imm, true)); break;
 	case RISC_LOAD: v = load(w, k, i); break;
@@ -529,20 +567,27 @@ static void after_call(struct follow *w)
 	w->s.compared = w->s.bounded = 0;
 }
 
+/* Where an indirect branch goes, if that is an address. */
+static void note_branch(struct follow *w, size_t k, const struct value *v)
+{
+	const struct risc *i = &w->c->insn[k];
+
+	if ((i->what & RISC_DIRECT) || (i->flow != INSN_CALL && i->flow != INSN_JUMP))
+		return;
+	if (v->kind == CONSTANT && v->is_address)
+		add_use(w, k, RISC_USE_BRANCH, v->base);
+	else if (v->kind == SLOT)
+		add_use(w, k, RISC_USE_BRANCH_SLOT, v->base);
+}
+
 /* Branch k takes effect at instruction `at`; v is where an indirect one goes. */
 static void branch(struct follow *w, size_t k, size_t at, const struct value *v)
 {
 	const struct risc *i = &w->c->insn[k];
 	size_t tables = w->c->ntables;
 
-	if (!(i->what & RISC_DIRECT) && (i->flow == INSN_CALL || i->flow == INSN_JUMP)) {
-		if (v->kind == CONSTANT && v->is_address)
-			add_use(w, k, RISC_USE_BRANCH, v->base);
-		else if (v->kind == SLOT)
-			add_use(w, k, RISC_USE_BRANCH_SLOT, v->base);
-		else if (i->flow == INSN_JUMP)
-			find_table(w, at, v);
-	}
+	if (!(i->what & RISC_DIRECT) && i->flow == INSN_JUMP)
+		find_table(w, at, v);
 	if (w->c->ntables > tables) {
 		const struct cfg_table *t = &w->c->table[tables];
 
@@ -593,6 +638,7 @@ void risc_code_follow(struct risc_code *c, const struct elf *f)
 			v = get(&w, i->rd);
 			w.s = s;
 		}
+		note_branch(&w, k, &v);
 		if (slot)
 			step(&w, k + 1);
 		branch(&w, k, k + slot, &v);

@@ -17,6 +17,7 @@ enum risc_use_kind {
 	RISC_USE_SLOT,        /* what is stored there is loaded */
 	RISC_USE_BRANCH,      /* a call or jump to the address, in a register */
 	RISC_USE_BRANCH_SLOT, /* to what is stored there */
+	RISC_USE_START,       /* a function starts there: it computes the GOT from that */
 };
 
 struct risc_use {

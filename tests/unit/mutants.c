@@ -451,7 +451,7 @@ int main(void)
 {
 	const char *env = getenv("BB_MUTANTS");
 	unsigned n = env ? (unsigned)strtoul(env, NULL, 10) : 400, bad = 0;
-	struct input good[9];
+	struct input good[12];
 	struct buf command = {0};
 
 	CHECK(mkdtemp(folder) != NULL);
@@ -463,8 +463,11 @@ int main(void)
 	good[5] = cross("i386-linux-gnu", "-shared");
 	good[6] = cross("aarch64-linux-gnu", "-shared");
 	good[7] = cross("aarch64-linux-gnu", "-c");
-	good[8] = archive(good[0], good[3]); /* the last */
-	members(good[8], good[0], good[3]);
+	good[8] = cross("mips-linux-gnu", "-shared");
+	good[9] = cross("mipsel-linux-gnu", "-shared");
+	good[10] = cross("mips-linux-gnu", "-c");
+	good[11] = archive(good[0], good[3]); /* the last */
+	members(good[11], good[0], good[3]);
 	for (unsigned i = 0; i < n; i += BATCH)
 		bad += batch(good, COUNT_OF(good), i, MIN(i + BATCH, n)) != 0;
 	CHECK(bad == 0);
