@@ -25,7 +25,7 @@ SHELL := /bin/bash
 
 SYSTEM := $(wildcard $(addprefix /usr/bin/,bash dpkg tar sed grep find sort ls cp gzip diff perl \
 	apt-get dpkg-deb systemctl login passwd))
-CONFIG := layers=2,hidden=128,heads=4,intermediate=512,max_len=512
+CONFIG := layers=1,hidden=256,heads=4,intermediate=512,max_len=512
 
 $D/strands.bb:
 	@echo "== 1. strands and their symbolic expressions, from $(words $(SYSTEM)) programs of this machine"
@@ -37,7 +37,7 @@ $D/vocab/vocab.txt: $D/strands.bb
 
 $D/pretrained/config.json: $D/strands.bb $D/vocab/vocab.txt
 	@echo "== pre-training: guess hidden words of code and expressions; do the two belong together?"
-	bb-tok -m $D/vocab $< | bb-train --config $(CONFIG) --vocab $D/vocab --steps 400 --lr 2e-3 \
+	bb-tok -m $D/vocab $< | bb-train --config $(CONFIG) --vocab $D/vocab --steps 200 --lr 1e-3 \
 		-s $(SEED) -o $(@D)
 
 # ---- 2 compile: own/module/compiler-level/module.so --------------------------------------------
@@ -80,12 +80,18 @@ $D/tune.bb: $D/own/done $D/vocab/vocab.txt
 	@echo "== 3. fine-tuning on the functions of $(MODULES_TUNE)"
 	@$(call units,$(call own,$(MODULES_TUNE),$(COMPILERS),$(LEVELS)))
 
-$D/model/config.json: $D/pretrained/config.json $D/tune.bb
-	bb-train --task similarity --loss infonce --temperature 0.05 --lr 1e-3 --epochs 2 \
-		--init $D/pretrained -s $(SEED) -o $(@D) $D/tune.bb
+SIMILAR := bb-train --task similarity --pool rare -s $(SEED)
 
-$D/untrained/config.json: $D/vocab/vocab.txt $D/tune.bb
-	@bb-train -q --config $(CONFIG) --vocab $D/vocab --steps 0 -s $(SEED) -o $(@D) $D/tune.bb
+# --scratch: minutes of pre-training make rare words alike, which are what tells functions apart;
+# started from the pre-trained weights the model finds fewer functions. Hours of it may pay.
+$D/model/config.json: $D/pretrained/config.json $D/tune.bb
+	$(SIMILAR) --loss infonce --temperature 0.05 --lr 5e-4 --epochs 2 --batch-tokens 32768 \
+		--init $D/pretrained --scratch -o $(@D) $D/tune.bb
+
+# What learning is compared with: the same vectors without tuning.
+$D/untuned/config.json $D/untrained/config.json: $D/%/config.json: $D/pretrained/config.json $D/tune.bb
+	@$(SIMILAR) -q --steps 0 --init $D/pretrained $(if $(filter untrained,$*),--scratch) \
+		-o $(@D) $D/tune.bb
 
 # ---- 4 search ----------------------------------------------------------------------------------
 
@@ -98,9 +104,9 @@ define embed
 $D/$1/%.emb: $D/%.bb $D/$1/config.json
 	@bb-embed -m $$(@D) -o $$@ $$<
 endef
-$(foreach m,model pretrained untrained,$(eval $(call embed,$m)))
+$(foreach m,model untuned untrained,$(eval $(call embed,$m)))
 
-demo: $D/model/stripped.emb $(foreach m,model pretrained untrained,$D/$m/O0.emb $D/$m/O3.emb)
+demo: $D/model/stripped.emb $(foreach m,model untuned untrained,$D/$m/O0.emb $D/$m/O3.emb)
 	@scripts/demo-show $D $(SEED) "$(MODULES_TEST)"
 
 .PHONY: demo objects

@@ -166,6 +166,21 @@ for loss in mse infonce; do
 		if (a > best) best = a } END { exit !(best > 0.8) }' tuned-$loss/metrics.jsonl
 done
 
+# Tokens weighted by rarity: the vectors are others, and the folder says how.
+check "--pool rare" "$bin/bb-train" -q --task similarity --loss infonce --pool rare --init one \
+	--epochs 6 --lr 2e-3 --batch-tokens 1500 --valid 0.3 -o rare groups.tok
+check "is in the folder" grep -q '"rarity": \[' rare/config.json
+check "AUC of --pool rare" awk -F'"auc":' '/auc/ { if ($2 + 0 > best) best = $2 + 0 } END { exit !(best > 0.8) }' \
+	rare/metrics.jsonl
+"$bin/bb-embed" -m rare -t 1 groups.tok | "$bin/bb-cat" -j >a
+"$bin/bb-embed" -m rare -t 3 --batch-tokens 100 groups.tok | "$bin/bb-cat" -j >b
+check "its vectors depend on batches or threads" cmp a b
+"$bin/bb-train" -q --task similarity --init rare --steps 0 -o rare-again
+"$bin/bb-train" -q --task similarity --init rare --pool mean --steps 0 -o rare-mean
+check "is kept by default" same rare rare-again config.json
+check "--pool mean" status 1 grep -q rarity rare-mean/config.json
+check "no such pooling" status 2 "$bin/bb-train" --vocab vocab.txt --task similarity --pool max -o x0 groups.tok
+
 # Classifiers learn what they are shown, and say it of records they have not seen.
 questions 600 1 >ask.tok
 questions 100 2 >unseen.tok

@@ -36,6 +36,8 @@ static const struct task *check(struct prog *p, struct options *o)
 		prog_usage(p, "-o DIR is needed: the model folder");
 	if (!strcmp(o->task, "classify") != !!o->label)
 		prog_usage(p, "--task classify and --label KEY go together");
+	if (o->pool && strcmp(o->pool, "mean") != 0 && strcmp(o->pool, "rare") != 0)
+		prog_usage(p, "--pool: '%s' is not mean or rare", o->pool);
 	if (strcmp(o->loss, "mse") != 0 && strcmp(o->loss, "infonce") != 0)
 		prog_usage(p, "--loss: '%s' is not mse or infonce", o->loss);
 	if (strcmp(o->dtype, "f32") != 0 && strcmp(o->dtype, "bf16") != 0)
@@ -115,6 +117,8 @@ int main(int argc, char **argv)
 			"of similarity: mse (default) or infonce", 0, 0},
 		{0, "temperature", OPT_REAL, OPT_CONTENT, &o.temperature, "X",
 			"of infonce (default 0.07)", 0, 0},
+		{0, "pool", OPT_TEXT, OPT_CONTENT, &o.pool, "NAME",
+			"of similarity: mean (default), or rare: each token once, by rarity", 0, 0},
 		{0, "layer", OPT_INT, OPT_CONTENT, &o.layer, "N",
 			"layer that similarity averages (default -1, the last)", 0, 0},
 		{0, "valid", OPT_REAL, OPT_CONTENT, &o.valid, "X",

@@ -17,7 +17,7 @@
 #include "text/wordpiece.h"
 
 struct options {
-	const char *folder, *config, *task, *init, *vocab, *loss, *label, *split, *dtype;
+	const char *folder, *config, *task, *init, *vocab, *loss, *pool, *label, *split, *dtype;
 	uint64_t seed, epochs, steps, batch_tokens, warmup, save_every, buffer, keep;
 	int64_t layer;
 	double lr, decay, clip, mask, valid, temperature;

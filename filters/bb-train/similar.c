@@ -4,7 +4,9 @@
  * Units of one `group` are alike. A sample is an anchor and a partner, both [CLS] code [SEP]; their
  * vectors are the means of the hidden states. --loss mse: the partner is of the anchor's group or,
  * for half of the samples, of another, and (cosine - +-1)^2 is the loss. --loss infonce: always of
- * the group, and the rest of the batch are the negatives. After each epoch the AUC over validation
+ * the group, and the rest of the batch are the negatives. With --pool rare the mean is weighted
+ * (model_weigh) by a / (a + p), p the token's share of all tokens of the training units: smooth
+ * inverse frequency (Arora, Liang and Ma, ICLR 2017). After each epoch the AUC over validation
  * pairs is measured, and the folder holds the model of the best epoch.
  *
  * Tokens are small, so all records are kept in memory. All choices are functions of
@@ -24,6 +26,7 @@
 enum {
 	MICRO = 8192, /* tokens that go through the model together */
 	TRIES = 16,
+	COMMON = 1000,    /* 1/a: a token that is one in so many weighs a half */
 	VALID_MAX = 4000, /* validation units */
 	SEED_PAIR = 0x70616972,
 	SEED_VALID = 0x76616c69
@@ -133,6 +136,29 @@ static void read_all(struct task *t)
 	sort(t, &t->valid);
 	if (t->train.anchors < 2)
 		prog_fail(p, "no two records to train on have the same group");
+}
+
+/* Every token's weight from how often the training units have it. */
+static void weigh(struct task *t)
+{
+	uint32_t n = t->tune.r->m->config.vocab;
+	uint64_t *times = mem_zalloc(n, sizeof(*times)), all = 0;
+	float *rarity = mem_alloc(n, sizeof(*rarity));
+
+	for (size_t i = 0; i < t->train.n; i++) {
+		const struct unit *u = &t->train.u[i];
+
+		times[MODEL_CLS]++;
+		times[MODEL_SEP]++;
+		for (uint32_t k = 0; k < u->n; k++)
+			times[u->ids[k]]++;
+		all += u->n + 2;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		rarity[i] = (float)(1 / (1 + COMMON * (double)times[i] / (double)all));
+	model_weigh(t->tune.r->m, rarity);
+	mem_free(rarity);
+	mem_free(times);
 }
 
 /* The anchors in the order of this epoch. */
@@ -350,19 +376,25 @@ enum run_next similar(struct run *r)
 				 .compute = compute,
 				 .validate = validate},
 		.infonce = strcmp(r->o->loss, "infonce") == 0};
+	bool rare = r->o->pool && strcmp(r->o->pool, "rare") == 0;
 	enum run_next next;
 
 	run_model(r, MODEL_BARE, 0);
 	if (r->done)
 		return RUN_DONE;
+	if (model_layer(r->m, (long)r->o->layer, &t.layer) < 0)
+		prog_usage(r->p, "--layer %lld: the model has %u layers", (long long)r->o->layer,
+			r->m->config.layers);
+	if (r->o->steps || rare)
+		read_all(&t);
+	if (rare)
+		weigh(&t);
+	else if (r->o->pool)
+		model_weigh(r->m, NULL);
 	if (r->o->steps == 0) {
 		run_save_model(r);
 		return RUN_DONE;
 	}
-	if (model_layer(r->m, (long)r->o->layer, &t.layer) < 0)
-		prog_usage(r->p, "--layer %lld: the model has %u layers", (long long)r->o->layer,
-			r->m->config.layers);
-	read_all(&t);
 	plan(&t);
 	prog_note(r->p, "%zu units, %zu with others alike; %zu for validation", t.train.n,
 		t.train.anchors, t.valid.n);

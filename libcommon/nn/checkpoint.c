@@ -150,6 +150,34 @@ static int read_names(const char *path, struct model *m, struct err *e)
 	return j ? 0 : -1;
 }
 
+/* The weights of tokens in pooling, as print_own wrote them, if any. */
+static int read_rarity(const char *path, struct model *m, struct err *e)
+{
+	json_t *j = read_object(path, e),
+	       *list = json_object_get(json_object_get(j, "bb"), "rarity");
+	size_t n = m->config.vocab;
+	float *rarity = NULL;
+	int r = j ? 0 : -1;
+
+	if (list && json_array_size(list) != n) {
+		r = err_set(e, "%s: rarity: %zu numbers, the vocabulary has %zu tokens", path,
+			json_array_size(list), n);
+	} else if (list) {
+		rarity = mem_alloc(n, sizeof(*rarity));
+		for (size_t i = 0; i < n && r == 0; i++) {
+			rarity[i] = (float)json_number_value(json_array_get(list, i));
+			if (!(rarity[i] >= 1e-6f && rarity[i] <= 1))
+				r = err_set(
+					e, "%s: rarity: number %zu is not from 1e-6 to 1", path, i);
+		}
+	}
+	if (r == 0)
+		model_weigh(m, rarity);
+	mem_free(rarity);
+	json_decref(j);
+	return r;
+}
+
 /* folder/name in b. */
 static const char *in_folder(struct buf *b, const char *folder, const char *name)
 {
@@ -180,7 +208,7 @@ static void put_json(struct buf *b, const char *text)
 	json_decref(j);
 }
 
-/* id2label, label2id and what bb-embed needs to know of the classifier. */
+/* id2label and label2id of a classifier. */
 static void print_names(struct buf *b, const struct model *m)
 {
 	char number[16];
@@ -201,13 +229,26 @@ static void print_names(struct buf *b, const struct model *m)
 		put_json(b, m->class ? m->class[i] : number);
 		buf_printf(b, ": %s", number);
 	}
-	buf_puts(b, "\n  },\n  \"bb\": {\"task\": ");
-	put_json(b, m->task ? m->task : "");
-	if (m->label) {
-		buf_puts(b, ", \"label\": ");
-		put_json(b, m->label);
+	buf_puts(b, "\n  },\n");
+}
+
+/* What transformers has no words for: what a classifier says, how vectors are pooled. */
+static void print_own(struct buf *b, const struct model *m)
+{
+	if (m->config.classes) {
+		buf_puts(b, "  \"bb\": {\"task\": ");
+		put_json(b, m->task ? m->task : "");
+		if (m->label) {
+			buf_puts(b, ", \"label\": ");
+			put_json(b, m->label);
+		}
+		buf_puts(b, "},\n");
+	} else if (m->rarity) {
+		buf_puts(b, "  \"bb\": {\"rarity\": [");
+		for (uint32_t i = 0; i < m->config.vocab; i++)
+			buf_printf(b, "%s%.9g", i ? ", " : "", (double)m->rarity[i]);
+		buf_puts(b, "]},\n");
 	}
-	buf_puts(b, "},\n");
 }
 
 static void print_config(struct buf *b, const struct model *m)
@@ -221,6 +262,7 @@ static void print_config(struct buf *b, const struct model *m)
 	for (size_t i = 0; i < COUNT_OF(config_texts); i++)
 		buf_printf(b, "  \"%s\": \"%s\",\n", config_texts[i].key, config_texts[i].value);
 	print_names(b, m);
+	print_own(b, m);
 	buf_printf(b, "  \"layer_norm_eps\": %.9g,\n  \"initializer_range\": %.9g,\n",
 		(double)c->norm_eps, (double)c->init_range);
 	buf_puts(b, "  \"hidden_dropout_prob\": 0.0,\n  \"attention_probs_dropout_prob\": 0.0,\n");
@@ -407,7 +449,8 @@ static struct model *load(const char *folder, struct nn *nn, const struct model_
 	if (s && check_size(s, buf_text(&path), &c, !head, e) == 0) {
 		m = model_new(nn, &c);
 		if (load_tensors(s, buf_text(&path), m, seed, !head, fresh, e) < 0 ||
-			(!head && c.classes && read_names(buf_text(&config), m, e) < 0)) {
+			(!head && c.classes && read_names(buf_text(&config), m, e) < 0) ||
+			(c.head == MODEL_BARE && read_rarity(buf_text(&config), m, e) < 0)) {
 			model_free(m);
 			m = NULL;
 		} else {

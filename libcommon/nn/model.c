@@ -178,6 +178,7 @@ void model_free(struct model *m)
 	model_pass_free(m);
 	model_pass_unround(m);
 	model_name(m, NULL, NULL, NULL);
+	mem_free(m->rarity);
 	m->nn->op->free(m->nn, m->param);
 	m->nn->op->free(m->nn, m->wt);
 	m->nn->op->free(m->nn, m->grad);
@@ -191,10 +192,14 @@ void model_init_tensor(struct model *m, size_t tensor, uint64_t seed)
 	const struct model_tensor *t = &m->tensor[tensor];
 	struct rng r = rng_new(seed, tensor);
 	float *v = mem_zalloc(t->n, sizeof(*v));
+	float range = m->config.init_range;
 
+	/* Small beside the words: until training says otherwise a sequence is a bag of words. */
+	if (t->at == m->pos || t->at == m->type)
+		range *= 0.1f;
 	if (t->rank == 2) {
 		for (size_t i = 0; i < t->n; i++)
-			v[i] = rng_normal(&r) * m->config.init_range;
+			v[i] = rng_normal(&r) * range;
 		if (t->at == m->word) /* [PAD] is nothing */
 			memset(v + MODEL_PAD * t->shape[1], 0, t->shape[1] * sizeof(*v));
 	} else if (strstr(t->name, "LayerNorm.weight")) {
@@ -223,6 +228,18 @@ void model_name(struct model *m, const char *task, const char *label, const char
 	m->class = names ? mem_alloc(m->config.classes, sizeof(*m->class)) : NULL;
 	for (uint32_t i = 0; names && i < m->config.classes; i++)
 		m->class[i] = mem_strdup(names[i]);
+}
+
+void model_weigh(struct model *m, const float *rarity)
+{
+	size_t n = m->config.vocab;
+
+	mem_free(m->rarity);
+	m->rarity = NULL;
+	if (!rarity)
+		return;
+	m->rarity = mem_alloc(n, sizeof(*m->rarity));
+	memcpy(m->rarity, rarity, n * sizeof(*m->rarity));
 }
 
 const struct model_tensor *model_find(const struct model *m, const char *name)

@@ -104,6 +104,7 @@ struct model {
 	char *task;                        /* what the classifier was trained for, or NULL */
 	char *label;                       /* and which label of the records it says, or NULL */
 	char **class;                      /* [classes] their names, or NULL; owned, as the two */
+	float *rarity;                     /* [vocab] see model_weigh; or NULL; owned */
 	const volatile sig_atomic_t *stop; /* passes end early, with no result, when not 0 */
 	struct nn *nn;
 	struct model_tensor *tensor; /* owned */
@@ -131,6 +132,11 @@ void model_init(struct model *m, uint64_t seed);
 void model_init_tensor(struct model *m, size_t tensor, uint64_t seed);
 /* Says what the classifier is for; the texts are copied, names is [classes]. */
 void model_name(struct model *m, const char *task, const char *label, const char *const *names);
+/*
+ * From here on the vector of a sequence is a weighted mean: each distinct token counts once, by
+ * rarity[id] (copied, [vocab], positive), however often it occurs. NULL: the plain mean.
+ */
+void model_weigh(struct model *m, const float *rarity);
 const struct model_tensor *model_find(const struct model *m, const char *name);
 /* To be called after every change of the parameters. */
 void model_update(struct model *m);
@@ -158,7 +164,8 @@ void model_predict(
 	struct model *m, const struct nn_batch *b, size_t n, const uint32_t *row, float *p);
 
 /*
- * vec[S,h]: the mean of all hidden states of each sequence after `layer` layers (0: embeddings).
+ * vec[S,h]: the mean of all hidden states of each sequence after `layer` layers (0: embeddings),
+ * weighted if model_weigh was called.
  * With keep the pass can be followed by model_embed_back with the same batch.
  */
 void model_embed(struct model *m, const struct nn_batch *b, unsigned layer, bool keep, float *vec);

@@ -34,6 +34,8 @@ struct model_acts {
 	float *hs, *ps, *ds, *es; /* [S,h] [CLS] rows or pooled vectors, and their gradients */
 	float *loss;              /* host [max(M,S)] */
 	uint32_t *best, *sbest;   /* host [M], [S] */
+	float *share;             /* host [T], with model_weigh */
+	uint32_t *times;          /* host [vocab], with model_weigh; all 0 between uses */
 	float **all;              /* every device buffer above, to be freed */
 	size_t nall;
 };
@@ -55,6 +57,8 @@ static void acts_free(struct model *m)
 	mem_free(a->loss);
 	mem_free(a->best);
 	mem_free(a->sbest);
+	mem_free(a->share);
+	mem_free(a->times);
 	*a = (struct model_acts){0};
 }
 
@@ -452,13 +456,40 @@ void model_predict(
 		softmax(classes, p + i * classes);
 }
 
+/* The batch with the share of each token: its rarity over its occurrences; they add up to 1. */
+static struct nn_batch weighted(struct model *m, const struct nn_batch *b)
+{
+	struct model_acts *a = m->acts;
+	struct nn_batch w = *b;
+
+	if (!m->rarity)
+		return w;
+	if (!a->times)
+		a->times = mem_zalloc(m->config.vocab, sizeof(*a->times));
+	if (!a->share)
+		a->share = mem_alloc(a->rows, sizeof(*a->share));
+	for (size_t s = 0; s < b->seqs; s++) {
+		float sum = 0;
+
+		for (uint32_t t = b->cu[s]; t < b->cu[s + 1]; t++)
+			sum += a->times[b->ids[t]]++ ? 0 : m->rarity[b->ids[t]];
+		for (uint32_t t = b->cu[s]; t < b->cu[s + 1]; t++)
+			a->share[t] = m->rarity[b->ids[t]] / (sum * (float)a->times[b->ids[t]]);
+		for (uint32_t t = b->cu[s]; t < b->cu[s + 1]; t++)
+			a->times[b->ids[t]] = 0;
+	}
+	w.share = a->share;
+	return w;
+}
+
 void model_embed(struct model *m, const struct nn_batch *b, unsigned layer, bool keep, float *vec)
 {
 	struct model_acts *a = acts(m, b, 0, keep);
+	struct nn_batch w = weighted(m, b);
 	size_t h = m->config.hidden;
 
 	forward(m, b, layer, keep);
-	m->nn->op->pool(m->nn, b, h, a->x[layer], a->hs);
+	m->nn->op->pool(m->nn, &w, h, a->x[layer], a->hs);
 	m->nn->op->get(m->nn, vec, a->hs, b->seqs * h);
 }
 
@@ -504,10 +535,11 @@ void model_embed_inner(struct model *m, const struct nn_batch *b, unsigned layer
 void model_embed_back(struct model *m, const struct nn_batch *b, unsigned layer, const float *dvec)
 {
 	struct model_acts *a = m->acts;
+	struct nn_batch w = weighted(m, b);
 	size_t h = m->config.hidden;
 
 	m->nn->op->put(m->nn, a->ds, dvec, b->seqs * h);
-	m->nn->op->pool_back(m->nn, b, h, a->ds, a->d);
+	m->nn->op->pool_back(m->nn, &w, h, a->ds, a->d);
 	backward(m, b, layer);
 }
 

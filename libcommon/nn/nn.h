@@ -35,6 +35,7 @@ struct nn_batch {
 	const uint32_t *ids;  /* [T] token ids */
 	const uint32_t *pos;  /* [T] position within the sequence */
 	const uint8_t *types; /* [T] token types */
+	const float *share;   /* [T] part of each token in its sequence's vector; NULL: all equal */
 };
 
 struct nn_int8; /* weights rounded to 8 bits, as the device wants them */
@@ -174,9 +175,9 @@ struct nn_backend {
 	void (*scatter)(
 		struct nn *nn, size_t n, size_t h, const uint32_t *row, const float *y, float *x);
 
-	/* v[S,h]: the mean of the rows of each sequence. */
+	/* v[S,h]: the sum of share times row of each sequence, with no share the mean of the rows. */
 	void (*pool)(struct nn *nn, const struct nn_batch *b, size_t h, const float *x, float *v);
-	/* dx[T,h] = dv of the row's sequence / its length. */
+	/* dx[T,h] = dv of the row's sequence times share, or by its length. */
 	void (*pool_back)(
 		struct nn *nn, const struct nn_batch *b, size_t h, const float *dv, float *dx);
 

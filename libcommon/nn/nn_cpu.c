@@ -451,6 +451,11 @@ static void pool_task(void *ctx, size_t s, unsigned worker UNUSED)
 	size_t t = j->b->cu[s], n = j->b->cu[s + 1] - t;
 
 	memset(j->out + s * j->n, 0, j->n * sizeof(float));
+	if (j->b->share) {
+		for (size_t i = t; i < t + n; i++)
+			nn_cpu_vec_axpy(j->n, j->b->share[i], j->x + i * j->n, j->out + s * j->n);
+		return;
+	}
 	nn_cpu_vec_colsum(n, j->n, j->n, j->x + t * j->n, j->out + s * j->n);
 	nn_cpu_vec_scale(j->n, 1.0f / (float)n, j->out + s * j->n);
 }
@@ -469,7 +474,8 @@ static void pool_back_task(void *ctx, size_t s, unsigned worker UNUSED)
 
 	memset(j->dx + t0 * j->n, 0, (t1 - t0) * j->n * sizeof(float));
 	for (size_t t = t0; t < t1; t++)
-		nn_cpu_vec_axpy(j->n, 1.0f / (float)(t1 - t0), j->dy + s * j->n, j->dx + t * j->n);
+		nn_cpu_vec_axpy(j->n, j->b->share ? j->b->share[t] : 1.0f / (float)(t1 - t0),
+			j->dy + s * j->n, j->dx + t * j->n);
 }
 
 static void cpu_pool_back(

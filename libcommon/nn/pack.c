@@ -66,8 +66,8 @@ size_t pack_add(struct pack *p, size_t max_len, const uint32_t *code, size_t n,
 
 const struct nn_batch *pack_batch(struct pack *p)
 {
-	p->batch =
-		(struct nn_batch){p->tokens, p->seqs, p->longest, p->cu, p->ids, p->pos, p->types};
+	p->batch = (struct nn_batch){
+		p->tokens, p->seqs, p->longest, p->cu, p->ids, p->pos, p->types, NULL};
 	return &p->batch;
 }
 

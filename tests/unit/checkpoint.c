@@ -1,6 +1,7 @@
 /* checkpoint.c: model folders: round trip, resumption, and files that lie. */
 #include "tests/unit.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,41 @@ static void round_trip(struct nn *nn)
 	optim_free(&o, m);
 	model_free(q);
 	model_free(m);
+}
+
+/* Weights of tokens are kept to the bit; a list that does not fit the vocabulary is refused. */
+static void rarities(struct nn *nn)
+{
+	struct model_config c = config;
+	struct model *m, *q;
+	float rarity[50];
+	struct err e = {""};
+
+	c.head = MODEL_BARE;
+	m = model_new(nn, &c);
+	model_init(m, 1);
+	model_update(m);
+	for (unsigned i = 0; i < 50; i++)
+		rarity[i] = 1 / (1 + 0.3f * (float)i);
+	model_weigh(m, rarity);
+	CHECK(checkpoint_save(folder, m, false, &e) == 0);
+	q = checkpoint_load(folder, nn, 0, NULL, &e);
+	CHECK(q && q->rarity && memcmp(q->rarity, rarity, sizeof(rarity)) == 0);
+	model_free(q);
+	model_weigh(m, NULL);
+	CHECK(m->rarity == NULL);
+	model_free(m);
+	for (int i = 0; i < 2; i++) { /* out of range; one number less */
+		json_t *j = json_load_file(in("config.json"), 0, NULL);
+		json_t *list = json_object_get(json_object_get(j, "bb"), "rarity");
+
+		CHECK(json_array_size(list) == 50u);
+		CHECK((i ? json_array_remove(list, 0)
+			 : json_array_set_new(list, 7, json_real(1.5))) == 0);
+		CHECK(json_dump_file(j, in("config.json"), 0) == 0);
+		CHECK(checkpoint_load(folder, nn, 0, NULL, &e) == NULL && strstr(e.text, "rarity"));
+		json_decref(j);
+	}
 }
 
 /* A safetensors file with that header; the length field says `claim`, or the truth if 0. */
@@ -251,6 +287,7 @@ int main(void)
 
 	CHECK(mkdtemp(folder) != NULL);
 	round_trip(nn);
+	rarities(nn);
 	heads(nn);
 	hostile();
 	halves();

@@ -107,7 +107,7 @@ static void fill(
 		d->label[s] = name[s] & 1;
 		d->cu[s + 1] = at + len[s];
 	}
-	d->b = (struct nn_batch){d->cu[n], n, 0, d->cu, d->ids, d->pos, d->types};
+	d->b = (struct nn_batch){d->cu[n], n, 0, d->cu, d->ids, d->pos, d->types, NULL};
 	d->t = (struct model_targets){
 		d->t.masked, d->row, d->want, d->label, 1.0f / (float)d->t.masked, 1.0f / (float)n};
 }

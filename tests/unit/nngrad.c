@@ -45,8 +45,8 @@ static void fill(void)
 }
 
 /*
- * The losses under test: 0 pre-training, 1 cosine MSE of pairs, 2 InfoNCE, 3 classes of sequences,
- * 4 classes of tokens.
+ * The losses under test: 0 pre-training, 1 cosine MSE of pairs, 2 InfoNCE (once more with weighted
+ * vectors), 3 classes of sequences, 4 classes of tokens.
  */
 static double loss(struct model *m, int what, bool train)
 {
@@ -148,6 +148,14 @@ static void check_head(struct nn *nn, enum model_head head, uint32_t classes, in
 	model_update(m);
 	for (int what = from; what < to; what++)
 		check(m, what);
+	if (head == MODEL_PRETRAINING) {
+		float rarity[V];
+
+		for (unsigned i = 0; i < V; i++)
+			rarity[i] = 1 / (1 + (float)i);
+		model_weigh(m, rarity);
+		check(m, 2);
+	}
 	model_free(m);
 }
 
