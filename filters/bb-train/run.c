@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,35 @@
 
 static volatile sig_atomic_t stop_asked;
 
-static void on_signal(int sig UNUSED)
+/*
+ * Signals that ask to stop go to a thread of their own: oneDNN's AVX-512 products keep data below
+ * the stack's red zone, where the frame of a handler would overwrite it.
+ */
+static void *wait_for_signal(void *varg)
 {
-	stop_asked = 1;
+	const sigset_t *asking = varg;
+	int sig;
+
+	for (;;)
+		if (sigwait(asking, &sig) == 0)
+			stop_asked = 1;
+	return NULL;
+}
+
+static void catch_signals(struct run *r)
+{
+	static sigset_t asking;
+	pthread_t thread;
+	int error;
+
+	sigemptyset(&asking);
+	sigaddset(&asking, SIGTERM);
+	sigaddset(&asking, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &asking, NULL); /* threads to come inherit it */
+	error = pthread_create(&thread, NULL, wait_for_signal, &asking);
+	if (error)
+		prog_fail(r->p, "cannot start a thread: %s", strerror(error));
+	pthread_detach(thread);
 }
 
 static double now(void)
@@ -252,17 +279,14 @@ static void open_log(struct run *r, uint64_t length)
 
 void run_open(struct run *r)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
-
 	if (!r->o->init)
 		parse_config(r);
 	if (mkdir(r->o->folder, 0777) < 0 && errno != EEXIST)
 		prog_fail(r->p, "%s: cannot make the folder: %s", r->o->folder, strerror(errno));
 	sandbox_enter(r->p);
 	open_vocab(r);
+	catch_signals(r);
 	r->nn = nn_cpu_open((unsigned)r->p->threads);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
 }
 
 void run_model(struct run *r, enum model_head head, uint32_t classes)
