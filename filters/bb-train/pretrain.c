@@ -379,9 +379,10 @@ enum run_next pretrain(struct run *r)
 		prog_warn(r->p,
 			"%llu records skipped (empty, without expression, or unknown tokens)",
 			(unsigned long long)pairs_skipped(t.s));
-	run_save_model(r);
-	if (next == RUN_DONE)
+	if (next == RUN_DONE) { /* a stopped one goes on from its state alone */
+		run_save_model(r);
 		keep_checkpoint(r);
+	}
 	free_all(&t);
 	return next;
 }

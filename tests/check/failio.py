@@ -1,6 +1,7 @@
 """failio.py: every call to the system fails once (tests/lib/failio.c): the program says so and exits
 1, the file of -o is whole or not there, nothing is left beside it; short reads and writes are none
 of anybody's business; a killed program leaves the file of before."""
+import json
 import os
 import shutil
 import sys
@@ -31,6 +32,19 @@ def files(folder):
     """name -> content, hidden files left out."""
     return {os.path.relpath(os.path.join(d, f), folder): read(os.path.join(d, f))
             for d, _, fs in os.walk(folder) for f in fs}
+
+
+def torn(folder):
+    """The model files whose length is not what their header says, and what is left beside them."""
+    wrong = []
+    for name, data in files(folder).items():
+        if name.endswith(".safetensors"):
+            end = 8 + int.from_bytes(data[:8], "little")
+            header = json.loads(data[8:end])
+            end += max(t["data_offsets"][1] for k, t in header.items() if k != "__metadata__")
+            wrong += [name] * (end != len(data))
+        wrong += [name] * name.endswith((".part", ".tmp"))
+    return wrong
 
 
 def some(n):
@@ -103,8 +117,12 @@ def test_folder(name, argv, main):
                         why = "status 0, but other files"
                 elif r.rc != 1 or not r.err:
                     why = "no status 1, or nothing said"
-                elif os.path.isdir(out) and [f for f in files(out) if f.endswith(".part")]:
-                    why = "parts left"
+                elif os.path.isdir(out) and torn(out):
+                    why = f"torn or left: {torn(out)}"
+                elif main == "model.safetensors" and how == f"write:{total['write']}:{ENOSPC}":
+                    # Whatever the last write is, a checkpoint came before it, and it survives.
+                    if "optimizer.safetensors" not in files(out):
+                        why = "the checkpoint before is gone"
                 if why is None and r.rc != 0:
                     # The same command again completes it, from what is there.
                     again = run([*argv, "-o", out], timeout=60)
