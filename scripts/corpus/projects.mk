@@ -46,16 +46,17 @@ wget.conf  := conf --with-ssl=openssl --without-libpsl --without-libuuid --disab
 wget.cross := conf --without-ssl --without-libpsl --without-libuuid --disable-pcre --disable-pcre2
 wget.take  := src/wget
 
-# ---- libraries, small and quick to build: scripts/bench/functions ------------------------------
+# ---- small and quick to build: for scripts/bench/functions, blocks, tables -------------------
 
 zlib.copy := yes
 zlib.conf := ./configure
 zlib.take := libz.so.*
 
-xz.source := xz-utils
-xz.conf   := conf --enable-shared --disable-static --disable-doc --disable-assembler
-xz.cross  := $(xz.conf)
-xz.take   := src/liblzma/.libs/liblzma.so.* src/xz/.libs/xz
+lua.source := lua5.4
+lua.copy   := yes
+lua.conf   := :
+lua.make   := -C src CC="$$CC" CFLAGS="$$CFLAGS -DLUA_USE_POSIX -DLUA_USE_DLOPEN" MYLIBS=-ldl lua luac
+lua.take   := src/lua src/luac
 
 # ---- pre-training ----------------------------------------------------------------------------
 
