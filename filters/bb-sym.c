@@ -18,17 +18,22 @@
 #include "cli/filter.h"
 #include "code/codeseq.h"
 #include "formats/sequence.h"
+#include "sem/merge.h"
 #include "sem/symex.h"
 #include "sem/x86.h"
 
 enum {
 	MEMO_BITS = 13, /* results a worker remembers: about what the processor's own cache holds */
-	MEMO_CODE = 512, /* bytes; longer code hardly repeats */
+	MEMO_CODE = 512,  /* bytes; longer code hardly repeats */
+	EFFORT = 1000000, /* z3's rlimit: some tenths of a second at most */
 };
 
 struct options {
 	bool coverage;
 	bool no_memo;
+	bool prove;
+	uint64_t effort; /* of z3 for each question */
+	struct merge_counts counts;
 	atomic_uint_fast64_t dropped; /* expressions too large, of all workers */
 };
 
@@ -42,7 +47,8 @@ struct worker {
 	struct options *o;
 	struct insn_decoder *dec;
 	struct symex *symex;
-	struct insn *insn; /* of the sequence at hand */
+	struct merge *merge; /* --prove, else NULL */
+	struct insn *insn;   /* of the sequence at hand */
 	size_t capinsns;
 	struct cache *memo; /* results by code and references */
 	struct buf key, value;
@@ -50,6 +56,11 @@ struct worker {
 	uint64_t *hash;
 	size_t captext, caphash;
 };
+
+static const struct expr *proved_form(void *merge, struct expr_pool *p, const struct expr *e)
+{
+	return merge_value(merge, p, e);
+}
 
 static void *worker_new(void *ctx)
 {
@@ -59,6 +70,10 @@ static void *worker_new(void *ctx)
 	w->dec = insn_open(ARCH_X86_64);
 	w->symex = symex_new();
 	w->memo = cache_new(MEMO_BITS);
+	if (w->o->prove) {
+		w->merge = merge_new((unsigned)w->o->effort);
+		symex_set_form(w->symex, proved_form, w->merge);
+	}
 	return w;
 }
 
@@ -66,8 +81,11 @@ static void worker_free(void *worker)
 {
 	struct worker *w = worker;
 
+	if (w->merge)
+		w->o->counts = *merge_counts(w->merge);
 	insn_close(w->dec);
 	symex_free(w->symex);
+	merge_free(w->merge);
 	cache_free(w->memo);
 	buf_free(&w->key);
 	buf_free(&w->value);
@@ -288,12 +306,17 @@ static int coverage(struct prog *p, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.coverage = false};
+	struct options o = {.effort = EFFORT};
 	const struct opt opts[] = {
 		{0, "coverage", OPT_FLAG, 0, &o.coverage, NULL,
 			"print which mnemonics have no semantics, and how often they occur", 0, 0},
 		{0, "no-memo", OPT_FLAG, 0, &o.no_memo, NULL,
 			"compute every sequence anew; the output is the same", 0, 0},
+		{0, "prove", OPT_FLAG, OPT_CONTENT, &o.prove, NULL,
+			"one form for all expressions that z3 proves equal (one thread)", 0, 0},
+		{0, "rlimit", OPT_UINT, OPT_CONTENT, &o.effort, "N",
+			"how hard z3 tries for each question of --prove (default: 1000000)", 1,
+			UINT32_MAX},
 	};
 	struct prog p = {
 		.name = "bb-sym",
@@ -314,6 +337,8 @@ int main(int argc, char **argv)
 			prog_usage(&p, "--coverage prints to stdout: no -o");
 		return coverage(&p, &o);
 	}
+	if (o.prove)
+		p.threads = 1; /* what a form is depends on the values before it */
 	status = filter_map(&p,
 		&(struct filter){.in = &sequence_kind,
 			.out = &sequence_kind,
@@ -324,5 +349,11 @@ int main(int argc, char **argv)
 	if (o.dropped)
 		prog_warn(&p, "%" PRIuFAST64 " expressions of more than %d nodes left out",
 			(uint_fast64_t)o.dropped, SYMEX_NODES);
+	if (o.prove)
+		prog_note(&p,
+			"%" PRIu64 " values, %" PRIu64
+			" proved equal to others; z3 besides: %" PRIu64 " times different, %" PRIu64
+			" times beyond its limit",
+			o.counts.values, o.counts.merged, o.counts.different, o.counts.unknown);
 	return status;
 }

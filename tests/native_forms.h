@@ -125,6 +125,8 @@ static bool misdecoded(const struct form *f)
 	if (f->prefix > 1 && (op & 0xfe) == 0xe0)
 		return true; /* f2 and f3 decide the condition of loope and loopne, says the
 				processor */
+	if (f->prefix == 2 && op == 0x90)
+		return true; /* with REX.B: xchg for some processors, pause for others */
 	if (f->prefix == 3 && (op & 0xfc) == 0xa4)
 		return true; /* repne movs: it does not say that there is a prefix */
 	if (f->prefix == 3 && op >= 0xaa && op <= 0xad)

@@ -300,6 +300,54 @@ const struct expr *expr_fn(struct expr_pool *p, const char *name, unsigned out, 
 	return intern(p, &key, args);
 }
 
+static const struct expr *copied(const struct map64 *done, const struct expr *e)
+{
+	uint64_t *to = map64_get(done, (uint64_t)(uintptr_t)e);
+
+	return to ? (const struct expr *)(uintptr_t)*to : NULL;
+}
+
+/* A node whose arguments are copied. */
+static const struct expr *copy_node(
+	struct expr_pool *p, const struct expr *e, const struct map64 *done)
+{
+	const struct expr *args[EXPR_MAX_ARGS];
+
+	for (unsigned i = 0; i < e->nargs; i++)
+		args[i] = copied(done, e->arg[i]);
+	switch (e->op) {
+	case EXPR_CONST: return expr_wide(p, e->width, expr_words(e));
+	case EXPR_FN: return expr_fn(p, e->name, e->lo, e->width, args, e->nargs);
+	case EXPR_TRUNC: return trunc_node(p, e->width);
+	default: return expr_raw(p, e->op, e->width, e->lo, args, e->nargs);
+	}
+}
+
+const struct expr *expr_copy(struct expr_pool *p, const struct expr *root, struct map64 *done)
+{
+	const struct expr **stack = NULL;
+	size_t n = 0, cap = 0;
+
+	stack = mem_grow(stack, &cap, 1, sizeof(*stack));
+	stack[n++] = root;
+	while (n) {
+		const struct expr *e = stack[n - 1];
+		size_t before = n;
+
+		stack = mem_grow(stack, &cap, n + e->nargs, sizeof(*stack));
+		for (unsigned i = 0; i < e->nargs; i++)
+			if (!copied(done, e->arg[i]))
+				stack[n++] = e->arg[i];
+		if (n > before)
+			continue;
+		n--;
+		*map64_put(done, (uint64_t)(uintptr_t)e, NULL) =
+			(uint64_t)(uintptr_t)copy_node(p, e, done);
+	}
+	mem_free(stack);
+	return copied(done, root);
+}
+
 /* The public names of what rewrite.c does. */
 
 #define UNARY(name, OP)                                                           \

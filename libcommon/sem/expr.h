@@ -25,6 +25,7 @@
 #define EXPR_H
 
 #include "base/base.h"
+#include "base/map.h"
 
 enum {
 	EXPR_MAX_WIDTH = 512, /* bits of the widest value (zmm0) */
@@ -174,6 +175,12 @@ const struct expr *expr_clz(struct expr_pool *p, const struct expr *a);
 const struct expr *expr_ctz(struct expr_pool *p, const struct expr *a);
 const struct expr *expr_pdep(struct expr_pool *p, const struct expr *a, const struct expr *mask);
 const struct expr *expr_pext(struct expr_pool *p, const struct expr *a, const struct expr *mask);
+
+/*
+ * The same expression in pool p, e being of any pool. `done` (empty before the first call) keeps
+ * what was copied, for more expressions of that pool.
+ */
+const struct expr *expr_copy(struct expr_pool *p, const struct expr *e, struct map64 *done);
 
 /* Looking at nodes. */
 

@@ -39,7 +39,7 @@ static void start(struct prove *v)
 	v->c = Z3_mk_context(config);
 	Z3_del_config(config);
 	Z3_set_error_handler(v->c, ignore);
-	v->solver = Z3_mk_solver(v->c);
+	v->solver = Z3_mk_solver_for_logic(v->c, Z3_mk_string_symbol(v->c, "QF_AUFBV"));
 	Z3_solver_inc_ref(v->c, v->solver);
 	params = Z3_mk_params(v->c);
 	Z3_params_inc_ref(v->c, params);

@@ -95,6 +95,8 @@ enum { REWRITE_PUSH_MAX = 100 };
 	R(CMP_BOUND, "x ult 0 -> 0; x ule -1 -> 1, and so on") \
 	R(CMP_EDGE, "x ult 1 -> x eq 0; 0 ult x -> x ne 0, and so on") \
 	R(CMP_STRICT, "x ule c -> x ult c + 1; c ule x -> c - 1 ult x; sle") \
+	R(CMP_RANGE, "c add x ult d: x in a range, in the way with the smallest numbers; " \
+		     "of -x, not x, x Concat c and extensions: of what they are made of") \
 	R(CMP_BIT, "x ult y -> (not x) and y, 1 bit") \
 	R(CMP_ZEXT, "(0 Concat x) ult (0 Concat y) -> x ult y") \
 	R(CMP_SEXT, "(sext x) slt (sext y) -> x slt y") \
@@ -108,11 +110,14 @@ enum { REWRITE_PUSH_MAX = 100 };
 	R(EQ_PIECES, "(c Concat x) eq (c Concat d) -> x eq d, or 0") \
 	R(EQ_SEXT, "(sext x) eq (sext y) -> x eq y; (sext x) eq c -> x eq c' or 0") \
 	R(EQ_XOR, "x xor y eq 0 -> x eq y; c xor x eq d -> x eq c xor d") \
+	R(EQ_HIGH, "x[w-1:k] eq c -> x in a range") \
 	R(EQ_ITE, "ite(b, c, d) eq c -> b, and so on") \
 	R(ITE_CONST, "ite(1, x, y) -> x") \
 	R(ITE_SAME, "ite(c, x, x) -> x") \
 	R(ITE_NOT, "ite(not c, x, y) -> ite(c, y, x)") \
 	R(ITE_BIT, "ite(c, 1, 0) -> 0 Concat c; ite(c, -1, 0) -> sext c") \
+	R(ITE_LESS, "ite(y ult x, y, x) -> ite(x ult y, x, y); ite(x ult c + 1, x, c) -> " \
+		    "ite(x ult c, x, c), and so on") \
 	R(ITE_BOOL, "ite(c, 1, x) -> c or x, and so on, 1 bit")
 /* clang-format on */
 
@@ -172,6 +177,10 @@ const struct expr *rewrite_cmp_make(
 	struct expr_pool *p, enum expr_op op, const struct expr *a, const struct expr *b);
 const struct expr *rewrite_cmp_ite(
 	struct expr_pool *p, const struct expr *c, const struct expr *a, const struct expr *b);
+/* rewrite_range.c: is x, of up to 64 bits, in [lo, hi] modulo 2^w? Not empty: lo = hi + 1 is all.
+ */
+const struct expr *rewrite_range_make(
+	struct expr_pool *p, const struct expr *x, uint64_t lo, uint64_t hi);
 /* The opposite of a comparison, or NULL when e is none. */
 const struct expr *rewrite_cmp_opposite(struct expr_pool *p, const struct expr *e);
 

@@ -92,6 +92,15 @@ static const struct expr *eq_scaled(struct expr_pool *p, const struct expr *a, c
 	return expr_eq(p, expr_extract(p, rest, 0, w - k), expr_const(p, w - k, d->val >> k));
 }
 
+/* Is e the upper bits of a value that stands by itself, as after a shift? */
+static bool is_high(const struct expr *e)
+{
+	unsigned top = e->lo + e->width;
+
+	return e->lo && e->width > 1 &&
+	       (top == 8 || top == 16 || top == 32 || (top == e->arg[0]->width && top <= 64));
+}
+
 static const struct expr *eq_const(struct expr_pool *p, const struct expr *a, const struct expr *c)
 {
 	switch (a->op) {
@@ -121,6 +130,15 @@ static const struct expr *eq_const(struct expr_pool *p, const struct expr *a, co
 		if (a->width > 64) {
 			RULE(p, EQ_XOR);
 			return expr_eq(p, a->arg[0], expr_not(p, c));
+		}
+		break;
+	case EXPR_EXTRACT:
+		if (is_high(a)) {
+			const struct expr *x = expr_extract(p, a->arg[0], 0, a->lo + a->width);
+			uint64_t lo = c->val << a->lo;
+
+			RULE(p, EQ_HIGH);
+			return rewrite_range_make(p, x, lo, lo | ((UINT64_C(1) << a->lo) - 1));
 		}
 		break;
 	case EXPR_ITE:
@@ -219,62 +237,26 @@ static const struct expr *make_eq(struct expr_pool *p, enum expr_op op, const st
 
 /* Inequalities. */
 
-/* The smallest or largest number of the order. */
-static bool is_extreme(const struct expr *e, bool is_signed, bool largest)
-{
-	uint64_t v;
-
-	if (e->op != EXPR_CONST || e->width > 64)
-		return false;
-	v = largest ? UINT64_MAX >> (64 - e->width) : 0;
-	if (is_signed)
-		v ^= UINT64_C(1) << (e->width - 1);
-	return e->val == v;
-}
-
-static const struct expr *next(struct expr_pool *p, const struct expr *c, int step)
-{
-	return expr_const(p, c->width, c->val + (uint64_t)(int64_t)step);
-}
-
-/* a < b or a <= b where one side is a constant; NULL when it stays as it is. */
+/* a < b or a <= b where one side is a constant of up to 64 bits: a range of the other. */
 static const struct expr *with_bound(
 	struct expr_pool *p, enum expr_op op, const struct expr *a, const struct expr *b)
 {
-	bool is_signed = op == EXPR_SLT || op == EXPR_SLE,
-	     strict = op == EXPR_ULT || op == EXPR_SLT;
-	enum expr_op less = is_signed ? EXPR_SLT : EXPR_ULT;
+	uint64_t top = UINT64_C(1) << (a->width - 1u), lo = 0, hi = 2 * top - 1;
+	bool strict = op == EXPR_ULT || op == EXPR_SLT;
 
-	if (strict ? is_extreme(b, is_signed, false) || is_extreme(a, is_signed, true)
-		   : is_extreme(b, is_signed, true) || is_extreme(a, is_signed, false)) {
+	if (op == EXPR_SLT || op == EXPR_SLE) {
+		lo = top;
+		hi = top - 1;
+	}
+	if (strict ? expr_is_const(b, lo) || expr_is_const(a, hi) : false) {
 		RULE(p, CMP_BOUND);
-		return truth(p, !strict);
+		return truth(p, false);
 	}
-	if (!strict) {
+	if (!strict)
 		RULE(p, CMP_STRICT);
-		return b->op == EXPR_CONST ? make2(p, less, a, next(p, b, 1))
-					   : make2(p, less, next(p, a, -1), b);
-	}
-	if (is_signed && (expr_is_const(b, 0) || expr_is_ones(a))) { /* x < 0; -1 < x */
-		const struct expr *x = b->op == EXPR_CONST ? a : b;
-		const struct expr *sign = expr_extract(p, x, x->width - 1u, 1);
-
-		RULE(p, CMP_SIGN);
-		return b->op == EXPR_CONST ? sign : expr_not(p, sign);
-	}
-	if (b->op == EXPR_CONST && is_extreme(next(p, b, -1), is_signed, false)) { /* x < min + 1 */
-		RULE(p, CMP_EDGE);
-		return expr_eq(p, a, next(p, b, -1));
-	}
-	if (a->op == EXPR_CONST && is_extreme(next(p, a, 1), is_signed, true)) { /* max - 1 < x */
-		RULE(p, CMP_EDGE);
-		return expr_eq(p, b, next(p, a, 1));
-	}
-	if (is_extreme(b, is_signed, true) || is_extreme(a, is_signed, false)) { /* x < max */
-		RULE(p, CMP_EDGE);
-		return expr_ne(p, a, b);
-	}
-	return NULL;
+	if (b->op == EXPR_CONST)
+		return rewrite_range_make(p, a, lo, b->val - strict);
+	return rewrite_range_make(p, b, a->val + strict, hi);
 }
 
 /* Zero extensions of both sides fall away; one that outgrows a constant decides. */
@@ -307,7 +289,6 @@ static const struct expr *with_zeros(
 static const struct expr *with_signs(
 	struct expr_pool *p, enum expr_op op, const struct expr *a, const struct expr *b)
 {
-	bool is_signed = op == EXPR_SLT || op == EXPR_SLE;
 	const struct expr *c = a->op == EXPR_CONST ? a : b, *x = a->op == EXPR_CONST ? b : a;
 	unsigned bits;
 
@@ -318,12 +299,6 @@ static const struct expr *with_signs(
 			       : c->op == EXPR_CONST && rewrite_signed_bits(c) <= bits) {
 		RULE(p, CMP_SEXT);
 		return make2(p, op, expr_extract(p, a, 0, bits), expr_extract(p, b, 0, bits));
-	}
-	if (is_signed && c->op == EXPR_CONST && c->width <= 64) { /* c is out of the range of x */
-		bool negative = c->val >> (c->width - 1);
-
-		RULE(p, CMP_SEXT);
-		return truth(p, (c == a) == negative);
 	}
 	return NULL;
 }
@@ -346,9 +321,8 @@ static const struct expr *make_less(
 		return strict ? expr_and(p, expr_not(p, x), y) : expr_or(p, expr_not(p, x), y);
 	}
 	if (a->width <= 64 && (a->op == EXPR_CONST || b->op == EXPR_CONST))
-		e = with_bound(p, op, a, b);
-	if (!e)
-		e = with_zeros(p, op, a, b);
+		return with_bound(p, op, a, b);
+	e = with_zeros(p, op, a, b);
 	if (!e)
 		e = with_signs(p, op, a, b);
 	return e ? e : raw2(p, op, a, b);
@@ -383,6 +357,65 @@ static const struct expr *ite_bool(
 	return b->val ? expr_or(p, expr_not(p, c), a) : expr_and(p, c, a);
 }
 
+/* An inequality of two values as a < b; the sign of x is x < 0. */
+struct less {
+	bool is_signed;
+	const struct expr *a, *b;
+};
+
+static bool is_less(struct expr_pool *p, const struct expr *c, struct less *l)
+{
+	if (c->op == EXPR_EXTRACT && c->lo + 1 == c->arg[0]->width) {
+		*l = (struct less){true, c->arg[0], expr_const(p, c->arg[0]->width, 0)};
+		return c->lo < 64;
+	}
+	if (c->op != EXPR_ULT && c->op != EXPR_SLT)
+		return false;
+	*l = (struct less){c->op == EXPR_SLT, c->arg[0], c->arg[1]};
+	return true;
+}
+
+static bool differ_by_one(const struct expr *above, const struct expr *below)
+{
+	return above->op == EXPR_CONST && below->op == EXPR_CONST && above->width <= 64 &&
+	       above->val - below->val == 1;
+}
+
+/*
+ * The smaller or the larger of x and y: written as x < y, a constant being y, else x being first in
+ * canonical order. It does not matter what is chosen when they are equal, so x < y is as good as
+ * x <= y. NULL when it is none, or stands like that already.
+ */
+static const struct expr *ite_less(
+	struct expr_pool *p, const struct expr *c, const struct expr *a, const struct expr *b)
+{
+	const struct expr *x, *y, *e;
+	bool first; /* a is chosen if it is the smaller one */
+	struct less l;
+
+	if (!is_less(p, c, &l) || l.a->width != a->width)
+		return NULL;
+	first = a == l.a || b == l.b || (a->op == EXPR_CONST && b == l.b) ||
+		(b->op == EXPR_CONST && a == l.a);
+	x = first ? a : b;
+	y = first ? b : a;
+	/* The comparison is of x and y themselves, or of x with y + 1, or of x - 1 with y. */
+	if ((l.a != x && !differ_by_one(x, l.a)) || (l.b != y && !differ_by_one(l.b, y)) ||
+		(l.a != x && l.b != y))
+		return NULL;
+	if (x->op == EXPR_CONST || (y->op != EXPR_CONST && rewrite_order(x, y) > 0)) {
+		e = x;
+		x = y;
+		y = e;
+	}
+	e = l.is_signed ? expr_slt(p, x, y) : expr_ult(p, x, y);
+	if (e == c)
+		return NULL;
+	RULE(p, ITE_LESS);
+	/* In the order of before the smaller one was chosen if `first`; it still is. */
+	return first ? expr_ite(p, e, x, y) : expr_ite(p, e, y, x);
+}
+
 const struct expr *rewrite_cmp_ite(
 	struct expr_pool *p, const struct expr *c, const struct expr *a, const struct expr *b)
 {
@@ -401,6 +434,9 @@ const struct expr *rewrite_cmp_ite(
 		RULE(p, ITE_NOT);
 		return expr_ite(p, e, b, a);
 	}
+	e = ite_less(p, c, a, b);
+	if (e)
+		return e;
 	if (a->width == 1) {
 		e = ite_bool(p, c, a, b);
 		if (e)

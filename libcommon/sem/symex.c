@@ -21,6 +21,8 @@ struct symex {
 	size_t *at;               /* where each text begins */
 	size_t n, capout, capat, dropped;
 	struct map64 seen; /* hashes of this run's outputs */
+	symex_form *form;  /* NULL: values as they are */
+	void *form_ctx;
 };
 
 /* What the references say of one instruction. */
@@ -54,6 +56,17 @@ void symex_free(struct symex *x)
 struct expr_pool *symex_pool(struct symex *x)
 {
 	return defuse_pool(x->du);
+}
+
+void symex_set_form(struct symex *x, symex_form *f, void *ctx)
+{
+	x->form = f;
+	x->form_ctx = ctx;
+}
+
+static const struct expr *form(struct symex *x, const struct expr *e)
+{
+	return x->form ? x->form(x->form_ctx, defuse_pool(x->du), e) : e;
 }
 
 /* Stands for an address nobody knows yet: large, and the same for the same name. */
@@ -161,6 +174,7 @@ static uint64_t put_register(struct symex *x, const struct defuse_output *o)
 
 	if (value->width == 512)
 		value = expr_extract(p, value, 0, shown_bits(o->reg, value));
+	value = form(x, value);
 	print_register(&x->text, o->reg, value->width);
 	buf_puts(&x->text, "= ");
 	print_value(&x->text, p, value);
@@ -170,20 +184,24 @@ static uint64_t put_register(struct symex *x, const struct defuse_output *o)
 static uint64_t put_call(struct symex *x, const char *name)
 {
 	const struct defuse_call *c = defuse_call(x->du);
+	const struct expr *target = c->target ? form(x, c->target) : NULL, *arg[DEFUSE_ARGS];
 	uint64_t h;
 
-	if (!name && !c->target)
+	if (!name && !target)
 		name = "func";
-	print_call(&x->text, defuse_pool(x->du), name, c->target, c->arg, c->nargs);
-	h = name ? hash_64(name, strlen(name)) : c->target->hash;
-	for (size_t i = 0; i < c->nargs; i++)
-		h = combine(h, c->arg[i]->hash);
+	h = name ? hash_64(name, strlen(name)) : target->hash;
+	for (size_t i = 0; i < c->nargs; i++) {
+		arg[i] = form(x, c->arg[i]);
+		h = combine(h, arg[i]->hash);
+	}
+	print_call(&x->text, defuse_pool(x->du), name, target, arg, c->nargs);
 	return h;
 }
 
 static void put_output(struct symex *x, const struct defuse_output *o, const char *callee)
 {
 	struct expr_pool *p = defuse_pool(x->du);
+	const struct expr *addr, *value;
 	size_t at = x->text.n;
 	uint64_t h = 0;
 	bool made;
@@ -191,19 +209,23 @@ static void put_output(struct symex *x, const struct defuse_output *o, const cha
 	switch (o->kind) {
 	case DEFUSE_REG: h = put_register(x, o); break;
 	case DEFUSE_MEM:
-		print_memory(&x->text, p, o->addr);
+		addr = form(x, o->addr);
+		value = form(x, o->value);
+		print_memory(&x->text, p, addr);
 		buf_puts(&x->text, "= ");
-		print_value(&x->text, p, o->value);
-		h = combine(o->addr->hash, o->value->hash);
+		print_value(&x->text, p, value);
+		h = combine(addr->hash, value->hash);
 		break;
 	case DEFUSE_COND:
-		print_cond(&x->text, p, o->value);
-		h = o->value->hash;
+		value = form(x, o->value);
+		print_cond(&x->text, p, value);
+		h = value->hash;
 		break;
 	case DEFUSE_JUMP:
+		value = form(x, o->value);
 		buf_puts(&x->text, "rip = ");
-		print_value(&x->text, p, o->value);
-		h = o->value->hash;
+		print_value(&x->text, p, value);
+		h = value->hash;
 		break;
 	case DEFUSE_CALL: h = put_call(x, callee); break;
 	}

@@ -47,6 +47,12 @@ void symex_free(struct symex *x);
 /* The pool of the outputs' values. */
 struct expr_pool *symex_pool(struct symex *x);
 /*
+ * What outputs show as text and hash is what f returns for a value or address: an expression of
+ * pool p that is equal to e. NULL: e itself. The field `value` of the outputs stays e.
+ */
+typedef const struct expr *symex_form(void *ctx, struct expr_pool *p, const struct expr *e);
+void symex_set_form(struct symex *x, symex_form *f, void *ctx);
+/*
  * Runs n instructions; refs counts them from 0. Returns the number of outputs; *dropped, if not
  * NULL, is how many were left out. The outputs are good until the next run.
  */

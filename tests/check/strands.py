@@ -119,6 +119,22 @@ def test_odd():
     ok("strands/a strand that does not decode is skipped", r.rc == 0 and "decode" in r.err, r)
 
 
+def test_prove():
+    # lea rax, [rdi + rsi]; with carries apart: rax = (rdi ^ rsi) + 2 * (rdi & rsi)
+    codes = [["488d0437"], ["4889f8", "4831f0", "4889f9", "4821f1", "488d0448"], ["488d0477"]]
+    plain = pipe([function([c]) for c in codes])
+    rax = [[(e, h) for e, h in zip(s["exprs"], s["hashes"]) if e.startswith("rax")][0] for s in plain]
+    ok("strands/forms that rewriting leaves apart", len(set(rax)) == 3, rax)
+    proved = pipe([function([c]) for c in codes], sym=["--prove"])
+    forms = [[(e, h) for e, h in zip(s["exprs"], s["hashes"]) if e.startswith("rax")][0] for s in proved]
+    ok("strands/--prove", forms == [rax[0], rax[0], rax[2]], forms)
+    timid = pipe([function([c]) for c in codes], sym=["--prove", "--rlimit", "1"])
+    ok("strands/--rlimit", timid == plain, timid)
+    r = run([prog("bb-sym"), "--prove", "-v", os.path.join(FIX, "strands.bb")])
+    again = run([prog("bb-sym"), "--prove", "-t", "2", "--no-memo", os.path.join(FIX, "strands.bb")])
+    ok("strands/--prove: the same bytes again", r.rc == 0 and r.out == again.out and "proved equal" in r.err, r)
+
+
 def test_corpus():
     blocks = run([prog("bb-strands"), "-u", "block", os.path.join(FIX, "functions.bb")])
     for name, data in (("strands", read(os.path.join(FIX, "strands.bb"))), ("blocks", blocks.out)):
@@ -136,5 +152,6 @@ if __name__ == "__main__":
     test_units()
     test_groups()
     test_odd()
+    test_prove()
     test_corpus()
     sys.exit(done())

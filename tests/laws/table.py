@@ -64,6 +64,7 @@ USES = {
     ],
     "bb-sym": [
         stream("strand", [], "sequence", "strands", "sequence"),
+        stream("prove", ["--prove"], "sequence", "strands", "sequence", each=False),
     ],
     "bb-quiz": [
         stream("execute", ["-k", "execute", "-s", "3"], "sequence", "strands", "sequence"),

@@ -171,6 +171,38 @@ static const struct expr *narrow_division(struct test *t)
 	return expr_raw(t->pool, EXPR_EXTRACT, w / 2, 0, args, 1);
 }
 
+/* The smaller or larger of two values, one maybe a constant, which may be compared one beside. */
+static const struct expr *extreme(struct test *t)
+{
+	const struct expr *ab[2], *args[3];
+	unsigned w = MIN(widths[t->base], 64u), side = pick(t, 2), swap = pick(t, 2);
+
+	ab[!side] = value(t, w);
+	ab[side] = pick(t, 2) ? value(t, w) : expr_const(t->pool, w, corner(t, w));
+	args[1 + swap] = ab[0];
+	args[2 - swap] = ab[1];
+	if (ab[side]->op == EXPR_CONST && pick(t, 2))
+		ab[side] = expr_const(t->pool, w, ab[side]->val + (pick(t, 2) ? 1 : -1u));
+	args[0] = expr_raw(t->pool, pick(t, 2) ? EXPR_ULT : EXPR_SLT, 1, 0, ab, 2);
+	return expr_raw(t->pool, EXPR_ITE, w, 0, args, 3);
+}
+
+/* A sum compared with a constant. */
+static const struct expr *range(struct test *t)
+{
+	static const uint8_t ops[] = {EXPR_ULT, EXPR_ULE, EXPR_SLT, EXPR_SLE};
+	const struct expr *ab[2], *args[2];
+	unsigned w = MIN(widths[t->base], 64u), side = pick(t, 2);
+
+	args[0] = constant(t, w);
+	args[1] = value(t, w);
+	ab[side] = pick(t, 4) ? expr_raw(t->pool, EXPR_ADD, w, 0, args, 2) : args[1];
+	if (!pick(t, 4))
+		ab[side] = expr_raw(t->pool, EXPR_NOT, w, 0, &ab[side], 1);
+	ab[!side] = constant(t, w);
+	return expr_raw(t->pool, ops[pick(t, COUNT_OF(ops))], 1, 0, ab, 2);
+}
+
 /* A new node from those there are. */
 static const struct expr *grow(struct test *t)
 {
@@ -187,6 +219,8 @@ static const struct expr *grow(struct test *t)
 		switch (pick(t, 16)) {
 		case 0: return less_or_equal(t);
 		case 1: return narrow_division(t);
+		case 2: return extreme(t);
+		case 3: return range(t);
 		default: return concat(t, w);
 		}
 	case 1:
