@@ -18,6 +18,7 @@
 #include "cli/filter.h"
 #include "code/codeseq.h"
 #include "formats/sequence.h"
+#include "sem/given.h"
 #include "sem/merge.h"
 #include "sem/symex.h"
 #include "sem/x86.h"
@@ -33,6 +34,8 @@ struct options {
 	bool no_memo;
 	bool prove;
 	uint64_t effort; /* of z3 for each question */
+	const char *eval;
+	struct given *given; /* what eval says, or NULL */
 	struct merge_counts counts;
 	atomic_uint_fast64_t dropped; /* expressions too large, of all workers */
 };
@@ -62,6 +65,11 @@ static const struct expr *proved_form(void *merge, struct expr_pool *p, const st
 	return merge_value(merge, p, e);
 }
 
+static const struct expr *given_form(void *given, struct expr_pool *p, const struct expr *e)
+{
+	return given_value(given, p, e);
+}
+
 static void *worker_new(void *ctx)
 {
 	struct worker *w = mem_zalloc(1, sizeof(*w));
@@ -74,6 +82,8 @@ static void *worker_new(void *ctx)
 		w->merge = merge_new((unsigned)w->o->effort);
 		symex_set_form(w->symex, proved_form, w->merge);
 	}
+	if (w->o->given)
+		symex_set_form(w->symex, given_form, w->o->given);
 	return w;
 }
 
@@ -304,6 +314,20 @@ static int coverage(struct prog *p, struct options *o)
 	return prog_end(p, EXIT_OK);
 }
 
+static void read_eval(struct prog *p, struct options *o)
+{
+	const char *at;
+
+	if (!o->eval)
+		return;
+	if (o->prove || o->coverage)
+		prog_usage(p, "--eval goes with neither --prove nor --coverage");
+	o->given = given_new(o->eval, &at);
+	if (!o->given)
+		prog_usage(p, "--eval: %s: not REGISTER=NUMBER or *ADDRESS=NUMBER",
+			*at ? at : "nothing at the end");
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {.effort = EFFORT};
@@ -312,6 +336,8 @@ int main(int argc, char **argv)
 			"print which mnemonics have no semantics, and how often they occur", 0, 0},
 		{0, "no-memo", OPT_FLAG, 0, &o.no_memo, NULL,
 			"compute every sequence anew; the output is the same", 0, 0},
+		{0, "eval", OPT_TEXT, OPT_CONTENT, &o.eval, "LIST",
+			"what registers and memory hold, as rdi=5,*4096=7", 0, 0},
 		{0, "prove", OPT_FLAG, OPT_CONTENT, &o.prove, NULL,
 			"one form for all expressions that z3 proves equal (one thread)", 0, 0},
 		{0, "rlimit", OPT_UINT, OPT_CONTENT, &o.effort, "N",
@@ -332,6 +358,7 @@ int main(int argc, char **argv)
 	int status;
 
 	prog_start(&p, argc, argv);
+	read_eval(&p, &o);
 	if (o.coverage) {
 		if (p.output)
 			prog_usage(&p, "--coverage prints to stdout: no -o");
@@ -346,6 +373,7 @@ int main(int argc, char **argv)
 			.worker_free = worker_free,
 			.work = work},
 		&o);
+	given_free(o.given);
 	if (o.dropped)
 		prog_warn(&p, "%" PRIuFAST64 " expressions of more than %d nodes left out",
 			(uint_fast64_t)o.dropped, SYMEX_NODES);

@@ -135,6 +135,24 @@ def test_prove():
     ok("strands/--prove: the same bytes again", r.rc == 0 and r.out == again.out and "proved equal" in r.err, r)
 
 
+def test_eval():
+    def values(code, given):
+        return [e for s in pipe([function([code])], ["-u", "block"], sym=["--eval", given]) for e in s["exprs"]]
+    # imul rdi, rsi; lea rax, [rdi + 4*rsi - 1]; mov ecx, [rdi + rdx]
+    code = ["480faffe", "488d44b7ff", "8b0c17"]
+    got = values(code, "rdi=6,rsi=-7,rdx=0x103a,*0x1010=5,*0x1012=-2")  # the load is at 0x1010
+    ok("strands/--eval", got == ["rax = -71", "rcx = 4294836229"], got)
+    ok("strands/--eval: the rest stays", values(code, "rsi=8") ==
+       ["rax = 31 add ( 8 mul rdi )", "rcx = 0 Concat * ( rdx add ( 8 mul rdi ) )"],
+       values(code, "rsi=8"))
+    test = ["4839f7", "7702"]  # cmp rdi, rsi; ja
+    ok("strands/--eval of conditions", [values(test, f"rdi={k},rsi=5") for k in (4, 6)] == [["0 ne 0"], ["1 ne 0"]],
+       [values(test, f"rdi={k},rsi=5") for k in (4, 6)])
+    for bad in ("", "rdi", "rdi=", "rdi=5,", "rdi=5x", "edi=5", "?=5", "*=1", "*5", "*5=", "rdi=18446744073709551616", "=1"):
+        ok(f"strands/--eval '{bad}'", run([prog("bb-sym"), "--eval", bad], b"").rc == 2)
+    ok("strands/--eval with --prove", run([prog("bb-sym"), "--prove", "--eval", "rdi=1"], b"").rc == 2)
+
+
 def test_corpus():
     blocks = run([prog("bb-strands"), "-u", "block", os.path.join(FIX, "functions.bb")])
     for name, data in (("strands", read(os.path.join(FIX, "strands.bb"))), ("blocks", blocks.out)):
@@ -153,5 +171,6 @@ if __name__ == "__main__":
     test_groups()
     test_odd()
     test_prove()
+    test_eval()
     test_corpus()
     sys.exit(done())

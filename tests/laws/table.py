@@ -64,6 +64,7 @@ USES = {
     ],
     "bb-sym": [
         stream("strand", [], "sequence", "strands", "sequence"),
+        stream("eval", ["--eval", "rdi=5,rsp=4096,*4104=7"], "sequence", "strands", "sequence"),
         stream("prove", ["--prove"], "sequence", "strands", "sequence", each=False),
     ],
     "bb-quiz": [
