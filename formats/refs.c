@@ -6,7 +6,7 @@
 
 static const struct field table[] = {
 	F(struct refs, insn, FIELD_U32S, OPT, "index of the instruction, ascending"),
-	F(struct refs, kind, FIELD_U8S, OPT, "1 call, 2 import, 3 jump, 4 data, 5 code"),
+	F(struct refs, kind, FIELD_U8S, OPT, "1 call, 2 import, 3 jump, 4 data, 5 code, 6 slot"),
 	F(struct refs, target, FIELD_ADDRS, OPT, "absolute address, 0 if only the name is known"),
 	F(struct refs, name, FIELD_U32S, OPT, "0 for none, else 1 + index into names"),
 	F(struct refs, names, FIELD_TEXTS, OPT, "linkage names"),
@@ -23,7 +23,7 @@ int refs_check(const struct refs *r, size_t ninsn, struct err *e)
 		if (r->insn.p[i] >= ninsn || (i && r->insn.p[i] < r->insn.p[i - 1]))
 			return err_set(
 				e, "refs: instruction %u out of range or order", r->insn.p[i]);
-		if (r->kind.p[i] < REF_CALL || r->kind.p[i] > REF_CODE)
+		if (r->kind.p[i] < REF_CALL || r->kind.p[i] > REF_SLOT)
 			return err_set(e, "refs: unknown kind %u", r->kind.p[i]);
 		if (r->name.p[i] > r->names.n)
 			return err_set(e, "refs: name %u out of range", r->name.p[i]);
@@ -49,7 +49,7 @@ void refs_sample(struct refs *r, size_t ninsn, struct arena *a, struct rng *rng)
 		r->names.p[i] = origin_sample_word(a, rng);
 	for (size_t i = 0; i < n; i++) {
 		r->insn.p[i] = (uint32_t)(i * ninsn / n);
-		r->kind.p[i] = (uint8_t)(1 + rng_below(rng, REF_CODE));
+		r->kind.p[i] = (uint8_t)(1 + rng_below(rng, REF_SLOT));
 		r->target.p[i] = rng_u64(rng) >> rng_below(rng, 64);
 		r->name.p[i] = (uint32_t)rng_below(rng, names + 1);
 	}

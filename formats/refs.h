@@ -13,6 +13,7 @@ enum ref_kind {
 	REF_JUMP = 3,   /* jump within the function to where its bytes, unrelocated, do not say */
 	REF_DATA = 4,   /* memory operand or immediate that is an address in this file */
 	REF_CODE = 5,   /* the same, of code (a function pointer) */
+	REF_SLOT = 6,   /* memory operand that holds such an address: a GOT slot */
 };
 
 struct refs {

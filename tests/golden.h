@@ -48,6 +48,9 @@ static inline void golden_ref(struct golden *g, const char *text)
 	} else if (!strncmp(text, "data ", 5)) {
 		g->rkind[k] = REF_DATA;
 		g->rtarget[k] = strtoull(text + 5, NULL, 0);
+	} else if (!strncmp(text, "slot ", 5)) {
+		g->rkind[k] = REF_SLOT;
+		g->rtarget[k] = strtoull(text + 5, NULL, 0);
 	} else {
 		CHECK(!strcmp(text, "call"));
 		g->rkind[k] = REF_CALL;

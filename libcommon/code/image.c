@@ -98,6 +98,14 @@ static bool is_function(const struct image *im, const struct elf_symbol *s)
 	       (s->type == ELF_NOTYPE && !im->elf->object);
 }
 
+/* What a GOT slot that is no branch's holds: the address that r, made for its use, names. */
+static struct image_ref held(struct image_ref r, bool branch)
+{
+	if (!branch && (r.kind == REF_DATA || r.kind == REF_CODE))
+		r.kind = REF_SLOT;
+	return r;
+}
+
 /* A symbol as what a branch, or a load from its GOT slot, reaches. */
 static struct image_ref symbol_ref(
 	const struct image *im, const struct elf_symbol *s, uint64_t addend, bool branch)
@@ -134,9 +142,10 @@ static struct image_ref slot_ref(const struct image *im, uint64_t slot, bool bra
 	if (r->kind != ELF_R_ADDR)
 		return none;
 	if (r->sym != ELF_NONE)
-		return symbol_ref(im, &f->symbols[r->sym], (uint64_t)r->addend, branch);
+		return held(
+			symbol_ref(im, &f->symbols[r->sym], (uint64_t)r->addend, branch), branch);
 	none = image_address(im, (uint64_t)r->addend & f->mask);
-	return branch && none.kind == REF_CODE ? call_ref(im, none.target) : none;
+	return branch && none.kind == REF_CODE ? call_ref(im, none.target) : held(none, branch);
 }
 
 struct image_ref image_code(const struct image *im, uint64_t target)
@@ -194,5 +203,7 @@ struct image_ref image_reloc(
 		addend = 0;
 	else if (r->kind != ELF_R_ADDR && r->kind != ELF_R_BASE)
 		return none;
-	return symbol_ref(im, &im->elf->symbols[r->sym], addend, branch);
+	return r->kind == ELF_R_GOT
+		       ? held(symbol_ref(im, &im->elf->symbols[r->sym], addend, branch), branch)
+		       : symbol_ref(im, &im->elf->symbols[r->sym], addend, branch);
 }

@@ -377,6 +377,12 @@ static void step_call(struct defuse *d, const struct insn *insn, const struct ex
 	d->ended = true;
 }
 
+void defuse_hold(struct defuse *d, const struct expr *addr, const struct expr *value)
+{
+	d->state.slot_addr = addr;
+	d->state.slot = value;
+}
+
 bool defuse_step(struct defuse *d, const struct insn *i, const struct expr *rip, bool is_call)
 {
 	bool goes_on = i->flow == INSN_FALL || i->flow == INSN_TRAP;
@@ -403,6 +409,7 @@ bool defuse_step(struct defuse *d, const struct insn *i, const struct expr *rip,
 		else if (i->flow == INSN_JUMP)
 			end_with(d, DEFUSE_JUMP, d->state.target);
 	}
+	d->state.slot = NULL;
 	d->n++;
 	d->start[d->n] = (uint32_t)d->ndeps;
 	return goes_on && d->n < DEFUSE_MAX;

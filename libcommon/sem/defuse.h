@@ -72,6 +72,8 @@ void defuse_start(struct defuse *d);
  */
 bool defuse_step(
 	struct defuse *d, const struct insn *i, const struct expr *rip, bool is_call) MUST_CHECK;
+/* For the next step: the memory at addr, both constants, holds value, and always has. */
+void defuse_hold(struct defuse *d, const struct expr *addr, const struct expr *value);
 
 /*
  * The outputs of the stretch so far: registers by number, memory in order of the writes, then the

@@ -230,6 +230,8 @@ const struct expr *state_load(struct state *s, const struct expr *addr, unsigned
 	unsigned n = 0, end;
 	int64_t offset;
 
+	if (s->slot && addr == s->slot_addr && size * 8 == s->slot->width)
+		return s->slot;
 	expr_split(s->pool, addr, &base, &offset);
 	note_mem(s, addr, base, offset, size, false);
 	if (base && base->op == EXPR_TRUNC) /* the pool is full: the value is missing as well */

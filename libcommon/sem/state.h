@@ -99,6 +99,8 @@ struct state {
 	/* Set by the caller before a step, kept until changed: */
 	const struct expr *rip; /* address of the next instruction; NULL: input rip */
 	const char *callee;     /* name of the function a call reaches; NULL: "func" */
+	/* NULL, or what the memory at slot_addr is known to hold: a constant; no read of memory */
+	const struct expr *slot, *slot_addr;
 
 	struct x86_effects *fx; /* where to note what is touched, or NULL */
 

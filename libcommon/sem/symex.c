@@ -14,6 +14,9 @@
 
 enum { MANY = 4096 };
 
+#define NAMES (UINT64_C(1) << 46) /* from here on: addresses that are made from names, */
+#define SLOTS (UINT64_C(1) << 45) /* and those of GOT slots */
+
 struct symex {
 	struct defuse *du;
 	struct buf text;          /* terminated expressions, one after another */
@@ -29,7 +32,8 @@ struct symex {
 struct reach {
 	bool is_call;     /* a jump or call to a function */
 	const char *name; /* of the function, or NULL */
-	bool has_addr;    /* addr is the address of its rip-relative operand */
+	bool has_addr;    /* addr is the address of its memory operand, */
+	bool is_slot;     /* or what this operand, a GOT slot, holds */
 	uint64_t addr;
 };
 
@@ -72,9 +76,7 @@ static const struct expr *form(struct symex *x, const struct expr *e)
 /* Stands for an address nobody knows yet: large, and the same for the same name. */
 static uint64_t address_of_name(const char *name)
 {
-	const uint64_t top = UINT64_C(1) << 46;
-
-	return top | (hash_64(name, strlen(name)) & (top - 1));
+	return NAMES | (hash_64(name, strlen(name)) & (NAMES - 1));
 }
 
 /* Reads the references of instruction i, the next of which is *r; leaves *r behind them. */
@@ -96,22 +98,46 @@ static struct reach reach_of(const struct refs *refs, size_t *r, size_t i)
 			reach.is_call = true;
 			reach.name = name;
 		}
+		/* What loads the address of an imported function finds it in the GOT. */
 		if (reach.has_addr || (!refs->target.p[*r] && !name))
 			continue; /* of two, the memory operand's comes before the immediate's */
 		reach.has_addr = true;
+		reach.is_slot = kind == REF_SLOT || kind == REF_IMPORT;
 		reach.addr = refs->target.p[*r] ? refs->target.p[*r] : address_of_name(name);
 	}
 	return reach;
 }
 
-/* The value of rip that makes the operand's address what the reference says. */
-static const struct expr *rip_of(
-	struct expr_pool *p, const struct insn *insn, const struct reach *reach)
+/* The memory operand relative to rip, or NULL. */
+static const struct insn_op *rip_operand(const struct insn *insn)
 {
-	for (unsigned i = 0; reach->has_addr && i < insn->nops; i++)
+	for (unsigned i = 0; i < insn->nops; i++)
 		if (insn->op[i].kind == INSN_OP_MEM && insn->op[i].mem.base == X86_RIP)
-			return expr_const(p, 64, reach->addr - (uint64_t)insn->op[i].mem.disp);
+			return &insn->op[i];
 	return NULL;
+}
+
+/*
+ * The value of rip that makes the operand's address what the reference says. Without a reference
+ * it is as if the instructions followed each other: `next` is the offset of the one after this.
+ */
+static const struct expr *rip_of(
+	struct symex *x, const struct insn *insn, const struct reach *reach, uint64_t next)
+{
+	struct expr_pool *p = defuse_pool(x->du);
+	const struct insn_op *o = rip_operand(insn);
+	uint64_t addr;
+
+	if (!o)
+		return NULL;
+	if (!reach->has_addr)
+		return expr_add(p, expr_input(p, X86_RIP, 64), expr_const(p, 64, next));
+	addr = reach->addr;
+	if (reach->is_slot && insn->flow == INSN_FALL && insn->mn != X86_LEA) {
+		addr = SLOTS | (hash_mix(addr) & (SLOTS - 1)); /* nobody knows where it is */
+		defuse_hold(x->du, expr_const(p, 64, addr), expr_const(p, 64, reach->addr));
+	}
+	return expr_const(p, 64, addr - (uint64_t)o->mem.disp);
 }
 
 static uint64_t combine(uint64_t h, uint64_t x)
@@ -247,6 +273,7 @@ size_t symex_run(struct symex *x, const struct insn *insn, size_t n, const struc
 	const struct symex_output **out, size_t *dropped)
 {
 	size_t r = 0;
+	uint64_t next = 0;
 	bool starts = true;
 
 	buf_reset(&x->text);
@@ -264,7 +291,8 @@ size_t symex_run(struct symex *x, const struct insn *insn, size_t n, const struc
 			for (size_t k = 0; k < x->n; k++)
 				x->out[k].value = NULL;
 		}
-		starts = !defuse_step(x->du, &insn[i], rip_of(defuse_pool(x->du), &insn[i], &reach),
+		next += insn[i].len;
+		starts = !defuse_step(x->du, &insn[i], rip_of(x, &insn[i], &reach, next),
 			reach.is_call && insn[i].flow == INSN_JUMP);
 		if (!starts && i + 1 < n)
 			continue;

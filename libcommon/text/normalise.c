@@ -79,6 +79,7 @@ struct normalise_ref normalise_ref(const struct refs *r, size_t *at, size_t insn
 		case REF_IMPORT: ref.import = name && *name ? name : ref.import; break;
 		case REF_DATA:
 		case REF_CODE:
+		case REF_SLOT:
 			ref.data = true;
 			ref.addr = r->target.p[*at];
 			break;
