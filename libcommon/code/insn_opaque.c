@@ -103,6 +103,13 @@ static bool writes_mask(const struct x86_fields *f)
 	return f->map == X86_MAP_0F3A && (f->opcode & 0xde) == 0x1e;
 }
 
+/* vbroadcasti128, which capstone 4.0.2 does not know. */
+static bool is_broadcast(const struct x86_fields *f)
+{
+	return f->coding == X86_VEX && f->map == X86_MAP_0F38 && f->pp == 1 && f->opcode == 0x5a &&
+	       f->vlen == 1 && !(f->rex & 8) && !f->vvvv && f->modrm >> 6 != 3;
+}
+
 static void vector_operands(struct insn *o, const uint8_t *p, const struct x86_fields *f)
 {
 	bool evex = f->coding == X86_EVEX;
@@ -124,7 +131,7 @@ static void vector_operands(struct insn *o, const uint8_t *p, const struct x86_f
 	if (f->modrm >> 6 == 3)
 		add_reg(o, X86_V0 + rm, size, INSN_READ);
 	else
-		add_mem(o, p, f, size, evex ? size : 1, INSN_READ);
+		add_mem(o, p, f, is_broadcast(f) ? 16 : size, evex ? size : 1, INSN_READ);
 	if (evex && (f->vex[2] & 7))
 		o->reads[o->nreads++] =
 			(struct insn_reg){(uint8_t)(X86_K0 + (f->vex[2] & 7)), 0, 8};
@@ -180,6 +187,10 @@ int insn_opaque_decode(
 		return 0;
 	if (!f->has_modrm)
 		return 1;
+	if (is_broadcast(f)) {
+		out->mnemonic = "vbroadcasti128";
+		out->mn = X86_VBROADCASTI128;
+	}
 	if (f->coding == X86_LEGACY)
 		plain_operands(out, p, f);
 	else

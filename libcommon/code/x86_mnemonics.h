@@ -768,6 +768,7 @@
 	M(VBLENDVPD, "vblendvpd") \
 	M(VBLENDVPS, "vblendvps") \
 	M(VBROADCASTF128, "vbroadcastf128") \
+	M(VBROADCASTI128, "vbroadcasti128") \
 	M(VBROADCASTI32X4, "vbroadcasti32x4") \
 	M(VBROADCASTI64X4, "vbroadcasti64x4") \
 	M(VBROADCASTSD, "vbroadcastsd") \

@@ -180,6 +180,7 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	[X86_VBROADCASTSS] = {x86_shuffle_broadcast, 32},
 	[X86_VBROADCASTSD] = {x86_shuffle_broadcast, 64},
 	[X86_VBROADCASTF128] = {x86_shuffle_broadcast, 128},
+	[X86_VBROADCASTI128] = {x86_shuffle_broadcast, 128},
 	SSE(MOVDDUP, x86_shuffle_dup, 0) SSE(MOVSLDUP, x86_shuffle_dup, 1)
 	SSE(MOVSHDUP, x86_shuffle_dup, 2)
 #define EXTEND(mn, from, to) SSE(PMOVZX##mn, x86_shuffle_extend, (from) * 128 + (to)) \

@@ -163,6 +163,8 @@ static const char *step_all(
 				return "rip or segment";
 		if (insn[i].flow != INSN_FALL)
 			return "flow";
+		if (insn[i].mnemonic[0] == 'f')
+			return "x87";
 		if (!x86_step(&state, &insn[i]))
 			return "unknown";
 		if (fx.overflow || expr_pool_full(pool))

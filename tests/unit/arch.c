@@ -94,6 +94,12 @@ static bool refers(const struct body *b, enum ref_kind kind, const char *name)
 	return false;
 }
 
+/* Position-independent code may find it in a slot. */
+static bool refers_data(const struct body *b, enum ref_kind kind, const char *name)
+{
+	return refers(b, kind, name) || refers(b, REF_SLOT, name);
+}
+
 static bool build(struct body *b, struct insn_decoder *d, const struct image *im, const char *name)
 {
 	const struct func *f = find(im, name);
@@ -145,7 +151,7 @@ static void questions(struct insn_decoder *d, const struct image *im, bool optim
 		CHECK(refers(&b, REF_IMPORT, "abort"));
 		/* nobody says that it is a variable */
 		CHECK(!optimised ||
-			refers(&b, im->elf->object ? REF_DATA : REF_IMPORT, "elsewhere"));
+			refers_data(&b, im->elf->object ? REF_DATA : REF_IMPORT, "elsewhere"));
 		CHECK(b.cfg.nblocks >= 3);
 		prints(d, &b);
 	}
@@ -154,9 +160,9 @@ static void questions(struct insn_decoder *d, const struct image *im, bool optim
 		CHECK(edges(&b, EDGE_JUMP) >= 1);
 	}
 	if (build(&b, d, im, "local"))
-		CHECK(refers(&b, REF_DATA, "counter"));
+		CHECK(refers_data(&b, REF_DATA, "counter"));
 	if (build(&b, d, im, "pointer"))
-		CHECK(refers(&b, REF_CODE, "local"));
+		CHECK(refers_data(&b, REF_CODE, "local"));
 	if (build(&b, d, im, "choose")) {
 		CHECK(edges(&b, EDGE_TABLE) >= 7);
 		CHECK(refers(&b, REF_IMPORT, "printf"));
