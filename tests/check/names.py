@@ -23,7 +23,7 @@ def build(out, source, *options):
 
 def refers(path, *options):
     """Function to the names of each kind of reference it has: {"main": {"call": {...}, "import": {...}, ...}}."""
-    kinds = ("", "call", "import", "jump", "data", "code")
+    kinds = ("", "call", "import", "jump", "data", "code", "slot")
     out = {}
     for line in run([prog("bb-cat"), "-j"], run([prog("bb-disasm"), *options, path]).out).out.splitlines():
         f = json.loads(line)
@@ -120,7 +120,7 @@ int other(int x) { return twice_2(x) + 1; }
     for options in [], ["--ignore-symbols"]:
         fs = refers(path, *options)
         ok(f"names/versions are left out {' '.join(options)}", {"other"} <= set(fs) and
-           not any("@" in n for f in fs.values() for k in ("call", "import", "data", "code") for n in f[k]) and
+           not any("@" in n for f in fs.values() for k in ("call", "import", "data", "code", "slot") for n in f[k]) and
            not any("@" in n for n in fs), set(fs))
     fs = refers(build("x", CALLS, "-fPIE", "-pie"))
     ok("names/versions of imports are left out", not any("@" in n for f in fs.values() for n in f["import"] | f["data"]))

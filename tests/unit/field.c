@@ -425,7 +425,7 @@ static void test_checks(void)
 	BREAKS(&function_kind, function, usable = x->refs.insn.n;
 		if (usable) x->refs.insn.p[0] = (uint32_t)x->len.n);
 	BREAKS(&function_kind, function, usable = x->refs.insn.n;
-		if (usable) x->refs.kind.p[0] = 6);
+		if (usable) x->refs.kind.p[0] = REF_SLOT + 1);
 	BREAKS(&function_kind, function, usable = x->refs.insn.n;
 		if (usable) x->refs.name.p[0] = (uint32_t)x->refs.names.n + 1);
 	BREAKS(&function_kind, function, x->refs.kind.n++);
