@@ -10,6 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 O      ?= build
 PREFIX ?= /usr/local
 SAN    ?= 0
+CUDA   ?= auto
 PYTHON ?= /usr/bin/python3
 CC     := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CFLAGS ?= -O2 -g
@@ -22,7 +23,7 @@ ALL  := -std=c11 -D_GNU_SOURCE -Ilibcommon -I. $(WARN) -fno-math-errno -pthread 
 LIBS := -lcapstone -ldw -lelf -liberty -lz3 -lzstd -ljansson -ldnnl -lgomp -lxxhash -lbsd -lm -ldl
 
 # One archive of everything in libcommon and formats; a program takes from it what it uses.
-LIB_SRC := $(wildcard libcommon/*/*.c formats/*.c)
+LIB_SRC := $(filter-out libcommon/nn/nn_cuda%,$(wildcard libcommon/*/*.c formats/*.c))
 PROGS   := $(sort $(basename $(notdir $(wildcard filters/bb-*))))
 TESTS   := $(wildcard tests/unit/*.c tests/fuzz/*.c tests/lib/*.c)
 SRC     := $(LIB_SRC) $(wildcard filters/*.c filters/*/*.c) $(TESTS)
@@ -56,6 +57,53 @@ $O/bin/$1: $(patsubst %.c,$O/%.o,$(wildcard filters/$1.c filters/$1/*.c)) $O/lib
 endef
 $(foreach p,$(PROGS),$(eval $(call program,$p)))
 
+# ---- CUDA: a shared object that programs open when they are asked to; see libcommon/nn/nn_open.h ---
+
+CUDA_C  := $(wildcard libcommon/nn/nn_cuda*.c) libcommon/base/mem.c libcommon/base/buf.c
+CUDA_CU := $(wildcard libcommon/nn/kernels*.cu)
+CUDA_AT := $(if $(filter 0,$(CUDA)),,$(shell scripts/find-cuda))
+NVCC    := $(word 1,$(CUDA_AT))
+ifeq ($(CUDA)$(NVCC),1)
+$(error CUDA=1, but $(shell scripts/find-cuda -v 2>&1))
+endif
+shared = $(CC) $(ALL) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@
+
+$O/cuda/%.o: %.c | $O/.deps-build
+	@mkdir -p $(@D)
+	$(shared) -isystem $(word 2,$(CUDA_AT)) $<
+$O/cuda/%.o: %.cu
+	@mkdir -p $(@D)
+	$(NVCC) -std=c++14 -O3 -Ilibcommon -I. -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions \
+		-gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
+		-gencode arch=compute_90,code=compute_90 -MMD -MP -c -o $@ $<
+$O/lib/bb/nn_cuda.so: $(CUDA_C:%.c=$O/cuda/%.o) $(CUDA_CU:%.cu=$O/cuda/%.o)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -shared -o $@ $^ -L$(word 3,$(CUDA_AT)) -Wl,-rpath,$(word 3,$(CUDA_AT)) \
+		-lcublasLt -lcudart_static -ldl -lrt -lpthread -lm
+all: $(if $(NVCC),$O/lib/bb/nn_cuda.so)
+
+# The same sources for a device that tests/cuda emulates, and programs that find it: O/emu/bin.
+EMU_CU := $(CUDA_CU:%.cu=$O/emu/%.o)
+EMU_C  := $(CUDA_C:%.c=$O/emu/%.o) $O/emu/tests/cuda/device.o $O/emu/tests/cuda/runtime.o
+$(EMU_C): $O/emu/%.o: %.c | $O/.deps-check
+	@mkdir -p $(@D)
+	$(shared) -Itests/cuda/include $<
+$(EMU_CU): $O/emu/%.o: %.cu
+	@mkdir -p $(@D)
+	$(shared) -include tests/cuda/device.h -x c $<
+$O/emu/lib/bb/nn_cuda.so: $(EMU_C) $(EMU_CU)
+	@mkdir -p $(@D)
+	$(CC) $(ALL) $(LDFLAGS) -shared -o $@ $^ -lm
+$O/emu/bin/%: $O/bin/% | $O/emu/lib/bb/nn_cuda.so
+	@mkdir -p $(@D)
+	ln -f $< $@
+$O/emu/bin/parity: $O/lib/parity | $O/emu/lib/bb/nn_cuda.so
+	@mkdir -p $(@D)
+	ln -f $< $@
+EMU := $(addprefix $O/emu/bin/,bb-train bb-embed parity)
+emu: $(EMU) $O/emu/lib/bb/nn_cuda.so
+-include $(EMU_C:.o=.d) $(EMU_CU:.o=.d) $(CUDA_C:%.c=$O/cuda/%.d) $(CUDA_CU:%.cu=$O/cuda/%.d)
+
 # ---- tests ---------------------------------------------------------------------------------------
 
 UNIT := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/*.c))
@@ -78,17 +126,17 @@ $O/lib/failio: tests/lib/failio.c | $O/.deps-check
 
 unit: $(UNIT)
 fuzz: $(FUZZ)
-tests: all $(UNIT) $(HELP)
+tests: all $(UNIT) $(HELP) emu
 # The programs once more with AddressSanitizer and UBSan, for the tests with damaged input.
 tests-san: | $O/.deps-check
-	+@$(MAKE) O=$O/san SAN=1 all fuzz
+	+@$(MAKE) O=$O/san SAN=1 CUDA=0 all fuzz
 tests-fuzz: | $O/.deps-check
-	+@$(MAKE) O=$O/fuzzer SAN=fuzz CC=clang-14 fuzz
+	+@$(MAKE) O=$O/fuzzer SAN=fuzz CUDA=0 CC=clang-14 fuzz
 
 check: tests tests-san
 	$(PYTHON) tests/run.py $O
 check-long: tests tests-san tests-fuzz
-	+@$(MAKE) O=$O/san SAN=1 unit
+	+@$(MAKE) O=$O/san SAN=1 CUDA=0 unit emu
 	$(PYTHON) tests/run.py --long $O
 
 # Against PyTorch, transformers, tokenizers and others, in a Python environment of their own.
@@ -115,13 +163,16 @@ DOCS := $(DESTDIR)$(PREFIX)/share/doc/bb
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DOCS)
 	install -m 755 $(PROGS:%=$O/bin/%) $(DESTDIR)$(PREFIX)/bin
+	if [ -f $O/lib/bb/nn_cuda.so ]; then \
+		install -d $(DESTDIR)$(PREFIX)/lib/bb && \
+		install -m 755 $O/lib/bb/nn_cuda.so $(DESTDIR)$(PREFIX)/lib/bb; fi
 	install -m 644 $(DOC) $(DOCS)
 	for m in $(MAN); do \
 		d=$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; install -d $$d && install -m 644 $$m $$d || exit 1; done
 
 uninstall:
 	rm -f $(PROGS:%=$(DESTDIR)$(PREFIX)/bin/%) $(foreach m,$(MAN),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $m))/$(notdir $m))
-	rm -rf $(DOCS)
+	rm -rf $(DOCS) $(DESTDIR)$(PREFIX)/lib/bb
 
 deps:
 	scripts/install-deps build check demo
@@ -144,8 +195,9 @@ help:
 ## make deps         installs the Debian packages that build, tests and demo need
 ## make clean        removes build/
 ##
-## O=DIR builds into DIR, SAN=1 with AddressSanitizer and UBSan, SAN=thread with ThreadSanitizer;
-## CC, CFLAGS and LDFLAGS as usual.
+## O=DIR builds into DIR, CUDA=0 without the CUDA backend, CUDA=1 not without it (default: when nvcc
+## is found in CUDA_HOME, PATH or /usr/local/cuda), SAN=1 with AddressSanitizer and UBSan, SAN=thread
+## with ThreadSanitizer; CC, CFLAGS and LDFLAGS as usual.
 
-.PHONY: all unit fuzz tests tests-san tests-fuzz check check-long check-peers demo paper install uninstall \
-	deps config clean help
+.PHONY: all emu unit fuzz tests tests-san tests-fuzz check check-long check-peers demo paper install \
+	uninstall deps config clean help

@@ -16,14 +16,16 @@
 #include "formats/embedding.h"
 #include "formats/prediction.h"
 #include "nn/checkpoint.h"
+#include "nn/nn_open.h"
 #include "nn/sample.h"
 #include "text/wordpiece.h"
 
 struct options {
 	const char *model;
 	int64_t layer;
+	const char *device;
 	uint64_t batch_tokens;
-	bool predict, code_only, int8;
+	bool predict, code_only, int8, fp32;
 };
 
 /* A record that waits for its results; texts and arrays are in the window's arena. */
@@ -99,12 +101,41 @@ static void find_task(struct run *r)
 			r->o->model);
 }
 
+static void device_failed(void *ctx, bool memory, const char *why)
+{
+	const struct run *r = ctx;
+
+	prog_fail(r->p, "device: %s%s", why, memory ? "; a lower --batch-tokens needs less" : "");
+}
+
+/* Before the sandbox: the driver needs more rights to begin than to go on. */
+static void open_device(struct run *r)
+{
+	struct nn_request q = {.fp32 = r->o->fp32, .fail = device_failed, .ctx = r};
+	bool is_auto = strcmp(r->o->device, "auto") == 0;
+	struct err e;
+
+	if (!is_auto && strcmp(r->o->device, "cuda") != 0)
+		return;
+	r->nn = nn_open_cuda(&q, &e);
+	r->p->gpu = r->nn != NULL;
+	if (!r->nn && !is_auto)
+		prog_fail(r->p, "--device cuda: %s", e.text);
+	if (!r->nn)
+		prog_warn(r->p, "device: cpu (no cuda: %s)", e.text);
+	else if (is_auto)
+		prog_warn(r->p, "device: %s", r->nn->about);
+	if (r->nn) /* its vectors are not the CPU's to the bit */
+		prog_content(r->p, "device=cuda%s", r->o->fp32 ? ",fp32" : "");
+}
+
 static void load(struct run *r)
 {
 	struct buf path = {0};
 	struct err e;
 
-	r->nn = nn_cpu_open((unsigned)r->p->threads);
+	if (!r->nn)
+		r->nn = nn_cpu_open((unsigned)r->p->threads);
 	r->m = checkpoint_load(r->o->model, r->nn, 0, NULL, &e);
 	if (!r->m)
 		prog_fail(r->p, "%s", e.text);
@@ -374,7 +405,7 @@ static void free_all(struct run *r)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.layer = -1, .batch_tokens = 8192};
+	struct options o = {.device = "cpu", .layer = -1, .batch_tokens = 8192};
 	const struct opt opts[] = {
 		{'m', "model", OPT_TEXT, 0, &o.model, "DIR",
 			"model folder of bb-train (or a BERT of transformers)", 0, 0},
@@ -388,6 +419,10 @@ int main(int argc, char **argv)
 			"compute with weights and activations of 8 bits: faster, less exact", 0, 0},
 		{0, "batch-tokens", OPT_UINT, 0, &o.batch_tokens, "N",
 			"tokens computed together (default 8192)", 1, 1 << 22},
+		{0, "device", OPT_TEXT, 0, &o.device, "NAME",
+			"cpu (default), cuda, or auto: cuda if there is one", 0, 0},
+		{0, "fp32", OPT_FLAG, 0, &o.fp32, NULL,
+			"on cuda: multiply fp32 numbers instead of bf16 ones", 0, 0},
 	};
 	struct prog p = {.name = "bb-embed",
 		.operands = "[FILE...]",
@@ -408,8 +443,12 @@ int main(int argc, char **argv)
 		prog_usage(&p, "-m DIR is needed");
 	if (o.predict && (o.code_only || o.layer != -1))
 		prog_usage(&p, "--layer and --code-only are about vectors, not about --predict");
+	if (strcmp(o.device, "cpu") != 0 && strcmp(o.device, "cuda") != 0 &&
+		strcmp(o.device, "auto") != 0)
+		prog_usage(&p, "--device: '%s' is not cpu, cuda or auto", o.device);
 	r.output = output_open(&p);
 	in = filter_open(&p, &tokens_kind);
+	open_device(&r);
 	sandbox_enter(&p);
 	load(&r);
 	r.progress = progress_new(&p, "sequences");

@@ -50,6 +50,9 @@ static const struct task *check(struct prog *p, struct options *o)
 		prog_usage(p, "--temperature must be positive");
 	if (!(o->lr >= 0 && o->decay >= 0 && o->clip >= 0))
 		prog_usage(p, "--lr, --decay and --clip must not be negative");
+	if (strcmp(o->device, "cpu") != 0 && strcmp(o->device, "cuda") != 0 &&
+		strcmp(o->device, "auto") != 0)
+		prog_usage(p, "--device: '%s' is not cpu, cuda or auto", o->device);
 	if (o->init && o->config)
 		prog_usage(p, "--config and --init exclude each other: --init brings its own");
 	if (o->scratch && !o->init)
@@ -67,6 +70,7 @@ static const struct task *check(struct prog *p, struct options *o)
 int main(int argc, char **argv)
 {
 	struct options o = {.task = "elm",
+		.device = "cpu",
 		.loss = "mse",
 		.split = "group",
 		.dtype = "f32",
@@ -127,6 +131,10 @@ int main(int argc, char **argv)
 			"validation by values of this label, as project (default group)", 0, 0},
 		{0, "buffer", OPT_UINT, OPT_CONTENT, &o.buffer, "MIB",
 			"memory in which pre-training shuffles (default 1024)", 1, 1 << 20},
+		{0, "device", OPT_TEXT, 0, &o.device, "NAME",
+			"cpu (default), cuda, or auto: cuda if there is one", 0, 0},
+		{0, "fp32", OPT_FLAG, 0, &o.fp32, NULL,
+			"on cuda: multiply fp32 numbers instead of bf16 ones", 0, 0},
 		{0, "save-every", OPT_UINT, 0, &o.save_every, "N",
 			"steps between checkpoints, 0 for none (default 500)", 0, 0},
 		{0, "dtype", OPT_TEXT, OPT_CONTENT, &o.dtype, "TYPE",

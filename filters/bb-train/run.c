@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "cli/sandbox.h"
+#include "nn/nn_open.h"
 
 static volatile sig_atomic_t stop_asked;
 
@@ -277,16 +278,49 @@ static void open_log(struct run *r, uint64_t length)
 	buf_free(&path);
 }
 
+static void device_failed(void *ctx, bool memory, const char *why)
+{
+	const struct run *r = ctx;
+
+	if (memory)
+		prog_fail(r->p, "device: %s; a lower --batch-tokens needs less", why);
+	prog_fail(r->p,
+		"device: %s; if %s has a checkpoint it is whole, and the same command goes on from "
+		"there",
+		why, r->o->folder);
+}
+
+/* Before the sandbox: the driver needs more rights to begin than to go on. */
+static void open_device(struct run *r)
+{
+	struct nn_request q = {.fp32 = r->o->fp32, .fail = device_failed, .ctx = r};
+	bool is_auto = strcmp(r->o->device, "auto") == 0;
+	struct err e;
+
+	if (!is_auto && strcmp(r->o->device, "cuda") != 0)
+		return;
+	r->nn = nn_open_cuda(&q, &e);
+	r->p->gpu = r->nn != NULL;
+	if (!r->nn && !is_auto)
+		prog_fail(r->p, "--device cuda: %s", e.text);
+	if (!r->nn)
+		prog_warn(r->p, "device: cpu (no cuda: %s)", e.text);
+	else if (is_auto)
+		prog_warn(r->p, "device: %s", r->nn->about);
+}
+
 void run_open(struct run *r)
 {
 	if (!r->o->init)
 		parse_config(r);
 	if (mkdir(r->o->folder, 0777) < 0 && errno != EEXIST)
 		prog_fail(r->p, "%s: cannot make the folder: %s", r->o->folder, strerror(errno));
+	catch_signals(r); /* before the driver starts threads */
+	open_device(r);
 	sandbox_enter(r->p);
 	open_vocab(r);
-	catch_signals(r);
-	r->nn = nn_cpu_open((unsigned)r->p->threads);
+	if (!r->nn)
+		r->nn = nn_cpu_open((unsigned)r->p->threads);
 }
 
 void run_model(struct run *r, enum model_head head, uint32_t classes)

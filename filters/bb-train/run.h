@@ -17,11 +17,12 @@
 #include "text/wordpiece.h"
 
 struct options {
-	const char *folder, *config, *task, *init, *vocab, *loss, *pool, *label, *split, *dtype;
+	const char *folder, *config, *task, *init, *vocab, *loss, *pool, *label, *split, *device;
+	const char *dtype;
 	uint64_t seed, epochs, steps, batch_tokens, warmup, save_every, buffer, keep;
 	int64_t layer;
 	double lr, decay, clip, mask, valid, temperature;
-	bool scratch;
+	bool scratch, fp32;
 };
 
 /* Where in the data a training is. */

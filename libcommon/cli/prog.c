@@ -233,6 +233,17 @@ int prog_content_file(struct prog *p, const char *name, const char *path)
 	return 0;
 }
 
+void prog_content(struct prog *p, const char *fmt, ...)
+{
+	struct buf b = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	add_content(p, &b);
+}
+
 /* Every content option that was given or is not at its zero: "unit=strand". */
 static void record_content(struct prog *p, const bool *given)
 {

@@ -55,6 +55,7 @@ struct prog {
 	const char *output; /* -o, or NULL for stdout */
 	char **args;        /* operands */
 	size_t nargs;
+	bool gpu;                /* set by the program before sandbox_enter: it has opened a GPU */
 	struct opt_list content; /* OPT_CONTENT options given or not default, for the provenance */
 };
 
@@ -69,6 +70,8 @@ void prog_start(struct prog *p, int argc, char **argv);
  * 0, or -1 with the reason in errno.
  */
 int prog_content_file(struct prog *p, const char *name, const char *path) MUST_CHECK;
+/* Adds any text to the options in the provenance. */
+void prog_content(struct prog *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* "bb-x: ..." on stderr. prog_warn is silenced by -q, prog_note needs -v. */
 void prog_warn(const struct prog *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void prog_note(const struct prog *p, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <libgen.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -25,7 +26,36 @@ static const uint64_t writing = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_
 				LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
 				LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
 
-static bool restrict_files(const char *output)
+/* Leaves the files below the path, or the file, open for writing. */
+static bool leave_open(int rules, const char *path)
+{
+	struct stat st;
+	bool is_folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	struct landlock_path_beneath_attr below = {
+		.allowed_access = is_folder ? writing : LANDLOCK_ACCESS_FS_WRITE_FILE,
+		.parent_fd = open(path, O_PATH | O_CLOEXEC)};
+	bool ok = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
+
+	if (below.parent_fd >= 0)
+		close(below.parent_fd);
+	return ok;
+}
+
+/* NVIDIA's driver opens its devices again and again. */
+static bool leave_gpu(int rules)
+{
+	glob_t found;
+	bool ok = true;
+
+	if (glob("/dev/nvidia*", 0, NULL, &found) != 0)
+		return true;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		ok = ok && leave_open(rules, found.gl_pathv[i]);
+	globfree(&found);
+	return ok;
+}
+
+static bool restrict_files(const char *output, bool gpu)
 {
 	struct landlock_ruleset_attr all = {
 		.handled_access_fs = writing | LANDLOCK_ACCESS_FS_EXECUTE};
@@ -35,16 +65,12 @@ static bool restrict_files(const char *output)
 	if (ok && output) {
 		char *copy = mem_strdup(output);
 		struct stat st;
-		bool is_folder = stat(output, &st) == 0 && S_ISDIR(st.st_mode);
-		struct landlock_path_beneath_attr below = {.allowed_access = writing,
-			.parent_fd = open(is_folder ? output : dirname(copy), O_PATH | O_CLOEXEC)};
 
-		ok = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0) ==
-		     0;
-		if (below.parent_fd >= 0)
-			close(below.parent_fd);
+		ok = leave_open(rules,
+			stat(output, &st) == 0 && S_ISDIR(st.st_mode) ? output : dirname(copy));
 		mem_free(copy);
 	}
+	ok = ok && (!gpu || leave_gpu(rules));
 	ok = ok && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
 	if (rules >= 0)
 		close(rules);
@@ -110,7 +136,7 @@ void sandbox_enter(const struct prog *p)
 		prog_note(p, "sandbox: none");
 		return;
 	}
-	files = restrict_files(p->output);
+	files = restrict_files(p->output, p->gpu);
 	calls = restrict_calls();
 	prog_note(p, "sandbox: %s",
 		files && calls ? "files and system calls"

@@ -203,6 +203,7 @@ struct nn_backend {
 
 struct nn {
 	const struct nn_backend *op; /* first member of every backend's own struct */
+	char about[96];              /* what it is, for messages */
 };
 
 /* The CPU, with `threads` threads (0: one per processor). Close with nn->op->close. */

@@ -11,6 +11,7 @@
 
 #include <dnnl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -643,5 +644,6 @@ struct nn *nn_cpu_open(unsigned threads)
 	cpu->par = par_new(threads);
 	cpu->own = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->own));
 	cpu->own8 = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->own8));
+	snprintf(cpu->nn.about, sizeof(cpu->nn.about), "cpu, %u threads", par_threads(cpu->par));
 	return &cpu->nn;
 }

@@ -30,7 +30,7 @@ HOMES = {
     r"z3": r"libcommon/sem/prove\w*\.c",
     r"zstd": r"libcommon/stream/frame\.c",
     r"(oneapi/)?dnnl": r"libcommon/(nn/nn_cpu\w*|ann/\w+)\.c",
-    r"(cuda|cublas|cudnn|nccl)": r"libcommon/nn/(nn_cuda\w*\.c|kernels\w*\.cu)",
+    r"(cuda|cublas|cudnn|nccl)": r"libcommon/nn/nn_cuda\w*\.[ch]",
     r"bsd/": r"libcommon/(base|cli)/.*",
     r"xxhash": r"libcommon/base/hash\.c",
     r"(unicorn|libvex)": r"filters/bb-trace/.*",
@@ -51,7 +51,9 @@ NEVER = re.compile(r"(v?f?printf|__v?f?printf_chk|f?puts|putchar|fwrite|perror|e
 # The part of state.h that is about flags.
 PREFIXES = {"libcommon/sem/flags.c": ["state"]}
 # Where nothing else can be done: out of memory (mem.h), and in oneDNN.
-EXCEPT = {("libcommon/base/mem.c", "_exit"), ("libcommon/nn/nn_cpu.c", "abort")}
+EXCEPT = {("libcommon/base/mem.c", "_exit"), ("libcommon/nn/nn_cpu.c", "abort"),
+          # When the program's own function for failures returns, against its contract.
+          ("libcommon/nn/nn_cuda_mem.c", "abort")}
 # Which setting of the OpenMP runtime a thread has is kept by that runtime for each thread.
 STATE = {("libcommon/nn/nn_cpu.c", "alone")}
 
@@ -101,7 +103,8 @@ def test_includes():
 def objects(pattern):
     """(source, object) of what was built."""
     for path in sources():
-        o = os.path.join(O, path[:-2] + ".o")
+        # What needs CUDA is built for the emulated device everywhere.
+        o = os.path.join(O, "emu" if re.match(r"libcommon/nn/nn_cuda", path) else "", path[:-2] + ".o")
         if path.endswith(".c") and re.match(pattern, path):
             yield path, o
 
@@ -172,7 +175,7 @@ def test_text():
     files = [f for f in tracked if f] or sources()
     bad = []
     for path in files:
-        if not re.search(r"\.([ch157]|py|mk|md)$|Makefile$", path) or not os.path.exists(os.path.join(TOP, path)):
+        if not re.search(r"\.([ch157]|cu|py|mk|md)$|Makefile$", path) or not os.path.exists(os.path.join(TOP, path)):
             continue
         text = open(os.path.join(TOP, path), encoding="utf-8").read()
         for i, line in enumerate(text.split("\n"), 1):

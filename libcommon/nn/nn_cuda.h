@@ -1,0 +1,105 @@
+/*
+ * nn_cuda.h: what the files of the CUDA backend share.
+ *
+ * Everything runs in one stream, in the order it was asked for. Activations, weights and gradients
+ * are fp32; a product's factors are rounded to bf16 on the way, unless fp32 is asked for, and its
+ * sums are fp32. `operands` are such factors: bf16, or the fp32 numbers themselves.
+ */
+#ifndef NN_CUDA_H
+#define NN_CUDA_H
+
+#include <cublasLt.h>
+#include <cuda_runtime.h>
+
+#include "nn/kernels.h"
+#include "nn/nn_open.h"
+
+/* Device memory that grows and is used again by each operation. */
+struct nn_cuda_space {
+	void *p;
+	size_t bytes;
+};
+
+enum nn_cuda_spaces {
+	SPACE_A, /* operands */
+	SPACE_B,
+	SPACE_C,
+	SPACE_D,
+	SPACE_WIDE, /* [T,f] */
+	SPACE_SUM,  /* [T,h] before a normalisation */
+	SPACE_PART, /* partial sums */
+	SPACE_LOSS, /* [M] losses, then best classes */
+	SPACE_GEMM, /* of cuBLASLt */
+	SPACES
+};
+
+/* Host arrays that were copied to the device. */
+enum nn_cuda_uploads {
+	UP_CU,
+	UP_TILES, /* of attention, made from cu */
+	UP_IDS,
+	UP_POS,
+	UP_TYPES,
+	UP_ROW,
+	UP_WANT,
+	UP_SHARE,
+	UP_LISTS,
+	UPLOADS
+};
+
+struct nn_cuda_upload {
+	struct nn_cuda_space device;
+	uint8_t *host; /* what it holds; owned */
+	size_t bytes, cap;
+};
+
+/* The way cuBLASLt does a product of these sizes. */
+struct nn_cuda_plan {
+	bool ta, tb;
+	size_t m, n, k;
+	unsigned align; /* bytes, of all matrices */
+	cublasLtMatmulAlgo_t algo;
+};
+
+struct nn_cuda {
+	struct nn nn;
+	struct nn_request q;
+	bool failed; /* fail was called: nothing more is asked of the device */
+	cudaStream_t stream;
+	cublasLtHandle_t lt;
+	struct nn_cuda_space space[SPACES];
+	struct nn_cuda_upload up[UPLOADS];
+	size_t tiles; /* in UP_TILES */
+	struct nn_cuda_plan *plan;
+	size_t plans, cap_plans;
+};
+
+/* ---- nn_cuda_mem.c: memory, copies, failures ---- */
+
+/* Reports an error of the device through q.fail, which does not return; nothing if all is well. */
+void nn_cuda_check(struct nn_cuda *c, cudaError_t e);
+/* After kernels were launched. */
+void nn_cuda_launched(struct nn_cuda *c);
+_Noreturn void nn_cuda_fail(struct nn_cuda *c, bool memory, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Device memory, zeroed, at least one byte. */
+void *nn_cuda_alloc(struct nn_cuda *c, size_t bytes);
+/* At least so many bytes; the content is not kept when it grows. */
+void *nn_cuda_scratch(struct nn_cuda *c, enum nn_cuda_spaces s, size_t bytes);
+/* Copies an array to the device, unless it is there already. *fresh says if it was not. */
+const void *nn_cuda_upload(
+	struct nn_cuda *c, enum nn_cuda_uploads u, const void *p, size_t bytes, bool *fresh);
+/* Copies to the host, and waits for it. */
+void nn_cuda_download(struct nn_cuda *c, void *host, const void *p, size_t bytes);
+/* Releases spaces and uploads. */
+void nn_cuda_release(struct nn_cuda *c);
+
+/* ---- nn_cuda_gemm.c: products ---- */
+
+/*
+ * c[m,n] = op(a) op(b) + beta c, where op transposes if ta, tb; row-major without gaps; a and b are
+ * operands. The bits of a row of c do not depend on the other rows unless ta.
+ */
+void nn_cuda_gemm(struct nn_cuda *c, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a,
+	const void *b, float beta, float *to);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * nn_cuda_gemm.c: matrix products by cuBLASLt; see nn_cuda.h.
+ *
+ * One idea: how a product is done (its algorithm) is chosen once for the sizes of the matrices and
+ * a round number of rows, not for the rows at hand, and without sums split over blocks where the
+ * rows are results. So a row has the same bits in any batch, and equal shapes have equal bits.
+ *
+ * cuBLASLt stores by columns: its view of our [m,n] is the transposed [n,m]. So we ask for
+ * c^T = op(b)^T op(a)^T: b is its first factor, and a matrix that we do not transpose it does not
+ * either.
+ */
+#include "nn/nn_cuda.h"
+
+#include "base/mem.h"
+
+enum {
+	PLAN_ROWS = 4096,      /* what a batch is taken for */
+	WORKSPACE = 32u << 20, /* bytes, as NVIDIA recommends for Hopper */
+	ALIGN_MAX = 256
+};
+
+static void check(struct nn_cuda *c, cublasStatus_t s)
+{
+	if (s != CUBLAS_STATUS_SUCCESS)
+		nn_cuda_fail(c, false, "cuBLASLt: error %d in a matrix product", (int)s);
+}
+
+/* One product, as cuBLASLt wants it described. */
+struct product {
+	cublasLtMatmulDesc_t op;
+	cublasLtMatrixLayout_t a, b, c; /* its a is our b */
+};
+
+static void describe(struct nn_cuda *c, const struct nn_cuda_plan *p, struct product *x)
+{
+	cudaDataType_t type = c->q.fp32 ? CUDA_R_32F : CUDA_R_16BF;
+	cublasOperation_t first = p->tb ? CUBLAS_OP_T : CUBLAS_OP_N;
+	cublasOperation_t second = p->ta ? CUBLAS_OP_T : CUBLAS_OP_N;
+
+	check(c, cublasLtMatmulDescCreate(&x->op, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+	check(c, cublasLtMatmulDescSetAttribute(
+			 x->op, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof(first)));
+	check(c, cublasLtMatmulDescSetAttribute(
+			 x->op, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof(second)));
+	check(c, cublasLtMatrixLayoutCreate(&x->a, type, p->tb ? p->k : p->n, p->tb ? p->n : p->k,
+			 (int64_t)(p->tb ? p->k : p->n)));
+	check(c, cublasLtMatrixLayoutCreate(&x->b, type, p->ta ? p->m : p->k, p->ta ? p->k : p->m,
+			 (int64_t)(p->ta ? p->m : p->k)));
+	check(c, cublasLtMatrixLayoutCreate(&x->c, CUDA_R_32F, p->n, p->m, (int64_t)p->n));
+}
+
+static void forget(struct product *x)
+{
+	cublasLtMatrixLayoutDestroy(x->a);
+	cublasLtMatrixLayoutDestroy(x->b);
+	cublasLtMatrixLayoutDestroy(x->c);
+	cublasLtMatmulDescDestroy(x->op);
+}
+
+static void prefer(struct nn_cuda *c, cublasLtMatmulPreference_t pref,
+	cublasLtMatmulPreferenceAttributes_t what, const void *value, size_t size)
+{
+	check(c, cublasLtMatmulPreferenceSetAttribute(pref, what, value, size));
+}
+
+/* The best algorithm for the sizes of p by cuBLASLt's own estimate. */
+static void choose(struct nn_cuda *c, struct nn_cuda_plan *p)
+{
+	cublasLtMatmulHeuristicResult_t best;
+	cublasLtMatmulPreference_t pref;
+	uint64_t workspace = WORKSPACE;
+	uint32_t align = p->align, whole = CUBLASLT_REDUCTION_SCHEME_NONE;
+	struct product x;
+	int found = 0;
+
+	describe(c, p, &x);
+	check(c, cublasLtMatmulPreferenceCreate(&pref));
+	prefer(c, pref, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof(workspace));
+	prefer(c, pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &align, sizeof(align));
+	prefer(c, pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &align, sizeof(align));
+	prefer(c, pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &align, sizeof(align));
+	prefer(c, pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &align, sizeof(align));
+	if (!p->ta)
+		prefer(c, pref, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &whole, sizeof(whole));
+	check(c, cublasLtMatmulAlgoGetHeuristic(
+			 c->lt, x.op, x.a, x.b, x.c, x.c, pref, 1, &best, &found));
+	if (!found)
+		nn_cuda_fail(c, false, "cuBLASLt: no way to multiply %zux%zu by %zux%zu", p->m,
+			p->k, p->k, p->n);
+	p->algo = best.algo;
+	cublasLtMatmulPreferenceDestroy(pref);
+	forget(&x);
+}
+
+/* The largest power of two, up to ALIGN_MAX, that divides the address. */
+static unsigned alignment(const void *p)
+{
+	uintptr_t a = (uintptr_t)p | ALIGN_MAX;
+
+	return (unsigned)(a & -a);
+}
+
+static const struct nn_cuda_plan *plan(struct nn_cuda *c, struct nn_cuda_plan want)
+{
+	if (want.ta)
+		want.k = (want.k + PLAN_ROWS - 1) / PLAN_ROWS * PLAN_ROWS;
+	else
+		want.m = PLAN_ROWS;
+	for (size_t i = 0; i < c->plans; i++) {
+		const struct nn_cuda_plan *p = &c->plan[i];
+
+		if (p->ta == want.ta && p->tb == want.tb && p->m == want.m && p->n == want.n &&
+			p->k == want.k && p->align == want.align)
+			return p;
+	}
+	choose(c, &want);
+	c->plan = mem_grow(c->plan, &c->cap_plans, c->plans + 1, sizeof(*c->plan));
+	c->plan[c->plans] = want;
+	return &c->plan[c->plans++];
+}
+
+void nn_cuda_gemm(struct nn_cuda *c, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a,
+	const void *b, float beta, float *to)
+{
+	void *workspace = nn_cuda_scratch(c, SPACE_GEMM, WORKSPACE);
+	struct nn_cuda_plan want = {.ta = ta, .tb = tb, .m = m, .n = n, .k = k};
+	const float one = 1;
+	cublasStatus_t s;
+	struct product x;
+
+	want.align = MIN(alignment(a), alignment(b));
+	want.align = MIN(want.align, alignment(to));
+	describe(c, &want, &x);
+	s = cublasLtMatmul(c->lt, x.op, &one, b, x.a, a, x.b, &beta, to, x.c, to, x.c,
+		&plan(c, want)->algo, workspace, WORKSPACE, c->stream);
+	if (s == CUBLAS_STATUS_NOT_SUPPORTED || s == CUBLAS_STATUS_INVALID_VALUE) {
+		choose(c, &want); /* the algorithm does not take these rows: one that does */
+		s = cublasLtMatmul(c->lt, x.op, &one, b, x.a, a, x.b, &beta, to, x.c, to, x.c,
+			&want.algo, workspace, WORKSPACE, c->stream);
+	}
+	forget(&x);
+	check(c, s);
+}

@@ -1,0 +1,141 @@
+"""cuda.py: the CUDA backend: all of it on an emulated device (tests/cuda), and on a real one if there
+is one. The emulated device runs the kernels' own text, the host side's own code, and the programs;
+cuBLASLt is replaced by products by their definition."""
+import json
+import math
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import readstream
+from bbtest import BIN, FIX, LONG, O, done, ok, prog, read, run, skip, tmpdir
+
+T = tmpdir()
+EMU = os.path.join(O, "emu/bin")
+TOKENS = os.path.join(FIX, "tokens.a.bb")
+
+
+def at(name):
+    return os.path.join(T, name)
+
+
+def emu(name, *args, trouble=None):
+    return run([os.path.join(EMU, name), *args], timeout=600, env={"BB_DEVICE": trouble} if trouble else None)
+
+
+def train(program, folder, *args, trouble=None, steps=4, save=2):
+    return run([program, "--vocab", os.path.join(FIX, "vocab"), "--config",
+                "layers=1,hidden=32,heads=2,intermediate=48,max_len=64", "--batch-tokens", "256", "--steps", str(steps),
+                "--epochs", "1", "-s", "3", "--save-every", str(save), "-o", at(folder), *args, TOKENS], timeout=600,
+               env={"BB_DEVICE": trouble} if trouble else None)
+
+
+def losses(folder):
+    with open(os.path.join(at(folder), "metrics.jsonl")) as f:
+        return [r["elm"] for r in map(json.loads, f) if "grad" in r and "elm" in r]
+
+
+def vectors(data):
+    return [x for m in readstream.members(data) for r in m[1] for x in r["vec"]]
+
+
+def far(a, b):
+    """The norm of the difference by the norm."""
+    if len(a) != len(b):
+        return math.inf
+    return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b)) / sum(x * x for x in a))
+
+
+def parity(name, program):
+    r = run([program], timeout=800)
+    said = r.out.decode().strip().split("\n")
+    if r.rc == 77:
+        return skip(name, said[-1])
+    ok(name, r.rc == 0 and " 0 failed" in said[-1], "\n".join(l for l in said if l.startswith(" ")) + str(r))
+
+
+def test_parity():
+    parity("cuda/every row of the table against the CPU, emulated", os.path.join(EMU, "parity"))
+    if LONG:
+        parity("cuda/the same with sanitizers", os.path.join(O, "san/emu/bin/parity"))
+    if os.path.exists(os.path.join(O, "lib/bb/nn_cuda.so")):
+        parity("cuda/every row of the table against the CPU, on the device", os.path.join(O, "lib/parity"))
+    else:
+        skip("cuda/every row of the table against the CPU, on the device", "built without CUDA: no nvcc")
+
+
+def test_train():
+    gpu, cpu = os.path.join(EMU, "bb-train"), prog("bb-train")
+    a, b = train(cpu, "cpu"), train(gpu, "gpu", "--device", "cuda", "--fp32")
+    c = train(gpu, "bf16", "--device", "cuda")
+    if not ok("cuda/bb-train --device cuda", a.rc == b.rc == c.rc == 0, f"{a} {b} {c}"):
+        return
+    x, y, z = losses("cpu"), losses("gpu"), losses("bf16")
+    ok("cuda/loss curves of CPU and fp32 agree", len(x) == 4 and far(x, y) < 1e-5, (x, y))
+    ok("cuda/loss curves of CPU and bf16 agree", 0 < far(x, z) < 2e-3, (x, z))
+    model = "model.safetensors"
+    again = train(gpu, "again", "--device", "cuda")
+    ok("cuda/equal runs give equal bytes", again.rc == 0 and
+       read(os.path.join(at("again"), model)) == read(os.path.join(at("bf16"), model)), again)
+    r = train(gpu, "lost", "--device", "cuda", trouble="lost:50")
+    ok("cuda/a device lost in training", r.rc == 1 and "device" in r.err and "LaunchFailure" in r.err and
+       "checkpoint" in r.err, r)
+    state = os.path.join(at("lost"), "optimizer.safetensors")
+    if ok("cuda/a lost device leaves the checkpoint", os.path.exists(state), os.listdir(at("lost"))):
+        shutil.copytree(at("lost"), at("moved"))
+        r, s = train(gpu, "lost", "--device", "cuda"), train(cpu, "moved")
+        ok("cuda/training goes on after a lost device", r.rc == 0 and "resuming" in r.err and
+           read(os.path.join(at("lost"), model)) == read(os.path.join(at("bf16"), model)), r)
+        ok("cuda/the CPU goes on from a checkpoint of the device", s.rc == 0 and "resuming" in s.err and
+           abs(losses("moved")[-1] - z[-1]) < 5e-3 * z[-1], s)
+
+
+def test_embed():
+    model, tok = os.path.join(FIX, "model"), os.path.join(FIX, "ftok.a.bb")
+    want = vectors(run([prog("bb-embed"), "-m", model, tok]).out)
+    for name, args, limit in (("bf16", [], 2e-2), ("fp32", ["--fp32"], 1e-5)):
+        r = emu("bb-embed", "-m", model, "--device", "cuda", *args, tok)
+        if ok(f"cuda/bb-embed {name}", r.rc == 0, r):
+            got = vectors(r.out)
+            ok(f"cuda/bb-embed {name}: the CPU's vectors", far(want, got) < limit, far(want, got))
+            s = emu("bb-embed", "-m", model, "--device", "cuda", *args, "--batch-tokens", "64", tok)
+            ok(f"cuda/bb-embed {name}: a vector does not depend on its batch", r.out == s.out, s)
+    r = run([prog("bb-cat"), "-H"], emu("bb-embed", "-m", model, "--device", "cuda", tok).out)
+    ok("cuda/the provenance names the device", b"device=cuda" in r.out, r.out)
+
+
+def test_errors():
+    model, tok = os.path.join(FIX, "model"), os.path.join(FIX, "ftok.a.bb")
+    cpu = run([prog("bb-embed"), "-m", model, tok])
+    for trouble, words in (("none", "no CUDA device"), ("absent", "no NVIDIA driver"), ("old", "too old"),
+                           ("weak", "7.5"), ("small", "--batch-tokens"), ("lost:1", "LaunchFailure")):
+        r = emu("bb-embed", "-m", model, "--device", "cuda", tok, trouble=trouble)
+        lines = r.err.strip().split("\n")
+        ok(f"cuda/what is said of a device: {trouble}", r.rc == 1 and words in r.err and len(lines) == 1 and
+           lines[0].startswith("bb-embed: "), r)
+        if trouble in ("none", "absent", "old", "weak"):
+            r = emu("bb-embed", "-m", model, "--device", "auto", tok, trouble=trouble)
+            ok(f"cuda/auto falls back and says why: {trouble}", r.rc == 0 and words in r.err and "cpu" in r.err and
+               r.out == cpu.out, r)
+    r = emu("bb-embed", "-m", model, "--device", "auto", tok)
+    ok("cuda/auto takes the device and says so", r.rc == 0 and "emulated device" in r.err, r)
+    ok("cuda/too little memory: how much is needed", "GiB more are needed" in
+       emu("bb-embed", "-m", model, "--device", "cuda", tok, trouble="small").err)
+    # The same program where there is nothing of CUDA at all.
+    os.makedirs(at("alone/bin"))
+    shutil.copy(os.path.join(BIN, "bb-embed"), at("alone/bin/bb-embed"))
+    r = run([at("alone/bin/bb-embed"), "-m", model, "--device", "cuda", tok])
+    ok("cuda/no shared object: --device cuda fails", r.rc == 1 and "nn_cuda.so" in r.err, r)
+    r = run([at("alone/bin/bb-embed"), "-m", model, "--device", "auto", tok])
+    ok("cuda/no shared object: auto takes the CPU", r.rc == 0 and r.out == cpu.out, r)
+    r = run([prog("bb-train"), "--device", "tpu", "--vocab", "x", "-o", at("tpu")])
+    ok("cuda/an unknown device", r.rc == 2 and "tpu" in r.err, r)
+
+
+if __name__ == "__main__":
+    test_errors()
+    test_embed()
+    test_train()
+    test_parity()
+    sys.exit(done())

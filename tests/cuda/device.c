@@ -1,0 +1,221 @@
+/*
+ * device.c: runs kernels on the host; see device.h.
+ *
+ * One idea: a thread of a block is a coroutine with a small stack of its own. The blocks run one
+ * after another. Within a block the warps take turns, and the lanes of a warp; a thread runs until
+ * it waits at a barrier or ends. What CUDA leaves undefined is an error here: threads of a block at
+ * different barriers, or at one while others have ended; shared memory beyond what was asked for.
+ */
+#include "tests/cuda/device.h"
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#define SAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SAN 1
+#endif
+#endif
+#ifdef SAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+enum { THREADS = 1024, STACK = 64 << 10, SHARED_MAX = 99 << 10 };
+
+enum state { READY, AT_WARP, AT_BLOCK, ENDED };
+
+static struct {
+	jmp_buf at[THREADS]; /* where each thread stopped */
+	enum state state[THREADS];
+	char *stack[THREADS];
+	uint32_t slot[THREADS]; /* of shuffles */
+	jmp_buf scheduler;
+	void *scheduler_fake; /* AddressSanitizer's */
+	const void *scheduler_stack;
+	size_t scheduler_size;
+	unsigned now;
+	void (*thread)(const void *args);
+	const void *args;
+	uint64_t turn; /* decides the order of threads */
+} d;
+
+struct device_index device_thread, device_block, device_block_size;
+float *device_shared;
+
+static _Noreturn void die(const char *why)
+{
+	fprintf(stderr, "device: block %u,%u, thread %u: %s\n", device_block.x, device_block.y,
+		device_thread.x, why);
+	abort();
+}
+
+/* Before and after leaving one stack for another, AddressSanitizer wants to know. */
+static void leave(void **fake, const void *stack, size_t size)
+{
+#ifdef SAN
+	__sanitizer_start_switch_fiber(fake, stack, size);
+#else
+	(void)fake, (void)stack, (void)size;
+#endif
+}
+
+static void arrive(void *fake, const void **stack, size_t *size)
+{
+#ifdef SAN
+	__sanitizer_finish_switch_fiber(fake, stack, size);
+#else
+	(void)fake, (void)stack, (void)size;
+#endif
+}
+
+/* A thread slot's whole life: one thread after another; it never returns. */
+static void live(void)
+{
+	void *fake = NULL;
+	unsigned i = d.now;
+
+	arrive(NULL, &d.scheduler_stack, &d.scheduler_size);
+	for (;;) {
+		d.thread(d.args);
+		d.state[i] = ENDED;
+		leave(&fake, d.scheduler_stack, d.scheduler_size);
+		if (_setjmp(d.at[i]) == 0)
+			_longjmp(d.scheduler, 1);
+		arrive(fake, &d.scheduler_stack, &d.scheduler_size);
+	}
+}
+
+static void start(unsigned i)
+{
+	ucontext_t c;
+
+	getcontext(&c);
+	c.uc_stack.ss_sp = d.stack[i];
+	c.uc_stack.ss_size = STACK;
+	c.uc_link = NULL;
+	makecontext(&c, live, 0);
+	setcontext(&c);
+}
+
+/* Runs thread i until it waits or ends. */
+static void resume(unsigned i)
+{
+	bool is_new = !d.stack[i];
+
+	d.now = i;
+	device_thread.x = i;
+	if (is_new)
+		d.stack[i] = malloc(STACK);
+	leave(&d.scheduler_fake, d.stack[i], STACK);
+	if (_setjmp(d.scheduler) == 0) {
+		if (is_new)
+			start(i);
+		_longjmp(d.at[i], 1);
+	}
+	arrive(d.scheduler_fake, NULL, NULL);
+}
+
+static void wait(enum state s)
+{
+	unsigned i = d.now;
+	void *fake = NULL;
+
+	d.state[i] = s;
+	leave(&fake, d.scheduler_stack, d.scheduler_size);
+	if (_setjmp(d.at[i]) == 0)
+		_longjmp(d.scheduler, 1);
+	arrive(fake, &d.scheduler_stack, &d.scheduler_size);
+}
+
+void device_wait_block(void)
+{
+	wait(AT_BLOCK);
+}
+
+void device_wait_warp(void)
+{
+	wait(AT_WARP);
+}
+
+uint32_t device_shuffle(uint32_t v, unsigned lane)
+{
+	unsigned warp = device_thread.x / 32 * 32;
+	uint32_t r;
+
+	d.slot[device_thread.x] = v;
+	wait(AT_WARP);
+	r = d.slot[warp + lane];
+	wait(AT_WARP);
+	return r;
+}
+
+/* Runs a warp until all of its threads are at a barrier of the block or have ended. */
+static enum state run_warp(unsigned from, unsigned to)
+{
+	for (;;) {
+		enum state s;
+
+		for (unsigned k = 0; k < to - from; k++) {
+			unsigned i = from + (unsigned)((k + d.turn) % (to - from));
+
+			if (d.turn & 1)
+				i = from + to - 1 - i;
+			if (d.state[i] == READY)
+				resume(i);
+		}
+		s = d.state[from];
+		for (unsigned i = from + 1; i < to; i++)
+			if (d.state[i] != s)
+				die("the threads of a warp wait for different things");
+		if (s != AT_WARP)
+			return s;
+		for (unsigned i = from; i < to; i++)
+			d.state[i] = READY;
+	}
+}
+
+static void run_block(unsigned threads)
+{
+	unsigned warps = (threads + 31) / 32;
+	enum state all = READY;
+
+	while (all != ENDED) {
+		memset(d.state, 0, threads * sizeof(*d.state)); /* READY */
+		for (unsigned k = 0; k < warps; k++) {
+			unsigned w = (unsigned)((k + d.turn) % warps), end = w * 32 + 32;
+			enum state s = run_warp(w * 32, end < threads ? end : threads);
+
+			if (k && s != all)
+				die("some threads of a block ended and some wait for them");
+			all = s;
+		}
+	}
+}
+
+void device_launch(void (*thread)(const void *args), const void *args, size_t x, size_t y,
+	size_t threads, size_t bytes)
+{
+	if (!x || !y || !threads || threads > THREADS || threads % 32 || bytes > SHARED_MAX ||
+		x > 0x7fffffff || y > 65535)
+		die("a grid that no device would take");
+	d.thread = thread;
+	d.args = args;
+	device_block_size.x = (unsigned)threads;
+	device_shared = bytes ? malloc(bytes) : NULL;
+	for (size_t j = 0; j < y; j++) {
+		for (size_t i = 0; i < x; i++) {
+			device_block = (struct device_index){(unsigned)i, (unsigned)j};
+			d.turn = d.turn * 6364136223846793005u + 1442695040888963407u;
+			d.turn ^= d.turn >> 33;
+			if (bytes)
+				memset(device_shared, 0xff, bytes); /* NaN */
+			run_block((unsigned)threads);
+		}
+	}
+	free(device_shared);
+}

@@ -1,0 +1,75 @@
+/*
+ * device.h: CUDA's words for the kernels, when the tests compile them as C for the host: see
+ * libcommon/nn/kernels_lang.h. Put before the kernels' own text with -include.
+ *
+ * device.c runs the threads of a block as coroutines of one thread, each up to the next barrier,
+ * so __shared__ variables are static ones. The order is another one in each launch: what depends
+ * on it, a barrier forgotten, differs from run to run.
+ */
+#ifndef DEVICE_H
+#define DEVICE_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct CUstream_st;
+
+struct device_index {
+	unsigned x, y;
+};
+
+extern struct device_index device_thread, device_block, device_block_size;
+extern float *device_shared;
+
+/* Runs thread(args) for all threads of a grid of x by y blocks. */
+void device_launch(void (*thread)(const void *args), const void *args, size_t x, size_t y,
+	size_t threads, size_t bytes);
+/* The calling thread waits until all of its block, or of its warp, wait. */
+void device_wait_block(void);
+void device_wait_warp(void);
+uint32_t device_shuffle(uint32_t v, unsigned lane);
+
+#define DEVICE static inline __attribute__((unused))
+#define UNROLL
+#define KERNEL(name, args)                       \
+	static void name(const struct args a);   \
+	static void name##_thread(const void *p) \
+	{                                        \
+		name(*(const struct args *)p);   \
+	}                                        \
+	static void name(const struct args a)
+#define LAUNCH(name, x, y, threads, bytes, stream, args) \
+	((void)(stream), device_launch(name##_thread, &(args), x, y, threads, bytes))
+#define SHARED(p) float *p = device_shared
+
+#define __shared__        static
+#define threadIdx         device_thread
+#define blockIdx          device_block
+#define blockDim          device_block_size
+#define __syncthreads     device_wait_block
+#define __syncwarp(lanes) device_wait_warp()
+
+static inline uint32_t __float_as_uint(float x)
+{
+	uint32_t u;
+
+	memcpy(&u, &x, sizeof(u));
+	return u;
+}
+
+static inline float device_shuffle_float(float v, unsigned lane)
+{
+	uint32_t u = device_shuffle(__float_as_uint(v), lane);
+
+	memcpy(&v, &u, sizeof(v));
+	return v;
+}
+
+#define __shfl_xor_sync(lanes, v, mask)           \
+	_Generic((v), float                       \
+		 : device_shuffle_float, uint32_t \
+		 : device_shuffle)(v, (device_thread.x % 32) ^ (unsigned)(mask))
+
+#endif

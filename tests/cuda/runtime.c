@@ -1,0 +1,347 @@
+/*
+ * runtime.c: CUDA's runtime and cuBLASLt for the tests: a device that is not there, with products
+ * by their definition.
+ *
+ * The environment says what is wrong with the device, so that the programs' messages can be tested:
+ *	BB_DEVICE=none     there is none        old   the driver is too old       absent   no driver
+ *	         =small    memory for 1 MiB     weak  compute capability 7.5
+ *	         =lost:N   fails at the N-th synchronisation, and from then on
+ * Memory is filled with NaN when it is allocated, and may not be more than is asked for: with
+ * AddressSanitizer reads beyond it are found.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cublasLt.h"
+
+static struct {
+	bool lost;
+	long syncs;
+	size_t held;
+} dev;
+
+enum { HEADER = 64 }; /* before each block, with its size */
+
+static bool is(const char *trouble)
+{
+	const char *e = getenv("BB_DEVICE");
+
+	return e && strcmp(e, trouble) == 0;
+}
+
+static cudaError_t health(void)
+{
+	return dev.lost ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+	*version = is("absent") ? 0 : is("old") ? 12020 : CUDART_VERSION;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int *count)
+{
+	*count = 1;
+	return is("old") || is("absent") ? cudaErrorInsufficientDriver
+	       : is("none")              ? cudaErrorNoDevice
+					 : cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+	return device == 0 ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+static size_t memory(void)
+{
+	return is("small") ? 1 << 20 : (size_t)8 << 30;
+}
+
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device)
+{
+	*prop = (struct cudaDeviceProp){.name = "emulated device", .totalGlobalMem = memory()};
+	prop->major = is("weak") ? 7 : 9;
+	prop->minor = is("weak") ? 5 : 0;
+	return cudaSetDevice(device);
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
+{
+	*stream = NULL;
+	return flags == cudaStreamNonBlocking ? health() : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+	(void)stream;
+	return health();
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+	const char *e = getenv("BB_DEVICE");
+
+	(void)stream;
+	if (e && strncmp(e, "lost:", 5) == 0 && ++dev.syncs >= atol(e + 5))
+		dev.lost = true;
+	return health();
+}
+
+cudaError_t cudaMalloc(void **p, size_t bytes)
+{
+	char *block;
+
+	if (dev.lost || !bytes)
+		return dev.lost ? cudaErrorLaunchFailure : cudaErrorInvalidValue;
+	if (dev.held + bytes > memory())
+		return cudaErrorMemoryAllocation;
+	block = malloc(HEADER + bytes);
+	if (!block)
+		return cudaErrorMemoryAllocation;
+	memcpy(block, &bytes, sizeof(bytes));
+	*p = memset(block + HEADER, 0xff, bytes);
+	dev.held += bytes;
+	return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *p)
+{
+	size_t bytes;
+
+	if (!p)
+		return health();
+	memcpy(&bytes, (char *)p - HEADER, sizeof(bytes));
+	dev.held -= bytes;
+	free((char *)p - HEADER);
+	return health();
+}
+
+cudaError_t cudaMemGetInfo(size_t *left, size_t *all)
+{
+	*all = memory();
+	*left = *all - dev.held;
+	return health();
+}
+
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t stream)
+{
+	(void)stream;
+	memset(p, value, bytes);
+	return health();
+}
+
+cudaError_t cudaMemcpyAsync(
+	void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream)
+{
+	(void)kind, (void)stream;
+	memcpy(to, from, bytes);
+	return health();
+}
+
+cudaError_t cudaGetLastError(void)
+{
+	return health();
+}
+
+const char *cudaGetErrorName(cudaError_t e)
+{
+	return e == cudaErrorLaunchFailure ? "cudaErrorLaunchFailure" : "cudaError";
+}
+
+const char *cudaGetErrorString(cudaError_t e)
+{
+	return e == cudaErrorLaunchFailure ? "unspecified launch failure" : "an error";
+}
+
+/* ---- cuBLASLt: matrices are stored by columns, ld apart ---- */
+
+struct cublas_desc {
+	cublasOperation_t a, b;
+};
+
+struct cublas_layout {
+	cudaDataType_t type;
+	uint64_t rows, cols;
+	int64_t ld;
+};
+
+struct cublas_pref {
+	uint64_t value[8];
+};
+
+struct cublas_handle {
+	int nothing;
+};
+
+/* A copy of *from that `free` releases. */
+static void *copy(const void *from, size_t size)
+{
+	return memcpy(malloc(size), from, size);
+}
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t *h)
+{
+	*h = copy(&(struct cublas_handle){0}, sizeof(**h));
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t h)
+{
+	free(h);
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulDescCreate(
+	cublasLtMatmulDesc_t *d, cublasComputeType_t compute, cudaDataType_t scale)
+{
+	if (compute != CUBLAS_COMPUTE_32F || scale != CUDA_R_32F)
+		return CUBLAS_STATUS_INVALID_VALUE;
+	*d = copy(&(struct cublas_desc){CUBLAS_OP_N, CUBLAS_OP_N}, sizeof(**d));
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulDescSetAttribute(
+	cublasLtMatmulDesc_t d, cublasLtMatmulDescAttributes_t a, const void *p, size_t size)
+{
+	if (size != sizeof(cublasOperation_t))
+		return CUBLAS_STATUS_INVALID_VALUE;
+	memcpy(a == CUBLASLT_MATMUL_DESC_TRANSA ? &d->a : &d->b, p, size);
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t d)
+{
+	free(d);
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutCreate(
+	cublasLtMatrixLayout_t *l, cudaDataType_t type, uint64_t rows, uint64_t cols, int64_t ld)
+{
+	if (!rows || !cols || ld < (int64_t)rows)
+		return CUBLAS_STATUS_INVALID_VALUE;
+	*l = copy(&(struct cublas_layout){type, rows, cols, ld}, sizeof(**l));
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t l)
+{
+	free(l);
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *p)
+{
+	*p = copy(&(struct cublas_pref){{0}}, sizeof(**p));
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p,
+	cublasLtMatmulPreferenceAttributes_t a, const void *v, size_t size)
+{
+	if (size != (a == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES ? 8 : 4))
+		return CUBLAS_STATUS_INVALID_VALUE;
+	memcpy(&p->value[a], v, size);
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p)
+{
+	free(p);
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+/* Rows and columns after the transposition. */
+static uint64_t rows_of(const struct cublas_layout *l, cublasOperation_t op)
+{
+	return op == CUBLAS_OP_N ? l->rows : l->cols;
+}
+
+static uint64_t cols_of(const struct cublas_layout *l, cublasOperation_t op)
+{
+	return op == CUBLAS_OP_N ? l->cols : l->rows;
+}
+
+static bool fit(const struct cublas_desc *d, const struct cublas_layout *a,
+	const struct cublas_layout *b, const struct cublas_layout *c)
+{
+	return rows_of(a, d->a) == c->rows && cols_of(b, d->b) == c->cols &&
+	       cols_of(a, d->a) == rows_of(b, d->b) && a->type == b->type && c->type == CUDA_R_32F;
+}
+
+/* An algorithm is good for exactly the alignment it was asked for, or more. */
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmulDesc_t d,
+	cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
+	cublasLtMatrixLayout_t to, cublasLtMatmulPreference_t p, int want,
+	cublasLtMatmulHeuristicResult_t *results, int *found)
+{
+	if (!h || want < 1 || !fit(d, a, b, c) || !fit(d, a, b, to))
+		return CUBLAS_STATUS_INVALID_VALUE;
+	memset(results, 0, sizeof(*results));
+	results->algo.data[0] = 1;
+	for (int i = 0; i < 4; i++)
+		results->algo.data[1 + i] =
+			p->value[CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES + i];
+	*found = 1;
+	return CUBLAS_STATUS_SUCCESS;
+}
+
+static float element(const void *p, const struct cublas_layout *l, uint64_t i)
+{
+	uint32_t u;
+	float v;
+
+	if (l->type == CUDA_R_32F)
+		return ((const float *)p)[i];
+	u = (uint32_t)((const uint16_t *)p)[i] << 16;
+	memcpy(&v, &u, sizeof(v));
+	return v;
+}
+
+/* op(x) as floats, row after row [rows,cols]; to be freed. */
+static float *rows(const void *p, const struct cublas_layout *l, cublasOperation_t op)
+{
+	uint64_t m = rows_of(l, op), n = cols_of(l, op), ld = (uint64_t)l->ld;
+	float *x = malloc(m * n * sizeof(*x));
+
+	for (uint64_t i = 0; i < m; i++)
+		for (uint64_t j = 0; j < n; j++)
+			x[i * n + j] = element(p, l, op == CUBLAS_OP_N ? j * ld + i : i * ld + j);
+	return x;
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const void *alpha,
+	const void *pa, cublasLtMatrixLayout_t a, const void *pb, cublasLtMatrixLayout_t b,
+	const void *beta, const void *pc, cublasLtMatrixLayout_t c, void *pto,
+	cublasLtMatrixLayout_t to, const cublasLtMatmulAlgo_t *algo, void *workspace, size_t bytes,
+	cudaStream_t stream)
+{
+	const void *all[4] = {pa, pb, pc, pto};
+	float *x, *y, f = *(const float *)alpha, g = *(const float *)beta;
+	uint64_t k = cols_of(a, d->a);
+
+	(void)stream;
+	if (!h || !workspace || !bytes || algo->data[0] != 1 || pc != pto || !fit(d, a, b, c) ||
+		!fit(d, a, b, to))
+		return CUBLAS_STATUS_INVALID_VALUE;
+	for (int i = 0; i < 4; i++)
+		if ((uintptr_t)all[i] % algo->data[1 + i])
+			return CUBLAS_STATUS_INVALID_VALUE;
+	x = rows(pa, a, d->a);
+	y = rows(pb, b, d->b == CUBLAS_OP_N ? CUBLAS_OP_T : CUBLAS_OP_N); /* its columns */
+	for (uint64_t i = 0; i < to->rows; i++) {
+		for (uint64_t j = 0; j < to->cols; j++) {
+			float *out = (float *)pto + j * (uint64_t)to->ld + i, sum = 0;
+
+			for (uint64_t l = 0; l < k; l++)
+				sum += x[i * k + l] * y[j * k + l];
+			*out = f * sum + (g != 0 ? g * *out : 0);
+		}
+	}
+	free(x);
+	free(y);
+	return CUBLAS_STATUS_SUCCESS;
+}

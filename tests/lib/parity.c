@@ -1,0 +1,764 @@
+/*
+ * parity.c: the table of nn.h on CUDA against the CPU, row by row, then whole trainings.
+ *
+ *	parity [FIRST-ROW...]
+ *
+ * Prints a line for each row of the table and exits 1 if one is too far off, 77 if there is no
+ * device. Beside a program of the folder emu the device is emulated (tests/cuda/runtime.c).
+ *
+ * Each row runs on both with equal random input in odd sizes; what it writes is NaN before, what it
+ * adds to is not 0. fp32: the largest difference by the largest number of the CPU's result; bf16:
+ * the norm of the difference by the norm of the result, for products against double precision.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "nn/nn_open.h"
+#include "nn/model.h"
+#include "nn/optim.h"
+
+static unsigned long failed, passed;
+
+/* ---- one side of a comparison ---- */
+
+enum { RESULTS = 16, ARRAYS = 64, T_MAX = 2048 };
+
+struct result {
+	const char *name;
+	float *v; /* host, owned */
+	size_t n;
+};
+
+struct side {
+	struct nn *nn;
+	uint64_t next; /* counts the random arrays */
+	float *array[ARRAYS];
+	size_t arrays;
+	struct result r[RESULTS];
+	size_t n;
+};
+
+/* What all rows of the table are tried with. */
+struct shape {
+	struct nn_batch b;
+	size_t h, f, heads, vocab;
+};
+
+static float *array(struct side *s, size_t n, const float *host)
+{
+	float *p = s->nn->op->alloc(s->nn, n);
+
+	s->nn->op->put(s->nn, p, host, n);
+	return s->array[s->arrays++] = p;
+}
+
+/* Random numbers, the same on each side. */
+static float *given(struct side *s, size_t n, float scale)
+{
+	float *host = mem_alloc(n, sizeof(*host)), *p;
+	struct rng r = rng_new(77, s->next++);
+
+	for (size_t i = 0; i < n; i++)
+		host[i] = scale * rng_normal(&r);
+	p = array(s, n, host);
+	mem_free(host);
+	return p;
+}
+
+/* [rows,n] with zeros in the rows beyond. */
+static float *rows_given(struct side *s, size_t rows, size_t n, float scale)
+{
+	float *host = mem_zalloc(nn_rows(rows) * n, sizeof(*host)), *p;
+	struct rng r = rng_new(78, s->next++);
+
+	for (size_t i = 0; i < rows * n; i++)
+		host[i] = scale * rng_normal(&r);
+	p = array(s, nn_rows(rows) * n, host);
+	mem_free(host);
+	return p;
+}
+
+/* To be written: NaN. */
+static float *blank(struct side *s, size_t n)
+{
+	float *host = mem_alloc(n, sizeof(*host)), *p;
+
+	for (size_t i = 0; i < n; i++)
+		host[i] = NAN;
+	p = array(s, n, host);
+	mem_free(host);
+	return p;
+}
+
+static float *keep_host(struct side *s, const char *name, size_t n)
+{
+	float *v = mem_alloc(n, sizeof(*v));
+
+	s->r[s->n++] = (struct result){name, v, n};
+	return v;
+}
+
+static void keep(struct side *s, const char *name, const float *p, size_t n)
+{
+	s->nn->op->get(s->nn, keep_host(s, name, n), p, n);
+}
+
+static void keep_best(struct side *s, const uint32_t *best, size_t n)
+{
+	float *v = keep_host(s, "best", n);
+
+	for (size_t i = 0; i < n; i++)
+		v[i] = (float)best[i];
+}
+
+static void clear(struct side *s)
+{
+	for (size_t i = 0; i < s->arrays; i++)
+		s->nn->op->free(s->nn, s->array[i]);
+	for (size_t i = 0; i < s->n; i++)
+		mem_free(s->r[i].v);
+	s->arrays = s->n = s->next = 0;
+}
+
+static struct nn_dense dense(struct side *s, size_t n, size_t k)
+{
+	struct nn_dense d = {.n = n, .k = k};
+
+	d.w = given(s, n * k, 1 / sqrtf((float)k));
+	d.wt = blank(s, n * k);
+	d.b = given(s, n, 0.5f);
+	s->nn->op->prepare(s->nn, d.w, (float *)d.wt, n, k);
+	return d;
+}
+
+static struct nn_dense_grad dense_grad(struct side *s, size_t n, size_t k)
+{
+	return (struct nn_dense_grad){given(s, n * k, 1), given(s, n, 1)};
+}
+
+static void keep_grad(struct side *s, const struct nn_dense_grad *g, size_t n, size_t k)
+{
+	keep(s, "dW", g->w, n * k);
+	keep(s, "db", g->b, n);
+}
+
+static struct nn_norm norm(struct side *s, size_t n)
+{
+	return (struct nn_norm){given(s, n, 1), given(s, n, 0.5f), 1e-6f};
+}
+
+static struct nn_kept kept(struct side *s, size_t rows, size_t n)
+{
+	return (struct nn_kept){blank(s, nn_rows(rows) * n), blank(s, nn_rows(rows))};
+}
+
+static void keep_kept(struct side *s, const struct nn_kept *k, size_t rows, size_t n)
+{
+	keep(s, "xhat", k->xhat, rows * n);
+	keep(s, "rstd", k->rstd, rows);
+}
+
+/* ---- the rows of the table ---- */
+
+static void dense_all(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t t = x->b.tokens, n = x->f, k = x->h;
+	struct nn_dense d = dense(s, n, k);
+	float *in = rows_given(s, t, k, 1);
+
+	for (int act = NN_LINEAR; act <= NN_TANH; act++) {
+		float *y = blank(s, nn_rows(t) * n), *u = blank(s, nn_rows(t) * n);
+
+		op->dense(s->nn, t, &d, (enum nn_act)act, in, act == NN_GELU ? u : NULL, y);
+		keep(s, "y", y, t * n);
+		if (act == NN_GELU)
+			keep(s, "u", u, t * n);
+	}
+}
+
+static void dense_back_as(struct side *s, const struct shape *x, enum nn_act act, bool dx_wanted)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t t = x->b.tokens, n = x->f, k = x->h;
+	struct nn_dense d = dense(s, n, k);
+	struct nn_dense_grad g = dense_grad(s, n, k);
+	float *in = rows_given(s, t, k, 1), *uy = rows_given(s, t, n, 0.7f);
+	float *dy = rows_given(s, t, n, 1), *dx = dx_wanted ? blank(s, nn_rows(t) * k) : NULL;
+
+	op->dense_back(s->nn, t, &d, &g, act, in, act == NN_GELU ? uy : NULL,
+		act == NN_TANH ? uy : NULL, dy, dx);
+	keep_grad(s, &g, n, k);
+	if (dx)
+		keep(s, "dx", dx, t * k);
+}
+
+static void dense_back_linear(struct side *s, const struct shape *x)
+{
+	dense_back_as(s, x, NN_LINEAR, false);
+	dense_back_as(s, x, NN_LINEAR, true);
+}
+
+static void dense_back_gelu(struct side *s, const struct shape *x)
+{
+	dense_back_as(s, x, NN_GELU, true);
+}
+
+static void dense_back_tanh(struct side *s, const struct shape *x)
+{
+	dense_back_as(s, x, NN_TANH, true);
+}
+
+static void dense_norm_linear(struct side *s, const struct shape *x)
+{
+	size_t t = x->b.tokens, n = x->h, k = x->f;
+	struct nn_dense d = dense(s, n, k);
+	struct nn_norm m = norm(s, n);
+	struct nn_kept kp = kept(s, t, n);
+	float *in = rows_given(s, t, k, 1), *r = rows_given(s, t, n, 1);
+	float *z = blank(s, nn_rows(t) * n);
+
+	s->nn->op->dense_norm(s->nn, t, &d, NN_LINEAR, &m, in, r, NULL, z, &kp);
+	keep(s, "z", z, t * n);
+	keep_kept(s, &kp, t, n);
+}
+
+static void dense_norm_gelu(struct side *s, const struct shape *x)
+{
+	static const struct nn_kept none = {0};
+	const struct nn_backend *op = s->nn->op;
+	size_t t = x->b.tokens, n = x->h, k = x->f;
+	struct nn_dense d = dense(s, n, k);
+	struct nn_norm m = norm(s, n);
+	float *in = rows_given(s, t, k, 1), *u = blank(s, nn_rows(t) * n);
+	float *z = blank(s, nn_rows(t) * n), *z2 = blank(s, nn_rows(t) * n);
+
+	op->dense_norm(s->nn, t, &d, NN_GELU, &m, in, NULL, u, z, &none);
+	op->dense_norm(s->nn, t, &d, NN_GELU, &m, in, NULL, NULL, z2, &none);
+	keep(s, "z", z, t * n);
+	keep(s, "z without u", z2, t * n);
+	keep(s, "u", u, t * n);
+}
+
+static void norm_back(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t t = x->b.tokens, n = x->h;
+	struct nn_norm m = norm(s, n);
+	struct nn_kept kp = {rows_given(s, t, n, 1), rows_given(s, t, 1, 1)};
+	struct nn_norm_grad g = {given(s, n, 1), given(s, n, 1)};
+	float *dz = rows_given(s, t, n, 1), *ds = blank(s, nn_rows(t) * n);
+
+	op->norm_back(s->nn, t, n, &m, &g, dz, &kp, ds);
+	op->norm_back(s->nn, t, n, &m, &g, dz, &kp, dz); /* in place */
+	keep(s, "ds", ds, t * n);
+	keep(s, "ds in place", dz, t * n);
+	keep(s, "dg", g.g, n);
+	keep(s, "db", g.b, n);
+}
+
+static void ffn(struct side *s, const struct shape *x)
+{
+	static const struct nn_kept none = {0};
+	const struct nn_backend *op = s->nn->op;
+	size_t t = x->b.tokens, h = x->h, f = x->f;
+	struct nn_dense up = dense(s, f, h), down = dense(s, h, f);
+	struct nn_norm m = norm(s, h);
+	struct nn_kept kp = kept(s, t, h);
+	float *in = rows_given(s, t, h, 1), *u = blank(s, nn_rows(t) * f);
+	float *z = blank(s, nn_rows(t) * h), *z2 = blank(s, nn_rows(t) * h);
+
+	op->ffn(s->nn, t, &up, &down, &m, in, u, z, &kp);
+	op->ffn(s->nn, t, &up, &down, &m, in, NULL, z2, &none);
+	keep(s, "z", z, t * h);
+	keep(s, "z without u", z2, t * h);
+	keep(s, "u", u, t * f);
+	keep_kept(s, &kp, t, h);
+}
+
+static void ffn_back(struct side *s, const struct shape *x)
+{
+	size_t t = x->b.tokens, h = x->h, f = x->f;
+	struct nn_dense up = dense(s, f, h), down = dense(s, h, f);
+	struct nn_dense_grad gu = dense_grad(s, f, h), gd = dense_grad(s, h, f);
+	float *in = rows_given(s, t, h, 1), *u = rows_given(s, t, f, 1);
+	float *ds = rows_given(s, t, h, 1), *dx = blank(s, nn_rows(t) * h);
+
+	s->nn->op->ffn_back(s->nn, t, &up, &down, &gu, &gd, in, u, ds, dx);
+	keep(s, "dx", dx, t * h);
+	keep_grad(s, &gu, f, h);
+	keep_grad(s, &gd, h, f);
+}
+
+static struct nn_embed tables(struct side *s, const struct shape *x)
+{
+	struct nn_embed e = {.h = x->h};
+
+	e.word = given(s, x->vocab * x->h, 1);
+	e.pos = given(s, T_MAX * x->h, 1);
+	e.type = given(s, 3 * x->h, 1);
+	e.norm = norm(s, x->h);
+	return e;
+}
+
+static void embed(struct side *s, const struct shape *x)
+{
+	static const struct nn_kept none = {0};
+	size_t t = x->b.tokens, h = x->h;
+	struct nn_embed e = tables(s, x);
+	struct nn_kept kp = kept(s, t, h);
+	float *y = blank(s, nn_rows(t) * h), *y2 = blank(s, nn_rows(t) * h);
+
+	s->nn->op->embed(s->nn, &x->b, &e, y, &kp);
+	s->nn->op->embed(s->nn, &x->b, &e, y2, &none);
+	keep(s, "x", y, t * h);
+	keep(s, "x, nothing kept", y2, t * h);
+	keep_kept(s, &kp, t, h);
+}
+
+static void embed_back(struct side *s, const struct shape *x)
+{
+	size_t t = x->b.tokens, h = x->h;
+	struct nn_embed e = tables(s, x);
+	struct nn_kept kp = {rows_given(s, t, h, 1), rows_given(s, t, 1, 1)};
+	float *word = given(s, x->vocab * h, 1), *pos = given(s, T_MAX * h, 1);
+	float *type = given(s, 3 * h, 1), *dx = rows_given(s, t, h, 1);
+	struct nn_embed_grad g = {word, pos, type, {given(s, h, 1), given(s, h, 1)}};
+
+	s->nn->op->embed_back(s->nn, &x->b, &e, &g, dx, &kp);
+	keep(s, "word", word, x->vocab * h);
+	keep(s, "position", pos, T_MAX * h);
+	keep(s, "type", type, 3 * h);
+	keep(s, "dg", g.norm.g, h);
+	keep(s, "db", g.norm.b, h);
+}
+
+static void attend(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t t = x->b.tokens, h = x->h;
+	float *qkv = rows_given(s, t, 3 * h, 1.5f), *o = blank(s, nn_rows(t) * h);
+	float *o2 = blank(s, nn_rows(t) * h), *lse = blank(s, nn_rows(t) * x->heads);
+
+	op->attend(s->nn, &x->b, x->heads, h, qkv, o, lse);
+	op->attend(s->nn, &x->b, x->heads, h, qkv, o2, NULL);
+	keep(s, "o", o, t * h);
+	keep(s, "o without lse", o2, t * h);
+	keep(s, "lse", lse, t * x->heads);
+}
+
+static void attend_back(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t t = x->b.tokens, h = x->h;
+	float *qkv = rows_given(s, t, 3 * h, 1.5f), *o = rows_given(s, t, h, 1);
+	float *lse = rows_given(s, t, x->heads, 1), *dout = rows_given(s, t, h, 1);
+	float *dqkv = blank(s, nn_rows(t) * 3 * h);
+
+	op->attend(s->nn, &x->b, x->heads, h, qkv, o, lse);
+	op->attend_back(s->nn, &x->b, x->heads, h, qkv, o, lse, dout, dqkv);
+	keep(s, "dqkv", dqkv, t * 3 * h);
+}
+
+static void by_index(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t t = x->b.tokens, h = x->h, n = (t + 1) / 2;
+	uint32_t *row = mem_alloc(n, sizeof(*row));
+	float *in = rows_given(s, t, h, 1), *y = blank(s, nn_rows(n) * h);
+
+	for (size_t i = 0; i < n; i++)
+		row[i] = (uint32_t)(t - 1 - 2 * i);
+	op->gather(s->nn, n, h, row, in, y);
+	keep(s, "gathered", y, n * h);
+	op->scatter(s->nn, n, h, row, y, in);
+	keep(s, "scattered", in, t * h);
+	mem_free(row);
+}
+
+static void pool(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t t = x->b.tokens, h = x->h;
+	float *in = rows_given(s, t, h, 1), *v = blank(s, nn_rows(x->b.seqs) * h);
+	float *dx = blank(s, nn_rows(t) * h);
+
+	float *v2 = blank(s, nn_rows(x->b.seqs) * h), *dx2 = blank(s, nn_rows(t) * h), share[T_MAX];
+	struct nn_batch weighted = x->b;
+	struct rng r = rng_new(7, 7);
+
+	for (size_t i = 0; i < t; i++)
+		share[i] = (float)rng_below(&r, 100) / 100;
+	weighted.share = share;
+	op->pool(s->nn, &x->b, h, in, v);
+	op->pool_back(s->nn, &x->b, h, v, dx);
+	op->pool(s->nn, &weighted, h, in, v2);
+	op->pool_back(s->nn, &weighted, h, v2, dx2);
+	keep(s, "v", v, x->b.seqs * h);
+	keep(s, "dx", dx, t * h);
+	keep(s, "v by shares", v2, x->b.seqs * h);
+	keep(s, "dx by shares", dx2, t * h);
+}
+
+static void classify(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t m = x->b.tokens, n = x->vocab, k = x->h;
+	struct nn_dense d = dense(s, n, k);
+	struct nn_dense_grad g = dense_grad(s, n, k);
+	float *in = rows_given(s, m, k, 1), *dx = blank(s, nn_rows(m) * k);
+	uint32_t *want = mem_alloc(m, sizeof(*want)), *best = mem_alloc(m, sizeof(*best));
+	struct rng r = rng_new(6, 6);
+
+	for (size_t i = 0; i < m; i++)
+		want[i] = (uint32_t)rng_below(&r, n);
+	op->classify(s->nn, m, &d, NULL, want, 1, in, NULL, keep_host(s, "loss", m), best);
+	op->classify(s->nn, m, &d, &g, want, 0.3f, in, dx, keep_host(s, "loss", m), best);
+	keep_best(s, best, m);
+	keep(s, "dx", dx, m * k);
+	keep_grad(s, &g, n, k);
+	mem_free(want);
+	mem_free(best);
+}
+
+static void flat(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t n = x->b.tokens * x->h + 1;
+	struct nn_adamw o = {1e-2f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.5f, 3};
+	float *p = given(s, n, 1), *g = given(s, n, 1), *m = given(s, n, 1), *v = given(s, n, 1);
+	float *host = mem_alloc(n, sizeof(*host));
+
+	op->add(s->nn, n, g, p);
+	keep_host(s, "sum of squares", 1)[0] = (float)op->sumsq(s->nn, n, p);
+	op->get(s->nn, host, v, n);
+	for (size_t i = 0; i < n; i++)
+		host[i] = fabsf(host[i]);
+	op->put(s->nn, v, host, n);
+	op->adamw(s->nn, n, &o, p, g, m, v);
+	keep(s, "p", p, n);
+	keep(s, "m", m, n);
+	keep(s, "v", v, n);
+	op->zero(s->nn, p + n / 2, n - n / 2);
+	keep(s, "half zeroed", p, n);
+	mem_free(host);
+}
+
+static const struct row {
+	const char *name;
+	void (*run)(struct side *s, const struct shape *x);
+	float bf16; /* largest normalised error */
+} table[] = {
+	{"dense", dense_all, 5e-3f},
+	{"dense_back", dense_back_linear, 5e-3f},
+	{"dense_back, GELU", dense_back_gelu, 5e-3f},
+	{"dense_back, tanh", dense_back_tanh, 5e-3f},
+	{"dense_norm", dense_norm_linear, 2e-2f},
+	{"dense_norm, GELU", dense_norm_gelu, 2e-2f},
+	{"norm_back", norm_back, 1e-5f},
+	{"ffn", ffn, 2e-2f},
+	{"ffn_back", ffn_back, 1e-2f},
+	{"embed", embed, 1e-5f},
+	{"embed_back", embed_back, 1e-5f},
+	{"attend", attend, 1e-5f},
+	{"attend_back", attend_back, 1e-5f},
+	{"gather, scatter", by_index, 1e-6f},
+	{"pool, pool_back", pool, 1e-5f},
+	{"classify", classify, 1e-2f},
+	{"add, sumsq, adamw, zero", flat, 1e-5f},
+};
+
+/* ---- shapes ---- */
+
+static uint32_t cu[64], ids[T_MAX], pos[T_MAX];
+static uint8_t types[T_MAX];
+
+static struct nn_batch batch(const unsigned *len, size_t n, size_t vocab)
+{
+	struct rng r = rng_new(5, n);
+
+	for (size_t s = 0; s < n; s++) {
+		cu[s + 1] = cu[s] + len[s];
+		for (uint32_t t = cu[s]; t < cu[s + 1]; t++) {
+			ids[t] = (uint32_t)rng_below(&r, vocab);
+			if (t % 3 == 0)
+				ids[t] = 0; /* often the same */
+			pos[t] = t - cu[s];
+			types[t] = (uint8_t)(pos[t] > len[s] / 2);
+		}
+	}
+	return (struct nn_batch){
+		.tokens = cu[n], .seqs = n, .cu = cu, .ids = ids, .pos = pos, .types = types};
+}
+
+/*
+ * Largest difference by the largest number; any NaN is infinitely wrong. Gradients are added to
+ * numbers of about 1, and their sum may happen to be near 0.
+ */
+static double worst(const struct result *a, const struct result *b)
+{
+	double d = 0, top = a->name[0] == 'd' && a->name[1] != 'x' ? 1 : 0;
+
+	for (size_t i = 0; i < a->n; i++) {
+		if (!isfinite(a->v[i]) || !isfinite(b->v[i]))
+			return INFINITY;
+		d = fmax(d, fabs((double)a->v[i] - b->v[i]));
+		top = fmax(top, fabs((double)a->v[i]));
+	}
+	return d > 0 ? d / top : 0;
+}
+
+/* Norm of the difference by the norm. */
+static double normalised(const struct result *a, const struct result *b)
+{
+	double d = 0, all = 0;
+
+	for (size_t i = 0; i < a->n; i++) {
+		double e = (double)a->v[i] - b->v[i];
+
+		d += e * e;
+		all += (double)a->v[i] * a->v[i];
+	}
+	if (!isfinite(d))
+		return INFINITY;
+	return d > 0 ? sqrt(d / all) : 0;
+}
+
+/* Classes may differ where two are nearly as probable. */
+static double disagreement(const struct result *a, const struct result *b, bool fp32)
+{
+	size_t differ = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		differ += a->v[i] != b->v[i];
+	return differ <= (fp32 ? 0 : a->n / 20 + 1) ? 0 : INFINITY;
+}
+
+static double try_row(
+	const struct row *r, struct side *cpu, struct side *cuda, const struct shape *x, bool fp32)
+{
+	double most = 0;
+
+	r->run(cpu, x);
+	r->run(cuda, x);
+	for (size_t i = 0; i < cpu->n; i++) {
+		const struct result *a = &cpu->r[i], *b = &cuda->r[i];
+		double e = !strcmp(a->name, "best") ? disagreement(a, b, fp32)
+			   : fp32                   ? worst(a, b)
+						    : normalised(a, b);
+		double limit = fp32 ? 1e-5 : (double)r->bf16;
+
+		if (!(e <= limit))
+			printf("  %s: %s is off by %.2g (%zu tokens, h %zu, f %zu, %zu heads)\n",
+				r->name, a->name, e, x->b.tokens, x->h, x->f, x->heads);
+		most = fmax(most, e);
+		e <= limit ? passed++ : failed++;
+	}
+	clear(cpu);
+	clear(cuda);
+	return most;
+}
+
+static void rows(struct nn *c, struct nn *g, bool fp32, int argc, char **argv)
+{
+	static const unsigned lens[][8] = {
+		{1}, {31}, {33, 1, 2}, {127}, {5, 31, 64, 1, 33, 17}, {513}};
+	static const size_t sizes[][4] = {/* h, f, heads, vocab */
+		{1, 1, 1, 1000}, {31, 33, 1, 127}, {33, 127, 3, 31}, {127, 31, 1, 513},
+		{128, 64, 2, 300}, {256, 33, 2, 33}, {513, 127, 9, 127}, {64, 513, 2, 2}};
+	struct side cpu = {.nn = c}, cuda = {.nn = g};
+
+	for (size_t k = 0; k < COUNT_OF(table); k++) {
+		double most = 0;
+		bool wanted = argc < 2;
+
+		for (int i = 1; i < argc; i++)
+			wanted |= strncmp(argv[i], table[k].name, strlen(argv[i])) == 0;
+		for (size_t i = 0; i < COUNT_OF(lens) && wanted; i++) {
+			for (size_t j = i % 3; j < COUNT_OF(sizes); j += 3) {
+				struct shape x = {.h = sizes[j][0],
+					.f = sizes[j][1],
+					.heads = sizes[j][2],
+					.vocab = sizes[j][3]};
+				size_t n = 0;
+
+				while (n < 8 && lens[i][n])
+					n++;
+				x.b = batch(lens[i], n, x.vocab);
+				most = fmax(most, try_row(&table[k], &cpu, &cuda, &x, fp32));
+			}
+		}
+		if (wanted)
+			printf("%-24s %s %.2g\n", table[k].name, fp32 ? "fp32" : "bf16", most);
+	}
+}
+
+static void check(bool good, const char *what)
+{
+	good ? passed++ : failed++;
+	if (!good)
+		printf("  failed: %s\n", what);
+}
+
+/* ---- products in bf16 against double precision ---- */
+
+static void exact(struct nn *g, bool fp32)
+{
+	static const size_t sizes[][3] = {{1, 1, 1}, {33, 31, 127}, {127, 513, 33}, {64, 128, 768}};
+
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+		size_t t = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+		struct side s = {.nn = g};
+		struct nn_dense d = dense(&s, n, k);
+		float *x = rows_given(&s, t, k, 1), *y = blank(&s, nn_rows(t) * n);
+		double off = 0, all = 0;
+
+		g->op->dense(g, t, &d, NN_LINEAR, x, NULL, y);
+		keep(&s, "x", x, t * k);
+		keep(&s, "w", d.w, n * k);
+		keep(&s, "b", d.b, n);
+		keep(&s, "y", y, t * n);
+		for (size_t a = 0; a < t; a++) {
+			for (size_t o = 0; o < n; o++) {
+				double sum = s.r[2].v[o];
+
+				for (size_t j = 0; j < k; j++)
+					sum += (double)s.r[0].v[a * k + j] * s.r[1].v[o * k + j];
+				off += (sum - s.r[3].v[a * n + o]) * (sum - s.r[3].v[a * n + o]);
+				all += sum * sum;
+			}
+		}
+		check(sqrt(off / all) < (fp32 ? 1e-6 : 5e-3), "a product against double precision");
+		clear(&s);
+	}
+}
+
+/* ---- whole trainings ---- */
+
+enum { STEPS = 8 };
+
+struct training {
+	double loss[STEPS];
+	float *p; /* parameters at the end, owned */
+	size_t n;
+};
+
+static struct training train(struct nn *nn)
+{
+	static const unsigned len[] = {3, 33, 17, 1, 2, 31};
+	struct model_config c = {90, 48, 2, 4, 100, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0};
+	struct model *m = model_new(nn, &c);
+	struct optim o = optim_new(m, 2e-3f);
+	struct nn_batch b = batch(len, COUNT_OF(len), c.vocab);
+	uint32_t row[T_MAX], want[T_MAX], label[COUNT_OF(len)];
+	struct model_targets t = {.row = row, .want = want, .label = label};
+	struct training r;
+	struct model_losses l;
+
+	for (uint32_t i = 1; i < b.tokens; i += 3) {
+		row[t.masked] = i;
+		want[t.masked++] = i % c.vocab;
+	}
+	for (uint32_t i = 0; i < b.seqs; i++)
+		label[i] = i & 1;
+	t.elm_scale = 1.0f / (float)t.masked;
+	t.ssm_scale = 1.0f / (float)b.seqs;
+	model_init(m, 5);
+	model_update(m);
+	for (int i = 0; i < STEPS; i++) {
+		model_zero_grad(m);
+		model_pretrain(m, &b, &t, true, &l);
+		r.loss[i] = l.elm * (double)t.elm_scale + l.ssm * (double)t.ssm_scale;
+		check(isfinite(optim_step(&o, m)), "a finite gradient");
+	}
+	r.n = m->nparam;
+	r.p = mem_alloc(r.n, sizeof(*r.p));
+	nn->op->get(nn, r.p, m->param, r.n);
+	optim_free(&o, m);
+	model_free(m);
+	return r;
+}
+
+static void trainings(struct nn *c, struct nn *g, bool fp32)
+{
+	struct training a = train(c), b = train(g), again;
+	double most = 0;
+
+	for (int i = 0; i < STEPS; i++)
+		most = fmax(most, fabs(a.loss[i] - b.loss[i]) / a.loss[i]);
+	printf("%-24s %s %.2g of the loss, %.4f to %.4f\n", "training", fp32 ? "fp32" : "bf16",
+		most, a.loss[0], a.loss[STEPS - 1]);
+	check(most < (fp32 ? 1e-4 : 5e-3), "the loss curves agree");
+	check(b.loss[STEPS - 1] < b.loss[0] - 0.1, "the loss falls");
+	for (int i = 0; i < 2; i++) {
+		again = train(g);
+		check(memcmp(again.p, b.p, b.n * sizeof(*b.p)) == 0, "equal bits each time");
+		mem_free(again.p);
+	}
+	mem_free(a.p);
+	mem_free(b.p);
+}
+
+/* A sequence's vector has the same bits alone and among others. */
+static void packing(struct nn *g)
+{
+	static const unsigned len[] = {3, 64, 1, 130, 33};
+	struct model_config c = {90, 96, 2, 3, 130, 512, 2, 1e-12f, 0.05f, MODEL_BARE, 0};
+	struct model *m = model_new(g, &c);
+	struct nn_batch b = batch(len, COUNT_OF(len), c.vocab);
+	float all[COUNT_OF(len) * 96], one[96];
+
+	model_init(m, 5);
+	model_update(m);
+	model_embed(m, &b, 2, false, all);
+	for (size_t s = 0; s < b.seqs; s++) {
+		const uint32_t whole[2] = {0, len[s]};
+		struct nn_batch alone = {.tokens = len[s], .seqs = 1, .cu = whole};
+
+		alone.ids = ids + cu[s];
+		alone.pos = pos + cu[s];
+		alone.types = types + cu[s];
+		model_embed(m, &alone, 2, false, one);
+		check(memcmp(one, all + s * 96, sizeof(one)) == 0, "equal bits alone");
+	}
+	model_free(m);
+}
+
+static void fail(void *ctx, bool memory, const char *why)
+{
+	(void)ctx, (void)memory;
+	printf("%s\n", why);
+	exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	struct nn *cpu = nn_cpu_open(0);
+
+	setlinebuf(stdout);
+
+	for (int fp32 = 1; fp32 >= 0; fp32--) {
+		struct nn_request q = {.fp32 = fp32, .fail = fail};
+		struct err e;
+		struct nn *g = nn_open_cuda(&q, &e);
+
+		if (!g) {
+			printf("%s\n", e.text);
+			return 77;
+		}
+		if (fp32)
+			printf("%s\n", g->about);
+		exact(g, fp32);
+		rows(cpu, g, fp32, argc, argv);
+		trainings(cpu, g, fp32);
+		packing(g);
+		g->op->close(g);
+	}
+	cpu->op->close(cpu);
+	printf("%lu passed, %lu failed\n", passed, failed);
+	return failed || !passed;
+}
