@@ -50,8 +50,9 @@ LEVELS       := O0 O1 O2 O3
 CC_gcc       := gcc
 CC_clang     := clang-14
 
-# The sources of module $1; its shared objects by compilers $2 and levels $3.
-sources = $(wildcard libcommon/$1/*.c $(filter formats,$1)/*.c filters/$1.c filters/$1/*.c)
+# The sources of module $1 (without the part that needs CUDA's headers); its shared objects by compilers $2 and levels $3.
+sources = $(filter-out libcommon/nn/nn_cuda%,$(wildcard \
+	libcommon/$1/*.c $(filter formats,$1)/*.c filters/$1.c filters/$1/*.c))
 own     = $(foreach m,$1,$(foreach c,$2,$(foreach l,$3,$D/own/$m/$c-$l/$m.so)))
 
 define compile
