@@ -34,7 +34,6 @@ struct worker {
 	struct options *o;
 	struct insn_decoder *dec;
 	struct normalise_text code;
-	struct buf expr;
 	struct wordpiece_memo memo;
 	struct wordpiece_ids ids, eids;
 	uint32_t *starts, *elens;
@@ -59,7 +58,6 @@ static void worker_free(void *worker)
 	w->o->bad += w->bad; /* the threads are at rest again */
 	insn_close(w->dec);
 	normalise_text_free(&w->code);
-	buf_free(&w->expr);
 	wordpiece_memo_free(&w->memo);
 	mem_free(w->ids.p);
 	mem_free(w->eids.p);
@@ -69,12 +67,23 @@ static void worker_free(void *worker)
 	mem_free(w);
 }
 
+/* A unit is known by what it computes alone: it comes from bb-join. */
+static bool is_computed(const struct sequence *s)
+{
+	return !s->code.n && s->exprs.n;
+}
+
 /*
- * Normalises the code of the sequence into w->code: 1, 0 when there is no text, or -1 and why when
- * the record is bad. A block of padding is not bad, it just has no tokens and so no record.
+ * Normalises the code of the sequence, or the expressions in its place, into w->code: 1, 0 when
+ * there is no text, or -1 and why when the record is bad. A block of padding is not bad, it just
+ * has no tokens and so no record.
  */
 static int normalise(struct worker *w, const struct sequence *s, const char **why)
 {
+	if (is_computed(s)) {
+		normalise_exprs(&w->code, &s->exprs, w->o->max_insns, &w->o->normal);
+		return 1;
+	}
 	if (insn_use(w->dec, arch_find(s->arch)) < 0) {
 		*why = "an unknown architecture";
 		return -1;
@@ -123,15 +132,16 @@ static void carry_marks(struct worker *w, const struct u8s *marks, struct tokens
 static void tokenise_exprs(struct worker *w, const struct texts *exprs, struct tokens *t)
 {
 	size_t limit = w->o->length - AROUND_PAIR;
+	struct buf *expr = &w->code.expr;
 
 	w->eids.n = 0;
 	w->elens = mem_grow(w->elens, &w->elens_cap, exprs->n, sizeof(*w->elens));
 	for (size_t i = 0; i < exprs->n; i++) {
 		size_t from = w->eids.n;
 
-		buf_reset(&w->expr);
-		normalise_expr(&w->expr, exprs->p[i], &w->o->normal);
-		wordpiece_encode(w->o->vocab, &w->memo, (char *)w->expr.p, w->expr.n, &w->eids);
+		buf_reset(expr);
+		normalise_expr(expr, exprs->p[i], &w->o->normal);
+		wordpiece_encode(w->o->vocab, &w->memo, (char *)expr->p, expr->n, &w->eids);
 		w->eids.n = MIN(w->eids.n, from + limit);
 		w->elens[i] = (uint32_t)(w->eids.n - from);
 	}
@@ -158,7 +168,8 @@ static void tokenise(void *worker, UNUSED const struct kind *k, void *rec, struc
 		return;
 	tokenise_code(w, &t);
 	carry_marks(w, &s->marks, &t);
-	tokenise_exprs(w, &s->exprs, &t);
+	if (!is_computed(s))
+		tokenise_exprs(w, &s->exprs, &t);
 	filter_emit(out, &t);
 }
 
@@ -178,7 +189,7 @@ static void put_line(struct worker *w, const struct sequence *s, struct buf *lin
 		buf_put(line, w->code.text.p + from, w->code.end[i] - from);
 		from = w->code.end[i];
 	}
-	for (size_t i = 0; i < s->exprs.n; i++) {
+	for (size_t i = 0; i < s->exprs.n && !is_computed(s); i++) {
 		buf_putc(line, '\t');
 		normalise_expr(line, s->exprs.p[i], &w->o->normal);
 	}

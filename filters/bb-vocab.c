@@ -20,22 +20,51 @@ struct options {
 	const char *output; /* a folder, or a .txt file; NULL: stdout */
 };
 
+/* Counts the words of all instructions' texts. */
+static void add_texts(struct vocab *v, const struct normalise_text *t)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < t->n; from = t->end[i++])
+		vocab_add(v, (char *)t->text.p + from, t->end[i] - from);
+}
+
+/*
+ * Counts the words of one record. Without code it is a unit known by what it computes, and its
+ * expressions are its text.
+ */
+static void add_record(struct vocab *v, const struct sequence *s, struct insn_decoder *dec,
+	struct normalise_text *text)
+{
+	static const struct normalise_opts opts = {NORMALISE_THRESHOLD, NORMALISE_WORDS};
+	struct buf *expr = &text->expr;
+
+	if (!s->code.n) {
+		normalise_exprs(text, &s->exprs, 0, &opts);
+		add_texts(v, text);
+		return;
+	}
+	normalise_code(text, dec, &s->code, &s->len, &s->refs, 0, &opts);
+	add_texts(v, text);
+	for (size_t i = 0; i < s->exprs.n; i++) {
+		buf_reset(expr);
+		normalise_expr(expr, s->exprs.p[i], &opts);
+		vocab_add(v, (char *)expr->p, expr->n);
+	}
+}
+
 /* Counts the words of all records: the number skipped, or -1. */
 static int64_t count(struct prog *p, struct stream_reader *in, struct vocab *v)
 {
-	static const struct normalise_opts opts = {NORMALISE_THRESHOLD, NORMALISE_WORDS};
 	struct progress *progress = progress_new(p, "records");
 	struct insn_decoder *dec = insn_open(ARCH_X86_64);
-	struct normalise_text code = {0};
+	struct normalise_text text = {0};
 	uint64_t done, total, records = 0;
-	struct buf expr = {0};
 	struct sequence s;
 	int64_t skipped = 0;
 	int got;
 
 	while ((got = stream_read(in, &s)) > 0) {
-		size_t from = 0;
-
 		stream_position(in, &done, &total);
 		progress_tick(progress, ++records, done, total);
 		if (insn_use(dec, arch_find(s.arch)) < 0) {
@@ -46,21 +75,13 @@ static int64_t count(struct prog *p, struct stream_reader *in, struct vocab *v)
 				break;
 			continue;
 		}
-		normalise_code(&code, dec, &s.code, &s.len, &s.refs, 0, &opts);
-		for (size_t i = 0; i < code.n; from = code.end[i++])
-			vocab_add(v, (char *)code.text.p + from, code.end[i] - from);
-		for (size_t i = 0; i < s.exprs.n; i++) {
-			buf_reset(&expr);
-			normalise_expr(&expr, s.exprs.p[i], &opts);
-			vocab_add(v, (char *)expr.p, expr.n);
-		}
+		add_record(v, &s, dec, &text);
 	}
 	if (got < 0)
 		prog_error(p, "%s", stream_error(in));
 	progress_free(progress, (uint64_t)skipped);
 	insn_close(dec);
-	normalise_text_free(&code);
-	buf_free(&expr);
+	normalise_text_free(&text);
 	return got < 0 || (skipped && p->strict) ? -1 : skipped;
 }
 

@@ -239,6 +239,13 @@ is "join --shape: which"
 bb join --shape places.bb | bb knn -k 1 | hits >got
 printf '%s\n' 'f 1 1 g 0.5000' 'g 1 1 f 0.5000' >want
 is "join --shape: equal hashes"
+bb join --shape places.bb | bb tok --text words | head -n 1 | awk '{ print $1 "  " $2 }' | tr ' ' '\n' | sort -u >got
+printf '%s\n' '' 1addv0 v0ultIMM >want
+is "tok: what a function computes, a word an expression"
+bb join --shape places.bb | bb vocab --min-count 1 -n 400 -o words 2>err
+check "vocab: of what functions compute" grep -qx '1addv0' words/vocab.txt
+bb join --shape places.bb | bb tok -m words | bb cat -j | sed 's/.*"ids":\(.*\),"starts":\([^]]*\]\).*"eids":\(.*\),"elens".*/\1 \2 \3/' >got
+check "tok: tokens of what a function computes" grep -qE '^\[[0-9]+,[0-9]+\] \[0,1\] \[\]$' got
 check "join --shape of vectors" status 1 bb join --shape many.bb
 
 {

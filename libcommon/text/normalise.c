@@ -360,6 +360,17 @@ void normalise_insn(struct buf *b, const struct insn *i, const struct normalise_
 	b->n += (size_t)(p - start);
 }
 
+/* What was appended is the text of instruction insn. */
+static void end_text(struct normalise_text *t, size_t insn)
+{
+	if (t->n == t->cap) {
+		t->end = mem_grow(t->end, &t->cap, t->n + 1, sizeof(*t->end));
+		t->insn = mem_realloc(t->insn, t->cap, sizeof(*t->insn));
+	}
+	t->insn[t->n] = (uint32_t)insn;
+	t->end[t->n++] = t->text.n;
+}
+
 void normalise_code(struct normalise_text *t, struct insn_decoder *d, const struct u8s *code,
 	const struct u8s *len, const struct refs *refs, size_t max_insns,
 	const struct normalise_opts *o)
@@ -381,14 +392,8 @@ void normalise_code(struct normalise_text *t, struct insn_decoder *d, const stru
 		} else {
 			t->bad++;
 		}
-		if (t->text.n > before) {
-			if (t->n == t->cap) {
-				t->end = mem_grow(t->end, &t->cap, t->n + 1, sizeof(*t->end));
-				t->insn = mem_realloc(t->insn, t->cap, sizeof(*t->insn));
-			}
-			t->insn[t->n] = (uint32_t)i;
-			t->end[t->n++] = t->text.n;
-		}
+		if (t->text.n > before)
+			end_text(t, i);
 		p += n;
 		left -= n;
 	}
@@ -397,6 +402,7 @@ void normalise_code(struct normalise_text *t, struct insn_decoder *d, const stru
 void normalise_text_free(struct normalise_text *t)
 {
 	buf_free(&t->text);
+	buf_free(&t->expr);
 	mem_free(t->end);
 	mem_free(t->insn);
 	*t = (struct normalise_text){0};
@@ -529,5 +535,42 @@ void normalise_expr(struct buf *b, const char *expr, const struct normalise_opts
 		value = w.kind == WORD_MARK ? w.p[0] == ')' || w.p[0] == ']' : !value;
 		last = w;
 		w = next;
+	}
+}
+
+/* Appends the expression as a word, without its blanks, or as several where it is too long. */
+static void put_word(struct buf *b, const struct buf *expr)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < expr->n; i++) {
+		uint8_t c = expr->p[i];
+
+		if (c == ' ')
+			continue;
+		if (n >= NORMALISE_WORD_MAX && (c & 0xc0) != 0x80) { /* not within a character */
+			buf_putc(b, ' ');
+			n = 0;
+		}
+		buf_putc(b, c);
+		n++;
+	}
+}
+
+void normalise_exprs(struct normalise_text *t, const struct texts *exprs, size_t max,
+	const struct normalise_opts *o)
+{
+	size_t n = max ? MIN(exprs->n, max) : exprs->n;
+
+	buf_reset(&t->text);
+	t->n = t->bad = 0;
+	for (size_t i = 0; i < n; i++) {
+		buf_reset(&t->expr);
+		normalise_expr(&t->expr, exprs->p[i], o);
+		if (o->style == NORMALISE_PAPER)
+			buf_put(&t->text, t->expr.p, t->expr.n);
+		else
+			put_word(&t->text, &t->expr);
+		end_text(t, i);
 	}
 }

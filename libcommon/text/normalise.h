@@ -30,7 +30,8 @@
 
 enum {
 	NORMALISE_THRESHOLD = 5000, /* the paper's */
-	NORMALISE_NAME_MAX = 101,   /* bytes of a name; over 100 a word is [UNK] anyway */
+	NORMALISE_WORD_MAX = 100,   /* of characters; a longer word is [UNK] */
+	NORMALISE_NAME_MAX = 101,   /* bytes of a name that are kept */
 };
 
 /*
@@ -77,7 +78,8 @@ struct normalise_text {
 	size_t *end;     /* end of each instruction's text; n of them */
 	uint32_t *insn;  /* which instruction of the record it is */
 	size_t n, cap;
-	size_t bad; /* instructions that do not decode, or not to as many bytes as len says */
+	size_t bad;      /* instructions that do not decode, or not to as many bytes as len says */
+	struct buf expr; /* scratch */
 };
 
 /*
@@ -86,6 +88,16 @@ struct normalise_text {
  */
 void normalise_code(struct normalise_text *t, struct insn_decoder *d, const struct u8s *code,
 	const struct u8s *len, const struct refs *refs, size_t max_insns,
+	const struct normalise_opts *o);
+
+/*
+ * The same of a unit that has no code but expressions, as bb-join writes: the first max (0: all)
+ * stand where instructions do. Without blanks an expression is one word (of NORMALISE_WORD_MAX
+ * characters; what is left is the next), so a vocabulary learnt from such units has tokens for
+ * whole values that programs compute often, and sequences are a fifth as long. Paper style keeps
+ * the blanks, for people.
+ */
+void normalise_exprs(struct normalise_text *t, const struct texts *exprs, size_t max,
 	const struct normalise_opts *o);
 void normalise_text_free(struct normalise_text *t);
 

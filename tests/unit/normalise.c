@@ -72,7 +72,8 @@ static void test_words(void)
 		{"48 8b 85 58 ff ff ff", "mov rax, qword [rbp -168]"},
 		{"8b 44 88 f8", "mov eax, dword [rax +rcx*4 -8]"},
 		{"8b 04 cd 40 40 40 00", "mov eax, dword [rcx*8 +IMM]"},
-		{"8b 04 11", "mov eax, dword [rcx +rdx]"}, {"8d 44 3f 01", "lea eax, [rdi +rdi +1]"},
+		{"8b 04 11", "mov eax, dword [rcx +rdx]"},
+		{"8d 44 3f 01", "lea eax, [rdi +rdi +1]"},
 		{"67 8b 47 04", "mov eax, dword [edi +4]"},
 		{"8b 3c 25 00 00 00 00", "mov edi, dword [0]"},
 		{"64 48 8b 04 25 28 00 00 00", "mov rax, qword fs:[40]"},
@@ -94,7 +95,8 @@ static void test_words(void)
 		/* flow without references */
 		{"e8 e3 03 00 00", "call func"}, {"e9 27 01 00 00", "jmp MEM"},
 		{"e2 08", "loop MEM"}, {"c7 f8 5e 00 00 00", "xbegin MEM"}, {"ff d0", "call rax"},
-		{"ff 50 18", "call qword [rax +24]"}, {"ff 15 00 2f 00 00", "call qword [rip +IMM]"},
+		{"ff 50 18", "call qword [rax +24]"},
+		{"ff 15 00 2f 00 00", "call qword [rip +IMM]"},
 		{"ff 25 00 2f 00 00", "jmp qword [rip +IMM]"},
 		/* prefixes */
 		{"3e ff e0", "jmp rax"}, {"f2 ff e0", "jmp rax"}, {"f3 c3", "ret"},
@@ -106,7 +108,8 @@ static void test_words(void)
 		/* vectors and the x87 stack */
 		{"0f c2 c1 01", "cmpltps xmm0, xmm1"},
 		{"0f 10 44 24 10", "movups xmm0, xmmword [rsp +16]"},
-		{"c5 f4 58 07", "vaddps ymm0, ymm1, ymmword [rdi]"}, {"db 2c 24", "fld tbyte [rsp]"},
+		{"c5 f4 58 07", "vaddps ymm0, ymm1, ymmword [rdi]"},
+		{"db 2c 24", "fld tbyte [rsp]"},
 		/* what computes nothing */
 		{"f3 0f 1e fa", ""}, {"90", ""}, {"2e 66 0f 1f 84 00 00 00 00 00", ""},
 		{"66 90", ""}, {"87 c0", "xchg eax, eax"}, /* clears the upper half */
@@ -240,6 +243,30 @@ static void test_expressions(void)
 	CHECK(expr_is("1-2 --3 1e5 0x10", &words, "1-2 --3 1e5 0x10"));
 }
 
+/* Expressions in the place of code: a word each, or more where it is too long. */
+static void test_exprs(void)
+{
+	char longest[3 * NORMALISE_WORD_MAX + 1];
+	const char *e[] = {"* ( v0 add 8 ) = v1 ", longest, "", "0 Concat eax [7:0] ne 5001"};
+	struct texts exprs = {e, COUNT_OF(e)};
+	struct normalise_text t = {0};
+	size_t blank;
+
+	memset(longest, 'a', sizeof(longest) - 1);
+	memcpy(longest + NORMALISE_WORD_MAX - 1, "\xc3\xa9", 2); /* not cut within */
+	longest[2 * NORMALISE_WORD_MAX] = '\0';
+	normalise_exprs(&t, &exprs, 0, &words);
+	CHECK(t.n == 4 && !t.bad && t.insn[3] == 3 && t.end[0] == strlen("*(v0add8)=v1"));
+	CHECK(!memcmp(t.text.p, "*(v0add8)=v1", t.end[0]));
+	blank = strcspn(buf_text(&t.text) + t.end[0], " ");
+	CHECK(blank == NORMALISE_WORD_MAX + 1 && t.end[1] - t.end[0] == 2 * NORMALISE_WORD_MAX + 1);
+	CHECK(t.end[2] == t.end[1] &&
+		!strcmp(buf_text(&t.text) + t.end[2], "0Concatrax[7:0]neIMM"));
+	normalise_exprs(&t, &exprs, 1, &paper);
+	CHECK(t.n == 1 && !strcmp(buf_text(&t.text), "*(v0 add 8) = v1"));
+	normalise_text_free(&t);
+}
+
 /* Random bytes and random expressions: nothing is written past what was reserved (run with SAN=1).
  */
 static void test_random(void)
@@ -290,6 +317,7 @@ int main(void)
 	test_threshold();
 	test_code();
 	test_expressions();
+	test_exprs();
 	test_random();
 	insn_close(decoder);
 	return unit_done();
