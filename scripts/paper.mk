@@ -48,12 +48,21 @@ CLASSIFY_full  := --epochs 20
 # Functions are ten times as long as blocks.
 CLASSIFY_functions_small := --lr 5e-4 --epochs 5
 
+# What reads the shapes of strands, which are short, can be wide.
+CONFIG_shapes_tiny  := layers=1,hidden=64,heads=2,intermediate=64,max_len=512
+CONFIG_shapes_small := layers=1,hidden=512,heads=8,intermediate=512,max_len=512
+CONFIG_shapes_full  := $(CONFIG_shapes_small)
+SIMILAR_shapes      ?= --pool rare --loss infonce --temperature 0.05 --lr 1e-3 --batch-tokens 32768 \
+	--epochs $(if $(filter tiny,$(PRESET)),1,3)
+
 CONFIG   ?= $(CONFIG_$(PRESET))
 PRETRAIN ?= $(PRETRAIN_$(PRESET))
 of_preset = $(or $($1_$2_$(PRESET)),$($1_$(PRESET)))
 $(foreach s,functions blocks strands,$(eval SIMILAR_$s ?= $$(call of_preset,SIMILAR,$s)))
 $(foreach s,functions blocks strands recover execute,$(eval CLASSIFY_$s ?= $$(call of_preset,CLASSIFY,$s)))
-VOCAB_SIZE ?= 4096
+CONFIG_shapes ?= $(CONFIG_shapes_$(PRESET))
+VOCAB_SIZE    ?= 4096
+VOCAB_SIZE_shapes ?= 16384
 
 HERE := $(dir $(lastword $(MAKEFILE_LIST)))
 include $(HERE)corpus/projects.mk

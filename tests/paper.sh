@@ -113,7 +113,7 @@ for o in O0 O1 O2; do
 done
 paper() { # paper ARGUMENT...
 	make -s -f "$paper/../paper.mk" BB="$bin/" CORPUS=. OUT=out-paper PRESET=tiny TRAIN_tiny=learn TEST_tiny=try \
-		CONFIG=layers=1,hidden=16,heads=2,intermediate=32,max_len=64 VOCAB_SIZE=400 PRETRAIN='--steps 2' \
+		CONFIG=layers=1,hidden=16,heads=2,intermediate=32,max_len=64 VOCAB_SIZE=400 VOCAB_SIZE_shapes=400 PRETRAIN='--steps 2' \
 		SIMILAR_tiny='--steps 2' CLASSIFY_tiny='--steps 2' SHARE_tiny=20 SETS_tiny=20 RUNS='1 2' POOLS=10 \
 		LEAST=2 FIND_strands='-v groups=50' METHODS=elm "$@" >log 2>&1
 }
@@ -131,6 +131,8 @@ check "paper: figures of the paper" json \
 	map(. * 1000 | round) == [943, 453, 957]'
 check "paper: what strands compute finds functions again" json \
 	'.results[] | select(.experiment == "functions" and .method == "computed").result["recall@10"] > 0.3'
+check "paper: and so do tokens of shapes, and a model of them" json '[.results[] | select(.experiment == "functions" and
+	(.method == "pieces" or .method == "shapes-ft")).result["recall@10"] > 0.3] | length == 2 and all'
 check "paper: table" grep -q '^| BinBert-FT |' out-paper/paper.md
 cksum <out-paper/paper.json >before
 paper

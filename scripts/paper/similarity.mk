@@ -66,7 +66,9 @@ $(SUBJECTS:%=$(OUT)/test/find-%.bb): $(OUT)/test/find-%.bb: $(OUT)/test/%.bb $(H
 	$(call choose,$(FIND_$*) -v label=1)
 
 # The same functions and blocks by what their strands compute, and the strands of the blocks as tokens.
+$(OUT)/train/computed-functions.bb: $(OUT)/train/tune-functions.bb $(HERE)paper/like
 $(OUT)/test/computed-functions.bb: $(OUT)/test/find-functions.bb $(HERE)paper/like
+$(OUT)/%/computed-functions.bb:
 	$(call merge,$(@D)/functions) | $(BB)bb-strands | $(BB)bb-sym -q | $(BB)bb-join | $(json) | \
 		$(HERE)paper/like <($(json) $<) - | $(BB)bb-cat --from-json sequence -o $@
 
@@ -74,8 +76,15 @@ $(OUT)/test/computed-blocks.bb: $(OUT)/test/find-blocks.bb $(HERE)paper/like
 	$(call merge,$(@D)/functions) | $(BB)bb-strands | $(json) | $(HERE)paper/like <($(json) $<) - | \
 		$(BB)bb-cat --from-json sequence | $(BB)bb-sym -q | $(BB)bb-join -u block -o $@
 
-$(OUT)/test/shapes-functions.bb: $(OUT)/test/computed-functions.bb
+$(OUT)/%/shapes-functions.bb: $(OUT)/%/computed-functions.bb
 	$(BB)bb-join --shape -o $@ $<
+
+# Shapes as tokens, of a vocabulary of their own.
+$(OUT)/train/shapes-vocab/vocab.txt: $(OUT)/train/shapes-functions.bb
+	$(BB)bb-vocab -n $(VOCAB_SIZE_shapes) -o $(@D) $<
+
+$(OUT)/%/pieces-functions.bb: $(OUT)/%/shapes-functions.bb $(OUT)/train/shapes-vocab/vocab.txt
+	$(BB)bb-tok -m $(dir $(lastword $^)) -o $@ $<
 
 $(OUT)/test/shapes-blocks.bb: $(OUT)/test/computed-blocks.bb
 	$(BB)bb-join -u block --shape -o $@ $<
@@ -93,6 +102,12 @@ $(OUT)/tuned/$1/%/config.json: $(OUT)/models/%/config.json $(OUT)/train/tune-$1.
 	$(BB)bb-train --task similarity $(SIMILAR_$1) --seed $(SEED) --init $$(<D) -o $$(@D) $(OUT)/train/tune-$1.bb
 endef
 $(foreach s,$(SUBJECTS),$(eval $(call tuned,$s)))
+
+# Beyond the paper: a model that reads what functions compute, not their code.
+$(OUT)/tuned/functions/shapes/config.json: $(OUT)/train/pieces-functions.bb
+	@mkdir -p $(@D)
+	$(BB)bb-train --task similarity $(SIMILAR_shapes) --config $(CONFIG_shapes) --vocab $(OUT)/train/shapes-vocab \
+		--seed $(SEED) -o $(@D) $<
 
 # ---- vectors: vectors/METHOD/SUBJECT.bb ----------------------------------------------------------
 
@@ -118,14 +133,22 @@ $(OUT)/vectors/computed/$1.bb $(OUT)/vectors/shapes/$1.bb: $(OUT)/vectors/%/$1.b
 endef
 $(foreach s,$(SUBJECTS),$(eval $(call vectors,$s)))
 
+$(OUT)/vectors/shapes-ft/functions.bb: $(OUT)/tuned/functions/shapes/config.json $(OUT)/test/pieces-functions.bb
+	@mkdir -p $(@D)
+	$(BB)bb-embed -m $(<D) -o $@ $(lastword $^)
+
+$(OUT)/vectors/pieces/functions.bb: $(OUT)/test/pieces-functions.bb
+	@mkdir -p $(@D)
+	ln -f $< $@
+
 # ---- results: results/EXPERIMENT/METHOD.json -----------------------------------------------------
 
 LEARNED           := $(METHODS:%=%-ft) $(METHODS)
-METHODS_functions := $(LEARNED) jaccard idf computed shapes
+METHODS_functions := $(LEARNED) shapes-ft jaccard idf computed shapes pieces
 METHODS_blocks    := $(LEARNED) jaccard idf computed shapes
 METHODS_strands   := $(LEARNED) jaccard idf
 KS                := $(shell seq -s, 1 50)
-measure            = $(if $(filter idf computed shapes,$1),-m idf)
+measure            = $(if $(filter idf computed shapes pieces,$1),-m idf)
 # Pool and query are in one file.
 find               = $(BB)bb-knn -q $(call measure,$1) $2 -c $3 $3
 
@@ -177,4 +200,4 @@ RESULTS += $(foreach s,$(SUBJECTS),$(METHODS_$s:%=$(OUT)/results/$s/%.json)) \
 	$(foreach v,level compiler both,$(foreach n,$(POOLS),$(METHODS_functions:%=$(OUT)/results/$v-$n/%.json))) \
 	$(foreach z,short long,$(foreach n,$(POOLS),$(METHODS_strands:%=$(OUT)/results/strands-$z-$n/%.json)))
 TIMES := $(firstword $(METHODS:%=$(OUT)/times/embed-%.json)) \
-	$(foreach m,$(firstword $(METHODS))-ft jaccard shapes,$(OUT)/times/find-$m.json)
+	$(foreach m,$(firstword $(METHODS))-ft shapes-ft jaccard shapes,$(OUT)/times/find-$m.json)

@@ -3,9 +3,11 @@
 def methods: [
 	["elm-ft", "BinBert-FT"], ["mlm-ft", "BinBert-MLM-FT"], ["fs-ft", "BinBert-FS"],
 	["elm", "BinBert, not tuned"], ["mlm", "BinBert-MLM, not tuned"], ["fs", "untrained, not tuned"],
+	["shapes-ft", "**beyond: model of the shapes of strand expressions**"],
 	["jaccard", "no learning: equal tokens"], ["idf", "no learning: equal tokens, by rarity"],
 	["computed", "no learning: equal strand expressions, by rarity"],
-	["shapes", "no learning: equal shapes of strand expressions, by rarity"]
+	["shapes", "no learning: equal shapes of strand expressions, by rarity"],
+	["pieces", "no learning: equal tokens of these shapes, by rarity"]
 ];
 
 # 0.943 as 94.3
