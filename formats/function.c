@@ -15,10 +15,10 @@ static const struct field table[] = {
 	F(struct function, name, FIELD_TEXT, OPT, "linkage name"),
 	F(struct function, code, FIELD_BYTES, REQ, "machine code"),
 	F(struct function, len, FIELD_U8S, REQ, "bytes of each instruction"),
-	F(struct function, blocks, FIELD_U32S, REQ, "first instruction of each basic block"),
-	F(struct function, efrom, FIELD_U32S, OPT, "edges: source block"),
-	F(struct function, eto, FIELD_U32S, OPT, "edges: target block"),
-	F(struct function, ekind, FIELD_U8S, OPT, "edges: 1 fall through, 2 jump, 3 jump table"),
+	F(struct function, blocks, FIELD_STEPS, REQ, "first instruction of each basic block"),
+	F(struct function, exits, FIELD_U32S, REQ,
+		"of each block: 1 goes on to the next one, 2 by a jump table, 4 times its targets"),
+	F(struct function, jumps, FIELD_I32S, OPT, "targets of all blocks, less the block"),
 	F_SUB(struct function, refs, FIELD_RECORD, OPT, &refs_fields, "what instructions refer to"),
 	F(struct function, thunk, FIELD_TEXT, OPT, "name it only jumps to"),
 	F(struct function, part, FIELD_ADDR, OPT, "address of the function it was split from"),
@@ -26,6 +26,53 @@ static const struct field table[] = {
 		"what debugging information says"),
 };
 static const struct fields fields = FIELDS("function", struct function, table);
+
+struct function_walk function_edges(struct u32s exits, struct i32s jumps)
+{
+	return (struct function_walk){.exits = exits, .jumps = jumps};
+}
+
+bool function_next(struct function_walk *w, struct function_edge *e)
+{
+	for (; w->block < w->exits.n; w->block++, w->done = 0) {
+		uint32_t exit = w->exits.p[w->block], next = exit & EXIT_NEXT;
+
+		if (w->done >= next + (exit >> EXIT_SHIFT))
+			continue;
+		e->from = w->block;
+		if (w->done++ < next) {
+			e->to = w->block + 1;
+			e->kind = EDGE_FALL;
+		} else {
+			e->to = w->block + (uint32_t)w->jumps.p[w->jump++];
+			e->kind = exit & EXIT_TABLE ? EDGE_TABLE : EDGE_JUMP;
+		}
+		return true;
+	}
+	return false;
+}
+
+static int check_edges(const struct function *f, struct err *e)
+{
+	size_t n = f->blocks.n, jump = 0;
+
+	if (f->exits.n != n)
+		return err_set(e, "exits: %zu of %zu blocks", f->exits.n, n);
+	for (size_t b = 0; b < n; b++) {
+		uint32_t exit = f->exits.p[b], targets = exit >> EXIT_SHIFT;
+
+		if (((exit & EXIT_NEXT) && b + 1 == n) || ((exit & EXIT_TABLE) && !targets) ||
+			targets > f->jumps.n - jump)
+			return err_set(e, "exits of block %zu out of range", b);
+		for (; targets; targets--, jump++) {
+			int64_t to = (int64_t)b + f->jumps.p[jump];
+
+			if (to < 0 || to >= (int64_t)n)
+				return err_set(e, "jump %zu out of range", jump);
+		}
+	}
+	return jump == f->jumps.n ? 0 : err_set(e, "jumps of no block");
+}
 
 static int check(const void *rec, struct err *e)
 {
@@ -38,12 +85,8 @@ static int check(const void *rec, struct err *e)
 	for (size_t i = 0; i < f->blocks.n; i++)
 		if (f->blocks.p[i] >= f->len.n || (i && f->blocks.p[i] <= f->blocks.p[i - 1]))
 			return err_set(e, "block %zu out of range or order", i);
-	if (f->eto.n != f->efrom.n || f->ekind.n != f->efrom.n)
-		return err_set(e, "edges: columns of different lengths");
-	for (size_t i = 0; i < f->efrom.n; i++)
-		if (f->efrom.p[i] >= f->blocks.n || f->eto.p[i] >= f->blocks.n ||
-			f->ekind.p[i] < EDGE_FALL || f->ekind.p[i] > EDGE_TABLE)
-			return err_set(e, "edge %zu out of range", i);
+	if (check_edges(f, e) < 0)
+		return -1;
 	if (source_check(&f->source, f->blocks.n, e) < 0)
 		return -1;
 	return refs_check(&f->refs, f->len.n, e);
@@ -53,7 +96,7 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 {
 	struct function *f = rec;
 	struct origin o;
-	size_t n, edges;
+	size_t n;
 
 	origin_sample(&o, a, r);
 	*f = (struct function){.bin = o.bin,
@@ -69,18 +112,19 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 	f->blocks = (struct u32s){arena_get(a, n, 4), n};
 	for (size_t i = 0; i < n; i++)
 		f->blocks.p[i] = (uint32_t)(i * f->len.n / n);
-	edges = rng_below(r, 2 * n);
-	f->efrom = (struct u32s){arena_get(a, edges, 4), edges};
-	f->eto = (struct u32s){arena_get(a, edges, 4), edges};
-	f->ekind = (struct u8s){arena_get(a, edges, 1), edges};
-	for (size_t i = 0; i < edges; i++) {
-		f->efrom.p[i] = (uint32_t)(i * n / edges);
-		f->eto.p[i] = (uint32_t)rng_below(r, n);
-		f->ekind.p[i] = (uint8_t)(1 + rng_below(r, EDGE_TABLE));
+	f->exits = (struct u32s){arena_get(a, n, 4), n};
+	f->jumps = (struct i32s){arena_get(a, 3 * n, 4), 0};
+	for (size_t i = 0; i < n; i++) {
+		uint32_t targets = (uint32_t)rng_below(r, 4);
+
+		f->exits.p[i] = targets << EXIT_SHIFT | (targets > 1 ? EXIT_TABLE : 0) |
+				(i + 1 < n ? (uint32_t)rng_below(r, 2) * EXIT_NEXT : 0);
+		for (; targets; targets--)
+			f->jumps.p[f->jumps.n++] = (int32_t)rng_below(r, n) - (int32_t)i;
 	}
 	refs_sample(&f->refs, f->len.n, a, r);
 	source_sample(&f->source, f->blocks.n, a, r);
 }
 
-const struct kind function_kind = {"function", 1, &fields,
+const struct kind function_kind = {"function", 2, &fields,
 	"a function of an ELF file: code, control-flow graph, references", check, sample};

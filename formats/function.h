@@ -12,6 +12,12 @@
 #include "formats/refs.h"
 #include "formats/source.h"
 
+enum {                  /* function.exits: how control leaves a block */
+	EXIT_NEXT = 1,  /* it may go on to the next block */
+	EXIT_TABLE = 2, /* its targets are those of a jump table */
+	EXIT_SHIFT = 2, /* from this bit on: number of its targets in function.jumps */
+};
+
 enum edge_kind {
 	EDGE_FALL = 1,  /* to the next block */
 	EDGE_JUMP = 2,  /* jump, or conditional jump taken */
@@ -28,9 +34,9 @@ struct function {
 	struct u8s code;    /* machine code */
 	struct u8s len;     /* bytes of each instruction; they add up to code.n */
 	struct u32s blocks; /* first instruction of each block; ascending, the first is 0 */
-	struct u32s efrom;  /* edges: source block, */
-	struct u32s eto;    /* target block, */
-	struct u8s ekind;   /* enum edge_kind; ordered by source, then as found */
+	struct u32s exits;  /* of each block: EXIT_NEXT and the like */
+	struct i32s jumps;  /* targets of all blocks in order: number of the target less that of
+			     * the block that jumps there */
 	struct refs refs;
 	const char *thunk; /* name it only jumps to, empty if it is no thunk */
 	uint64_t part;     /* address of the function it was split from (as gcc's .cold), its own if
@@ -39,5 +45,23 @@ struct function {
 };
 
 extern const struct kind function_kind;
+
+/* The edges of a graph, one after another, ordered by source. */
+struct function_walk {
+	struct u32s exits;
+	struct i32s jumps;
+	uint32_t block, done; /* block the next edge leaves, and how many before left it */
+	size_t jump;          /* next one */
+};
+
+struct function_edge {
+	uint32_t from, to; /* blocks */
+	enum edge_kind kind;
+};
+
+/* Starts: function_edges(f->exits, f->jumps). The graph must be valid. */
+struct function_walk function_edges(struct u32s exits, struct i32s jumps);
+/* The next edge: true, or false when there is none. */
+bool function_next(struct function_walk *w, struct function_edge *e);
 
 #endif

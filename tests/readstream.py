@@ -8,6 +8,7 @@ forms, narrowest arrays, keys in order). Prints one line for each member, or wit
 as JSON. Uses zstandard, cbor2 and xxhash, and formats/bb.cddl for what the kinds hold; nothing of bb.
 """
 import io
+import itertools
 import json
 import math
 import os
@@ -37,7 +38,10 @@ def need(cond, why):
 # ---- what the kinds hold: the subset of CDDL that bb.cddl is written in ---------------------------
 
 WIDTHS = {"ta-uint8": (64, "B"), "ta-uint16le": (69, "<H"), "ta-uint32le": (70, "<I"),
-          "ta-uint64le": (71, "<Q"), "ta-float32le": (85, "<f")}
+          "ta-uint64le": (71, "<Q"), "ta-sint8": (72, "b"),
+          "ta-sint16le": (77, "<h"), "ta-sint32le": (78, "<i"), "ta-float32le": (85, "<f")}
+UINTS = ["ta-uint8", "ta-uint16le", "ta-uint32le"]
+VERSIONS = {"function": 2}  # of all other kinds 1
 
 
 def read_cddl(path):
@@ -117,7 +121,8 @@ def typed(v, allowed):
     if code == "<f":
         need(all(map(math.isfinite, out)), "a float that is not finite")
     elif size > 1:
-        need(max(out, default=0) >> 4 * size, "a typed array wider than it need be")
+        bits = max((x ^ x >> 63 for x in out), default=0)  # but for the sign
+        need(bits >> 4 * size - code[-1].islower(), "a typed array wider than it need be")
     return out
 
 
@@ -151,6 +156,10 @@ def value(v, t):
         return [record(x, m[1]) for x in v]
     if t in RULES:
         return record(v, t)
+    if t == "steps":
+        out = list(itertools.accumulate(typed(v, UINTS)))
+        need(not out or out[-1] < 1 << 32, "steps over 32 bits")
+        return out
     allowed = t.split(" / ")
     need(all(a in WIDTHS for a in allowed), f"bb.cddl: unknown type {t!r}")
     out = typed(v, allowed)
@@ -232,7 +241,7 @@ def members(data):
             header = record(head, "header")
             need(header["bb"] == 1, "another version of the container")
             need(header["kind"] in RULES, f"unknown kind {header['kind']}")
-            need(header["version"] == 1, "a newer version of the kind")
+            need(header["version"] == VERSIONS.get(header["kind"], 1), "another version of the kind")
             need(kind in (None, header["kind"]), "members of different kinds")
             kind = header["kind"]
             records, bytes_, digest = [], [], xxhash.xxh3_128()

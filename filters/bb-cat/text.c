@@ -100,7 +100,10 @@ static void print_source(struct buf *b, const struct source *s, size_t block)
 static void print_function(struct text *t, struct buf *b, const struct function *f)
 {
 	struct origin o = {f->bin, f->file, f->addr, f->name, f->addr};
-	size_t at = 0, block = 0, ref = 0;
+	size_t at = 0, block = 0, ref = 0, n;
+	struct function_walk w = function_edges(f->exits, f->jumps);
+	struct function_edge e;
+	bool more = function_next(&w, &e);
 
 	print_origin(b, &o, &f->labels);
 	buf_printf(b, ": %s, %zu instructions, %zu blocks, %zu bytes", f->arch, f->len.n,
@@ -114,9 +117,8 @@ static void print_function(struct text *t, struct buf *b, const struct function 
 	for (size_t i = 0; i < f->len.n; i++) {
 		if (block < f->blocks.n && f->blocks.p[block] == i) {
 			buf_printf(b, "  block %zu", block);
-			for (size_t e = 0, n = 0; e < f->efrom.n; e++)
-				if (f->efrom.p[e] == block)
-					buf_printf(b, "%s %u", n++ ? "," : " ->", f->eto.p[e]);
+			for (n = 0; more && e.from == block; more = function_next(&w, &e))
+				buf_printf(b, "%s %u", n++ ? "," : " ->", e.to);
 			print_source(b, &f->source, block);
 			buf_putc(b, '\n');
 			block++;

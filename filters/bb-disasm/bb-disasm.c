@@ -174,9 +174,8 @@ static void emit(struct job *j, struct file *f, const struct func *u, struct wor
 		.code = {(uint8_t *)b->code, b->ncode},
 		.len = {b->len, b->ninsns},
 		.blocks = {b->cfg.blocks, b->cfg.nblocks},
-		.efrom = {b->cfg.from, b->cfg.nedges},
-		.eto = {b->cfg.to, b->cfg.nedges},
-		.ekind = {b->cfg.kind, b->cfg.nedges},
+		.exits = {b->cfg.exits, b->cfg.nblocks},
+		.jumps = {b->cfg.jumps, b->cfg.njumps},
 		.refs = {{b->ref_insn, b->nrefs}, {b->ref_kind, b->nrefs},
 			{b->ref_target, b->nrefs}, {b->ref_name, b->nrefs}, {b->names, b->nnames}},
 		.thunk = b->thunk,
@@ -354,7 +353,8 @@ int main(int argc, char **argv)
 		.name = "bb-disasm",
 		.operands = "[FILE...]",
 		.brief = "take ELF files apart into functions",
-		.detail = "Finds the functions of x86-64, i386, AArch64 and MIPS executables, shared objects, relocatable "
+		.detail = "Finds the functions of x86-64, i386, AArch64 and MIPS executables, "
+			  "shared objects, relocatable "
 			  "files and archives of these, decodes them, recovers their control-flow "
 			  "graphs and resolves the "
 			  "names of what they call. Writes one record for each function.",

@@ -59,16 +59,15 @@ static void number_blocks(struct cfg *c, const struct cfg_code *code)
 		c->block_at[c->offset[b]] = b;
 }
 
-/* Adds the edge to the block at the offset, if one starts there. */
-static void edge(struct cfg *c, size_t from, uint32_t offset, enum edge_kind kind)
+/* Adds a jump of block b to the offset, if a block starts there. How many that are: 1 or 0. */
+static uint32_t jump(struct cfg *c, size_t b, uint32_t offset)
 {
 	uint32_t to = c->block_at[offset];
 
 	if (to >= c->nblocks || c->offset[to] != offset)
-		return;
-	c->from[c->nedges] = (uint32_t)from;
-	c->to[c->nedges] = to;
-	c->kind[c->nedges++] = (uint8_t)kind;
+		return 0;
+	c->jumps[c->njumps++] = (int32_t)to - (int32_t)b;
+	return 1;
 }
 
 void cfg_build(struct cfg *c, const struct cfg_code *code)
@@ -77,38 +76,37 @@ void cfg_build(struct cfg *c, const struct cfg_code *code)
 
 	mark_leaders(c, code);
 	number_blocks(c, code);
-	most = 2 * c->nblocks;
+	most = c->nblocks;
 	for (size_t k = 0; k < code->ntables; k++)
 		most += code->table[k].n;
-	c->from = mem_grow(c->from, &c->cap_edges, most, sizeof(*c->from));
-	c->to = mem_grow(c->to, &c->cap_to, most, sizeof(*c->to));
-	c->kind = mem_grow(c->kind, &c->cap_kind, most, sizeof(*c->kind));
-	c->nedges = 0;
+	c->exits = mem_grow(c->exits, &c->cap_exits, c->nblocks, sizeof(*c->exits));
+	c->jumps = mem_grow(c->jumps, &c->cap_jumps, most, sizeof(*c->jumps));
+	c->njumps = 0;
 	for (size_t b = 0; b < c->nblocks; b++) {
 		size_t next = b + 1 < c->nblocks ? c->blocks[b + 1] : code->ninsns;
 		const struct cfg_end *end = NULL;
+		uint32_t n = 0, table = 0;
 
 		if (e < code->nends && code->end[e].insn == next - 1)
 			end = &code->end[e++];
-		if ((!end || goes_on(end->flow)) && next < code->ninsns)
-			edge(c, b, c->offset[b + 1], EDGE_FALL);
+		c->exits[b] = (!end || goes_on(end->flow)) && next < code->ninsns ? EXIT_NEXT : 0;
 		if (!end)
 			continue;
 		if (end->target != CFG_NOWHERE)
-			edge(c, b, end->target, EDGE_JUMP);
+			n = jump(c, b, end->target);
 		for (; t < code->ntables && code->table[t].insn == end->insn; t++) {
 			for (uint32_t k = 0; k < code->table[t].n; k++)
-				edge(c, b, code->table[t].targets[k], EDGE_TABLE);
+				table += jump(c, b, code->table[t].targets[k]);
 		}
+		c->exits[b] |= (n + table) << EXIT_SHIFT | (table ? EXIT_TABLE : 0);
 	}
 }
 
 void cfg_free(struct cfg *c)
 {
 	mem_free(c->blocks);
-	mem_free(c->from);
-	mem_free(c->to);
-	mem_free(c->kind);
+	mem_free(c->exits);
+	mem_free(c->jumps);
 	mem_free(c->mark);
 	mem_free(c->offset);
 	mem_free(c->block_at);

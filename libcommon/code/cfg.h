@@ -42,14 +42,14 @@ struct cfg_code {
 struct cfg {
 	uint32_t *blocks; /* first instruction of each block */
 	size_t nblocks;
-	uint32_t *from, *to; /* edges, ordered by source */
-	uint8_t *kind;       /* enum edge_kind */
-	size_t nedges;
+	uint32_t *exits; /* of each block, and */
+	int32_t *jumps;  /* targets, as in formats/function.h */
+	size_t njumps;
 	/* working memory */
 	uint64_t *mark;     /* bits: a block starts at this byte, if an instruction does */
 	uint32_t *offset;   /* of each block */
 	uint32_t *block_at; /* of each byte where one starts; others are anything */
-	size_t cap_blocks, cap_edges, cap_kind, cap_to, cap_mark, cap_offset, cap_block_at;
+	size_t cap_blocks, cap_exits, cap_jumps, cap_mark, cap_offset, cap_block_at;
 };
 
 /* The graph of the code, ninsns > 0. Jumps into the middle of an instruction lead nowhere. */

@@ -10,7 +10,16 @@
 #include "stream/cbor.h"
 
 /* RFC 8746, section 2.1: tags of little-endian typed arrays. */
-enum { TAG_U8 = 64, TAG_U16 = 69, TAG_U32 = 70, TAG_U64 = 71, TAG_F32 = 85 };
+enum {
+	TAG_U8 = 64,
+	TAG_U16 = 69,
+	TAG_U32 = 70,
+	TAG_U64 = 71,
+	TAG_I8 = 72,
+	TAG_I16 = 77,
+	TAG_I32 = 78,
+	TAG_F32 = 85,
+};
 
 const char *field_label(const struct labels *l, const char *key)
 {
@@ -42,7 +51,9 @@ static bool is_empty(const struct field *f, const void *m)
 	case FIELD_TEXT: return !*(const char *const *)m || !**(const char *const *)m;
 	case FIELD_BYTES:
 	case FIELD_U8S: return ((const struct u8s *)m)->n == 0;
-	case FIELD_U32S: return ((const struct u32s *)m)->n == 0;
+	case FIELD_U32S:
+	case FIELD_STEPS: return ((const struct u32s *)m)->n == 0;
+	case FIELD_I32S: return ((const struct i32s *)m)->n == 0;
 	case FIELD_ADDRS: return ((const struct u64s *)m)->n == 0;
 	case FIELD_F32S: return ((const struct f32s *)m)->n == 0;
 	case FIELD_TEXTS: return ((const struct texts *)m)->n == 0;
@@ -57,30 +68,97 @@ static bool is_empty(const struct field *f, const void *m)
 	return true;
 }
 
-/* Integers as a typed array of the narrowest width that holds them all. */
-static void put_ints(struct buf *b, const void *p, size_t n, size_t size)
+/* Room for n items of `width` bytes, behind the head of their typed array. */
+static uint8_t *put_typed(struct buf *b, uint64_t tag, size_t n, size_t width)
+{
+	uint8_t *to;
+
+	cbor_put_head(b, CBOR_TAG, tag);
+	cbor_put_head(b, CBOR_BYTES, n * width);
+	to = buf_reserve(b, n * width);
+	b->n += n * width;
+	return to;
+}
+
+static void put_le(uint8_t *to, uint64_t v, size_t width)
+{
+	for (size_t k = 0; k < width; k++)
+		to[k] = (uint8_t)(v >> 8 * k);
+}
+
+/* The narrowest width that holds all bits of the items. */
+static size_t width_of(uint64_t all)
+{
+	return all <= UINT8_MAX ? 1 : all <= UINT16_MAX ? 2 : all <= UINT32_MAX ? 4 : 8;
+}
+
+static uint64_t tag_of(size_t width)
+{
+	return width == 1 ? TAG_U8 : width == 2 ? TAG_U16 : width == 4 ? TAG_U32 : TAG_U64;
+}
+
+static void put_u32s(struct buf *b, const struct u32s *v)
+{
+	uint32_t all = 0;
+	size_t width;
+	uint8_t *to;
+
+	for (size_t i = 0; i < v->n; i++)
+		all |= v->p[i];
+	width = width_of(all);
+	to = put_typed(b, tag_of(width), v->n, width);
+	for (size_t i = 0; width == 1 && i < v->n; i++)
+		to[i] = (uint8_t)v->p[i];
+	for (size_t i = 0; width > 1 && i < v->n; i++)
+		put_le(to + i * width, v->p[i], width);
+}
+
+static void put_steps(struct buf *b, const struct u32s *v)
+{
+	uint32_t all = v->n ? v->p[0] : 0;
+	size_t width;
+	uint8_t *to;
+
+	for (size_t i = 1; i < v->n; i++)
+		all |= v->p[i] - v->p[i - 1];
+	width = width_of(all);
+	to = put_typed(b, tag_of(width), v->n, width);
+	if (v->n)
+		put_le(to, v->p[0], width);
+	for (size_t i = 1; width == 1 && i < v->n; i++)
+		to[i] = (uint8_t)(v->p[i] - v->p[i - 1]);
+	for (size_t i = 1; width > 1 && i < v->n; i++)
+		put_le(to + i * width, v->p[i] - v->p[i - 1], width);
+}
+
+static void put_i32s(struct buf *b, const struct i32s *v)
+{
+	uint32_t all = 0; /* the bits that differ from the sign's */
+	size_t width;
+	uint8_t *to;
+
+	for (size_t i = 0; i < v->n; i++)
+		all |= (uint32_t)(v->p[i] ^ v->p[i] >> 31);
+	width = all <= INT8_MAX ? 1 : all <= INT16_MAX ? 2 : 4;
+	to = put_typed(b, width == 1 ? TAG_I8 : width == 2 ? TAG_I16 : TAG_I32, v->n, width);
+	for (size_t i = 0; width == 1 && i < v->n; i++)
+		to[i] = (uint8_t)v->p[i];
+	for (size_t i = 0; width > 1 && i < v->n; i++)
+		put_le(to + i * width, (uint32_t)v->p[i], width);
+}
+
+static void put_addrs(struct buf *b, const struct u64s *v)
 {
 	uint64_t all = 0;
 	size_t width;
 	uint8_t *to;
 
-	for (size_t i = 0; i < n; i++)
-		all |= size == 8 ? ((const uint64_t *)p)[i] : ((const uint32_t *)p)[i];
-	width = all <= UINT8_MAX ? 1 : all <= UINT16_MAX ? 2 : all <= UINT32_MAX ? 4 : 8;
-	cbor_put_head(b, CBOR_TAG,
-		width == 1   ? TAG_U8
-		: width == 2 ? TAG_U16
-		: width == 4 ? TAG_U32
-			     : TAG_U64);
-	cbor_put_head(b, CBOR_BYTES, n * width);
-	to = buf_reserve(b, n * width);
-	for (size_t i = 0; i < n; i++) {
-		uint64_t v = size == 8 ? ((const uint64_t *)p)[i] : ((const uint32_t *)p)[i];
-
-		for (size_t k = 0; k < width; k++)
-			*to++ = (uint8_t)(v >> 8 * k);
-	}
-	b->n += n * width;
+	for (size_t i = 0; i < v->n; i++)
+		all |= v->p[i];
+	width = width_of(all);
+	to = put_typed(b, tag_of(width), v->n, width);
+	for (size_t i = 0; i < v->n; i++)
+		put_le(to + i * width, v->p[i], width);
 }
 
 static void put_f32s(struct buf *b, const struct f32s *v)
@@ -114,12 +192,10 @@ static void put_value(struct buf *b, const struct field *f, const void *m)
 		break;
 	case FIELD_U8S: cbor_put_head(b, CBOR_TAG, TAG_U8); /* fall through */
 	case FIELD_BYTES: cbor_put_bytes(b, u8->p, u8->n); break;
-	case FIELD_U32S:
-		put_ints(b, ((const struct u32s *)m)->p, ((const struct u32s *)m)->n, 4);
-		break;
-	case FIELD_ADDRS:
-		put_ints(b, ((const struct u64s *)m)->p, ((const struct u64s *)m)->n, 8);
-		break;
+	case FIELD_U32S: put_u32s(b, m); break;
+	case FIELD_STEPS: put_steps(b, m); break;
+	case FIELD_I32S: put_i32s(b, m); break;
+	case FIELD_ADDRS: put_addrs(b, m); break;
 	case FIELD_F32S: put_f32s(b, m); break;
 	case FIELD_TEXTS:
 		cbor_put_head(b, CBOR_ARRAY, texts->n);
@@ -161,21 +237,31 @@ void field_encode(struct buf *b, const struct fields *fs, const void *rec)
 	}
 }
 
+enum typed { TYPED_UINT, TYPED_SINT, TYPED_FLOAT };
+
+/* The bytes of an item, or 0 if the tag is none of this type. */
+static size_t width_of_tag(enum typed type, uint64_t tag)
+{
+	switch (type) {
+	case TYPED_UINT:
+		return tag == TAG_U8    ? 1
+		       : tag == TAG_U16 ? 2
+		       : tag == TAG_U32 ? 4
+		       : tag == TAG_U64 ? 8
+					: 0;
+	case TYPED_SINT: return tag == TAG_I8 ? 1 : tag == TAG_I16 ? 2 : tag == TAG_I32 ? 4 : 0;
+	default: return tag == TAG_F32 ? 4 : 0;
+	}
+}
+
 /* A typed array: its width in bytes and its content. */
-static int get_typed(struct cbor *c, bool f32, size_t *width, const uint8_t **p, size_t *n)
+static int get_typed(struct cbor *c, enum typed type, size_t *width, const uint8_t **p, size_t *n)
 {
 	uint64_t tag;
 
 	if (cbor_get(c, CBOR_TAG, &tag) < 0)
 		return -1;
-	if (f32)
-		*width = tag == TAG_F32 ? 4 : 0;
-	else
-		*width = tag == TAG_U8    ? 1
-			 : tag == TAG_U16 ? 2
-			 : tag == TAG_U32 ? 4
-			 : tag == TAG_U64 ? 8
-					  : 0;
+	*width = width_of_tag(type, tag);
 	if (!*width || cbor_get_string(c, CBOR_BYTES, p, n) < 0 || *n % *width)
 		return -1;
 	*n /= *width;
@@ -206,7 +292,7 @@ static int get_ints(struct cbor *c, size_t size, void **to, size_t *count, struc
 	const uint8_t *p;
 	size_t width, n;
 
-	if (get_typed(c, false, &width, &p, &n) < 0)
+	if (get_typed(c, TYPED_UINT, &width, &p, &n) < 0)
 		return -1;
 	*count = n;
 	*to = arena_get(a, n, size);
@@ -223,12 +309,40 @@ static int get_ints(struct cbor *c, size_t size, void **to, size_t *count, struc
 	return 0;
 }
 
+/* Sums of what is there: none may be over 32 bits. */
+static int get_steps(struct cbor *c, struct u32s *v, struct arena *a)
+{
+	if (get_ints(c, 4, (void **)&v->p, &v->n, a) < 0)
+		return -1;
+	for (size_t i = 1; i < v->n; i++) {
+		if (__builtin_add_overflow(v->p[i], v->p[i - 1], &v->p[i]))
+			return -1;
+	}
+	return 0;
+}
+
+static int get_i32s(struct cbor *c, struct i32s *v, struct arena *a)
+{
+	const uint8_t *p;
+	size_t width;
+
+	if (get_typed(c, TYPED_SINT, &width, &p, &v->n) < 0)
+		return -1;
+	v->p = arena_get(a, v->n, sizeof(*v->p));
+	for (size_t i = 0; i < v->n; i++, p += width) {
+		uint32_t u = (uint32_t)get_le(p, width);
+
+		v->p[i] = width == 1 ? (int8_t)u : width == 2 ? (int16_t)u : (int32_t)u;
+	}
+	return 0;
+}
+
 static int get_f32s(struct cbor *c, struct f32s *v, struct arena *a)
 {
 	const uint8_t *p;
 	size_t width;
 
-	if (get_typed(c, true, &width, &p, &v->n) < 0)
+	if (get_typed(c, TYPED_FLOAT, &width, &p, &v->n) < 0)
 		return -1;
 	v->p = arena_get(a, v->n, sizeof(*v->p));
 	for (size_t i = 0; i < v->n; i++) {
@@ -289,11 +403,13 @@ static int get_value(struct cbor *c, const struct field *f, void *m, struct aren
 			return -1;
 		return get_u8s(p, len, m, a);
 	case FIELD_U8S:
-		if (get_typed(c, false, &width, &p, &len) < 0 || width != 1)
+		if (get_typed(c, TYPED_UINT, &width, &p, &len) < 0 || width != 1)
 			return -1;
 		return get_u8s(p, len, m, a);
 	case FIELD_U32S:
 		return get_ints(c, 4, (void **)&((struct u32s *)m)->p, &((struct u32s *)m)->n, a);
+	case FIELD_STEPS: return get_steps(c, m, a);
+	case FIELD_I32S: return get_i32s(c, m, a);
 	case FIELD_ADDRS:
 		return get_ints(c, 8, (void **)&((struct u64s *)m)->p, &((struct u64s *)m)->n, a);
 	case FIELD_F32S: return get_f32s(c, m, a);

@@ -15,20 +15,24 @@
 #include "base/buf.h"
 #include "base/rng.h"
 
-enum field_type {      /* the C member                        in CBOR */
-	FIELD_U64,     /* uint64_t: a count below 2^63        unsigned integer */
-	FIELD_ADDR,    /* uint64_t: an address or hash        unsigned integer; hex text in JSON */
-	FIELD_F32,     /* float, finite                       float */
-	FIELD_TEXT,    /* const char *, terminated UTF-8      text */
-	FIELD_BYTES,   /* struct u8s                          byte string; hex text in JSON */
-	FIELD_U8S,     /* struct u8s                          typed array */
-	FIELD_U32S,    /* struct u32s                         typed array of the narrowest fitting
-			  width */
-	FIELD_ADDRS,   /* struct u64s                         the same; hex texts in JSON */
-	FIELD_F32S,    /* struct f32s, all finite             typed array */
-	FIELD_TEXTS,   /* struct texts                        array of text */
-	FIELD_LABELS,  /* struct labels                      map from text to text, keys in order */
-	FIELD_RECORD,  /* the nested struct itself           map, by `sub` */
+enum field_type {     /* the C member                        in CBOR */
+	FIELD_U64,    /* uint64_t: a count below 2^63        unsigned integer */
+	FIELD_ADDR,   /* uint64_t: an address or hash        unsigned integer; hex text in JSON */
+	FIELD_F32,    /* float, finite                       float */
+	FIELD_TEXT,   /* const char *, terminated UTF-8      text */
+	FIELD_BYTES,  /* struct u8s                          byte string; hex text in JSON */
+	FIELD_U8S,    /* struct u8s                          typed array */
+	FIELD_U32S,   /* struct u32s                         typed array of the narrowest fitting
+			 width */
+	FIELD_STEPS,  /* struct u32s, ascending              the same, of the differences: the first
+			 item from 0, each other from the one before */
+	FIELD_I32S,   /* struct i32s                         typed array of the narrowest fitting
+			 signed width */
+	FIELD_ADDRS,  /* struct u64s                         the same; hex texts in JSON */
+	FIELD_F32S,   /* struct f32s, all finite             typed array */
+	FIELD_TEXTS,  /* struct texts                        array of text */
+	FIELD_LABELS, /* struct labels                      map from text to text, keys in order */
+	FIELD_RECORD, /* the nested struct itself           map, by `sub` */
 	FIELD_RECORDS, /* struct records                    array of maps, by `sub` */
 };
 
@@ -39,6 +43,10 @@ struct u8s {
 };
 struct u32s {
 	uint32_t *p;
+	size_t n;
+};
+struct i32s {
+	int32_t *p;
 	size_t n;
 };
 struct u64s {

@@ -58,6 +58,7 @@ static void json_value(struct buf *b, const struct field *f, const void *m)
 {
 	const struct u8s *u8 = m;
 	const struct u32s *u32 = m;
+	const struct i32s *i32 = m;
 	const struct u64s *u64 = m;
 	const struct f32s *f32 = m;
 	const struct texts *texts = m;
@@ -94,7 +95,9 @@ static void json_value(struct buf *b, const struct field *f, const void *m)
 			buf_putc(b, ',');
 		switch (f->type) {
 		case FIELD_U8S: buf_putu(b, u8->p[i]); break;
-		case FIELD_U32S: buf_putu(b, u32->p[i]); break;
+		case FIELD_U32S:
+		case FIELD_STEPS: buf_putu(b, u32->p[i]); break;
+		case FIELD_I32S: buf_printf(b, "%" PRId32, i32->p[i]); break;
 		case FIELD_ADDRS: buf_printf(b, "\"0x%" PRIx64 "\"", u64->p[i]); break;
 		case FIELD_F32S: json_f32(b, f32->p[i]); break;
 		case FIELD_TEXTS: field_json_text(b, texts->p[i]); break;
@@ -126,6 +129,15 @@ static int from_uint(const json_t *j, uint64_t max, uint64_t *v)
 		(uint64_t)json_integer_value(j) > max)
 		return -1;
 	*v = (uint64_t)json_integer_value(j);
+	return 0;
+}
+
+static int from_sint(const json_t *j, int32_t *v)
+{
+	if (!json_is_integer(j) || json_integer_value(j) < INT32_MIN ||
+		json_integer_value(j) > INT32_MAX)
+		return -1;
+	*v = (int32_t)json_integer_value(j);
 	return 0;
 }
 
@@ -221,7 +233,9 @@ static int from_value(json_t *j, const struct field *f, void *m, struct arena *a
 	case FIELD_LABELS: return from_labels(j, m, a);
 	case FIELD_RECORD: return from_object(j, f->sub, m, a, e);
 	case FIELD_U8S: size = 1; break;
-	case FIELD_U32S: size = 4; break;
+	case FIELD_U32S:
+	case FIELD_STEPS:
+	case FIELD_I32S: size = 4; break;
 	case FIELD_ADDRS: size = 8; break;
 	case FIELD_F32S: size = sizeof(float); break;
 	case FIELD_TEXTS: size = sizeof(char *); break;
@@ -244,9 +258,14 @@ static int from_value(json_t *j, const struct field *f, void *m, struct arena *a
 			*(uint8_t *)item = (uint8_t)u;
 			break;
 		case FIELD_U32S:
+		case FIELD_STEPS:
 			r = from_uint(v, UINT32_MAX, &u);
 			*(uint32_t *)item = (uint32_t)u;
+			if (f->type == FIELD_STEPS && i &&
+				u < ((uint32_t *)(void *)array->p)[i - 1])
+				r = -1;
 			break;
+		case FIELD_I32S: r = from_sint(v, item); break;
 		case FIELD_ADDRS: r = from_addr(v, item); break;
 		case FIELD_F32S: r = from_f32(v, item); break;
 		case FIELD_TEXTS: r = from_text(v, item, a); break;
@@ -304,6 +323,8 @@ static const char *cddl_type(const struct field *f)
 	case FIELD_BYTES: return "bstr";
 	case FIELD_U8S: return "ta-uint8";
 	case FIELD_U32S: return "ta-uint8 / ta-uint16le / ta-uint32le";
+	case FIELD_STEPS: return "steps";
+	case FIELD_I32S: return "ta-sint8 / ta-sint16le / ta-sint32le";
 	case FIELD_ADDRS: return "ta-uint8 / ta-uint16le / ta-uint32le / ta-uint64le";
 	case FIELD_F32S: return "ta-float32le";
 	case FIELD_TEXTS: return "[* tstr]";

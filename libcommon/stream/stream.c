@@ -242,10 +242,10 @@ static int read_header(struct stream_reader *r, struct stream_item *item)
 	if (!r->kind)
 		return err_set(&r->err, "%.600s: holds records of an unknown kind '%.40s'", r->name,
 			h->kind);
-	if (h->version > r->kind->version)
+	if (h->version != r->kind->version)
 		return err_set(&r->err,
-			"%.600s: version %llu of kind '%s' is newer than this program", r->name,
-			(unsigned long long)h->version, r->kind->name);
+			"%.600s: holds version %llu of kind '%s', this program reads %u", r->name,
+			(unsigned long long)h->version, r->kind->name, r->kind->version);
 	item->type = STREAM_HEADER;
 	r->inside = r->any = true;
 	return 1;

@@ -184,8 +184,11 @@ static bool goes_to(
 	uint64_t end = f->addr + f->code.n;
 
 	if (!l->call && l->target >= f->addr && l->target < end) {
-		for (size_t k = 0; k < f->efrom.n && f->efrom.p[k] <= b; k++) {
-			if (f->efrom.p[k] == b && at[f->blocks.p[f->eto.p[k]]] == l->target)
+		struct function_walk w = function_edges(f->exits, f->jumps);
+		struct function_edge e;
+
+		while (function_next(&w, &e) && e.from <= b) {
+			if (e.from == b && at[f->blocks.p[e.to]] == l->target)
 				return true;
 		}
 	}

@@ -31,10 +31,10 @@ def test_counts():
             ok(f"endtoend/{opt} {file}: every function of the source is found", names <= got, names - got)
     own = [f for f in fns if f["name"] in ALL]
     ok("endtoend/labels", all(f["labels"]["project"] == "corpus" for f in fns), fns[0]["labels"])
-    ok("endtoend/blocks and edges", all(f["blocks"][0] == 0 and (len(f["blocks"]) == 1 or f["efrom"]) for f in own))
+    ok("endtoend/blocks and edges", all(f["blocks"][0] == 0 and (len(f["blocks"]) == 1 or any(f["exits"])) for f in own))
     loops = [f for f in own if f["name"] == "list_sum"]
     ok("endtoend/a loop is an edge backwards",
-       all(any(t <= s for s, t in zip(f["efrom"], f["eto"])) for f in loops) and len(loops) == 2)
+       all(any(t <= 0 for t in f["jumps"]) for f in loops) and len(loops) == 2)
     called = {n for f in own if f["name"] == "list_push" for n in f["refs"]["names"]}
     ok("endtoend/names of imported functions", {"malloc", "strncpy"} <= called, called)
     strands, blocks = records("strands.bb"), sum(len(f["blocks"]) for f in fns)

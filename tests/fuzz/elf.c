@@ -31,9 +31,8 @@ static void take_apart(const uint8_t *p, size_t n, unsigned flags, struct insn_d
 			.code = {(uint8_t *)b.code, b.ncode},
 			.len = {b.len, b.ninsns},
 			.blocks = {b.cfg.blocks, b.cfg.nblocks},
-			.efrom = {b.cfg.from, b.cfg.nedges},
-			.eto = {b.cfg.to, b.cfg.nedges},
-			.ekind = {b.cfg.kind, b.cfg.nedges},
+			.exits = {b.cfg.exits, b.cfg.nblocks},
+			.jumps = {b.cfg.jumps, b.cfg.njumps},
 			.refs = {{b.ref_insn, b.nrefs}, {b.ref_kind, b.nrefs},
 				{b.ref_target, b.nrefs}, {b.ref_name, b.nrefs},
 				{b.names, b.nnames}}};

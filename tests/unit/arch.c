@@ -114,12 +114,20 @@ static bool build(struct body *b, struct insn_decoder *d, const struct image *im
 	return true;
 }
 
+static struct function_walk walk(const struct body *b)
+{
+	return function_edges((struct u32s){b->cfg.exits, b->cfg.nblocks},
+		(struct i32s){b->cfg.jumps, b->cfg.njumps});
+}
+
 static size_t edges(const struct body *b, enum edge_kind kind)
 {
+	struct function_walk w = walk(b);
+	struct function_edge e;
 	size_t n = 0;
 
-	for (size_t i = 0; i < b->cfg.nedges; i++)
-		n += b->cfg.kind[i] == kind;
+	while (function_next(&w, &e))
+		n += e.kind == kind;
 	return n;
 }
 
@@ -169,10 +177,12 @@ static void questions(struct insn_decoder *d, const struct image *im, bool optim
 		prints(d, &b);
 	}
 	if (build(&b, d, im, "loop")) {
+		struct function_walk w = walk(&b);
+		struct function_edge e;
 		bool back = false;
 
-		for (size_t i = 0; i < b.cfg.nedges; i++)
-			back = back || (b.cfg.kind[i] == EDGE_JUMP && b.cfg.to[i] <= b.cfg.from[i]);
+		while (function_next(&w, &e))
+			back = back || (e.kind == EDGE_JUMP && e.to <= e.from);
 		CHECK(back);
 	}
 	if (optimised && build(&b, d, im, "tail"))

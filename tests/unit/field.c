@@ -194,7 +194,8 @@ struct outer {
 	float f;
 	const char *text;
 	struct u8s bytes, fixed, u8;
-	struct u32s u32;
+	struct u32s u32, steps;
+	struct i32s i32;
 	struct u64s u64;
 	struct f32s f32;
 	struct texts texts;
@@ -221,6 +222,8 @@ static const struct field outer_f[] = {
 	{"fixed", FIELD_BYTES, 0, offsetof(struct outer, fixed), 2, NULL, ""},
 	O(u8, FIELD_U8S),
 	O(u32, FIELD_U32S),
+	O(steps, FIELD_STEPS),
+	O(i32, FIELD_I32S),
 	O(u64, FIELD_ADDRS),
 	O(f32, FIELD_F32S),
 	O(texts, FIELD_TEXTS),
@@ -297,6 +300,19 @@ static void test_values(void)
 	BAD("u32", "\xd8\x47\x48\x01\x02\x03\x04\x01\x00\x00\x00"); /* over 32 bits */
 	BAD("u32", "\xd8\x45\x43\x01\x02\x03");                     /* half an item */
 	BAD("u32", "\xd8\x41\x42\x01\x02");                         /* big-endian */
+	GOOD("steps", "\xd8\x40\x43\x01\x00\xff");
+	CHECK(o.steps.n == 3 && o.steps.p[0] == 1 && o.steps.p[1] == 1 && o.steps.p[2] == 256);
+	BAD("steps", "\xd8\x46\x48\xff\xff\xff\xff\x01\x00\x00\x00"); /* over 32 bits */
+	BAD("steps", "\xd8\x48\x41\x01");                             /* signed */
+	GOOD("i32", "\xd8\x48\x43\x01\x80\xff");
+	CHECK(o.i32.n == 3 && o.i32.p[0] == 1 && o.i32.p[1] == -128 && o.i32.p[2] == -1);
+	GOOD("i32", "\xd8\x4d\x44\x00\x80\xff\x7f");
+	CHECK(o.i32.n == 2 && o.i32.p[0] == -32768 && o.i32.p[1] == 32767);
+	GOOD("i32", "\xd8\x4e\x44\x00\x00\x00\x80");
+	CHECK(o.i32.n == 1 && o.i32.p[0] == INT32_MIN);
+	BAD("i32", "\xd8\x40\x41\x01");                             /* unsigned */
+	BAD("i32", "\xd8\x4d\x43\x01\x00\x01");                     /* half an item */
+	BAD("i32", "\xd8\x4f\x48\x01\x00\x00\x00\x00\x00\x00\x00"); /* 64 bits wide */
 	GOOD("u64", "\xd8\x47\x48\x01\x00\x00\x00\x00\x00\x00\x80");
 	CHECK(o.u64.n == 1 && o.u64.p[0] == (((uint64_t)1 << 63) | 1));
 	GOOD("f32", "\xd8\x55\x44\x00\x00\x80\x3f");
@@ -415,13 +431,15 @@ static void test_checks(void)
 	BREAKS(&function_kind, function, x->blocks.p[x->blocks.n - 1] = (uint32_t)x->len.n);
 	BREAKS(&function_kind, function, usable = x->blocks.n > 1;
 		x->blocks.p[x->blocks.n - 1] = 0);
-	BREAKS(&function_kind, function, x->eto.n++);
-	BREAKS(&function_kind, function, x->ekind.n++);
-	BREAKS(&function_kind, function, usable = x->efrom.n;
-		if (usable) x->efrom.p[0] = (uint32_t)x->blocks.n);
-	BREAKS(&function_kind, function, usable = x->efrom.n;
-		if (usable) x->eto.p[x->eto.n - 1] = UINT32_MAX);
-	BREAKS(&function_kind, function, usable = x->efrom.n; if (usable) x->ekind.p[0] = 0);
+	BREAKS(&function_kind, function, x->exits.n--);
+	BREAKS(&function_kind, function, x->exits.p[0] += 1 << EXIT_SHIFT);
+	BREAKS(&function_kind, function, x->exits.p[x->exits.n - 1] |= EXIT_NEXT);
+	BREAKS(&function_kind, function, x->exits.p[0] = EXIT_TABLE | (x->exits.p[0] & EXIT_NEXT));
+	BREAKS(&function_kind, function, usable = x->jumps.n; if (usable) x->jumps.n--);
+	BREAKS(&function_kind, function, usable = x->jumps.n;
+		if (usable) x->jumps.p[0] = (int32_t)x->blocks.n);
+	BREAKS(&function_kind, function, usable = x->jumps.n;
+		if (usable) x->jumps.p[x->jumps.n - 1] = INT32_MIN);
 	BREAKS(&function_kind, function, usable = x->refs.insn.n;
 		if (usable) x->refs.insn.p[0] = (uint32_t)x->len.n);
 	BREAKS(&function_kind, function, usable = x->refs.insn.n;

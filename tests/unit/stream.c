@@ -340,12 +340,16 @@ static void test_forged(void)
 	snprintf(pair[1].path, sizeof(pair[1].path), "/proc/self");
 	CHECK(read_all(pair, 2, NULL, &got, &e) == -1 && strstr(e.text, "/proc/self: Is a dir"));
 
-	/* Headers that say something else: an unknown kind, a newer kind, a newer container. */
-	for (int i = 0; i < 4; i++) {
+	/* Headers that say something else: an unknown kind, a newer kind and an older one, a newer
+	 * container. */
+	for (int i = 0; i < 5; i++) {
 		static const char *const says[] = {
-			"widget", "version 2", "container version 2", NULL};
-		struct stream_header h = {
-			i == 2 ? 2 : 1, i == 0 ? "widget" : "function", i == 1 ? 2 : 1, {NULL, 0}};
+			"widget", "version 3", "version 1", "container version 2", NULL};
+		struct stream_header h = {i == 3 ? 2 : 1, i == 0 ? "widget" : "function",
+			i == 1   ? 3
+			: i == 2 ? 1
+				 : 2,
+			{NULL, 0}};
 		struct file forged;
 
 		buf_reset(&text);
