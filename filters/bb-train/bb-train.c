@@ -135,6 +135,8 @@ int main(int argc, char **argv)
 			"cpu (default), cuda, or auto: cuda if there is one", 0, 0},
 		{0, "fp32", OPT_FLAG, 0, &o.fp32, NULL,
 			"on cuda: multiply fp32 numbers instead of bf16 ones", 0, 0},
+		{0, "bf16", OPT_FLAG, 0, &o.bf16, NULL,
+			"on cpu: multiply bf16 numbers instead of fp32 ones", 0, 0},
 		{0, "save-every", OPT_UINT, 0, &o.save_every, "N",
 			"steps between checkpoints, 0 for none (default 500)", 0, 0},
 		{0, "dtype", OPT_TEXT, OPT_CONTENT, &o.dtype, "TYPE",

@@ -309,6 +309,16 @@ static void open_device(struct run *r)
 		prog_warn(r->p, "device: %s", r->nn->about);
 }
 
+static void open_cpu(struct run *r)
+{
+	struct err e;
+
+	if (!r->o->bf16)
+		r->nn = nn_cpu_open((unsigned)r->p->threads);
+	else if (!(r->nn = nn_cpu_open_bf16((unsigned)r->p->threads, &e)))
+		prog_fail(r->p, "--bf16: %s", e.text);
+}
+
 void run_open(struct run *r)
 {
 	if (!r->o->init)
@@ -320,7 +330,7 @@ void run_open(struct run *r)
 	sandbox_enter(r->p);
 	open_vocab(r);
 	if (!r->nn)
-		r->nn = nn_cpu_open((unsigned)r->p->threads);
+		open_cpu(r);
 }
 
 void run_model(struct run *r, enum model_head head, uint32_t classes)

@@ -22,7 +22,7 @@ struct options {
 	uint64_t seed, epochs, steps, batch_tokens, warmup, save_every, buffer, keep;
 	int64_t layer;
 	double lr, decay, clip, mask, valid, temperature;
-	bool scratch, fp32;
+	bool scratch, fp32, bf16;
 };
 
 /* Where in the data a training is. */

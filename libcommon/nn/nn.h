@@ -208,5 +208,10 @@ struct nn {
 
 /* The CPU, with `threads` threads (0: one per processor). Close with nn->op->close. */
 struct nn *nn_cpu_open(unsigned threads);
+/*
+ * The same, but the factors of the products of dense layers are rounded to bf16 and summed in fp32.
+ * NULL and the reason where the processor cannot multiply them.
+ */
+struct nn *nn_cpu_open_bf16(unsigned threads, struct err *e);
 
 #endif

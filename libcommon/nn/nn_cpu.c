@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "nn/nn_cpu_bf16.h"
 #include "nn/nn_cpu_int8.h"
 #include "nn/nn_cpu_vec.h"
 
@@ -143,19 +145,30 @@ static void cpu_prepare(struct nn *nn, const float *w, float *wt, size_t n, size
 {
 	struct job j = {.cpu = cpu_of(nn), .n = n, .k = k, .w = w, .out = wt};
 
-	par_for(j.cpu->par, (k + 15) / 16, prepare_task, &j);
+	if (j.cpu->bf16)
+		nn_cpu_bf16_prepare(j.cpu, w, wt, n, k);
+	else
+		par_for(j.cpu->par, (k + 15) / 16, prepare_task, &j);
 }
 
 /* x and out: tile i of NN_ROWS rows, out[64,n] = x[64,k] W^T. */
-static void product(const struct nn_dense *d, const float *x, float *out)
+static void product(
+	const struct job *j, unsigned worker, const struct nn_dense *d, const float *x, float *out)
 {
-	nn_cpu_gemm('N', 'N', NN_ROWS, d->n, d->k, x, d->k, d->wt, d->n, 0, out, d->n);
+	if (j->cpu->bf16)
+		nn_cpu_bf16_product(j->cpu, worker, d, x, out);
+	else
+		nn_cpu_gemm('N', 'N', NN_ROWS, d->n, d->k, x, d->k, d->wt, d->n, 0, out, d->n);
 }
 
 /* dx[64,k] = dy[64,n] W. */
-static void product_back(const struct nn_dense *d, const float *dy, float *dx)
+static void product_back(
+	const struct job *j, unsigned worker, const struct nn_dense *d, const float *dy, float *dx)
 {
-	nn_cpu_gemm('N', 'N', NN_ROWS, d->k, d->n, dy, d->n, d->w, d->k, 0, dx, d->k);
+	if (j->cpu->bf16)
+		nn_cpu_bf16_product_back(j->cpu, worker, d, dy, dx);
+	else
+		nn_cpu_gemm('N', 'N', NN_ROWS, d->k, d->n, dy, d->n, d->w, d->k, 0, dx, d->k);
 }
 
 /* Weight gradients of one or two layers: the blocks of both are one list of tasks. */
@@ -195,6 +208,16 @@ static void wgrad(struct nn_cpu *cpu, size_t rows, struct wgrad a, struct wgrad 
 {
 	struct wgrad_job j = {.l = {a, b}, .rows = rows};
 
+	if (cpu->bf16) {
+		struct nn_cpu_bf16_grad l[2] = {0};
+
+		for (int i = 0; i < 2; i++)
+			if (j.l[i].d)
+				l[i] = (struct nn_cpu_bf16_grad){j.l[i].x, j.l[i].dy, j.l[i].g->w,
+					j.l[i].g->b, j.l[i].d->n, j.l[i].d->k};
+		nn_cpu_bf16_wgrad(cpu, rows, l);
+		return;
+	}
 	for (int i = 0; i < 2; i++)
 		if (j.l[i].d)
 			j.tasks[i] = blocks(j.l[i].d->n, BLOCK_N) * blocks(j.l[i].d->k, BLOCK_K);
@@ -213,7 +236,7 @@ static void dense_task(void *ctx, size_t i, unsigned worker)
 			j->cpu, worker, j->d->int8, j->x + i * NN_ROWS * j->d->k, j->d->b, y);
 		return;
 	}
-	product(j->d, j->x + i * NN_ROWS * j->d->k, u);
+	product(j, worker, j->d, j->x + i * NN_ROWS * j->d->k, u);
 	switch (j->act) {
 	case NN_GELU: nn_cpu_vec_bias_gelu(NN_ROWS, j->d->n, j->d->b, u, y); break;
 	case NN_TANH: nn_cpu_vec_bias_tanh(NN_ROWS, j->d->n, j->d->b, y); break;
@@ -230,7 +253,7 @@ static void cpu_dense(struct nn *nn, size_t rows, const struct nn_dense *d, enum
 	tiles(&j, dense_task);
 }
 
-static void dense_back_task(void *ctx, size_t i, unsigned worker UNUSED)
+static void dense_back_task(void *ctx, size_t i, unsigned worker)
 {
 	const struct job *j = ctx;
 	size_t n = j->d->n, at = i * NN_ROWS * n;
@@ -240,7 +263,7 @@ static void dense_back_task(void *ctx, size_t i, unsigned worker UNUSED)
 	else if (j->act == NN_TANH)
 		nn_cpu_vec_tanh_grad(NN_ROWS * n, j->y + at, j->z + at);
 	if (j->dx)
-		product_back(j->d, j->z + at, j->dx + i * NN_ROWS * j->d->k);
+		product_back(j, worker, j->d, j->z + at, j->dx + i * NN_ROWS * j->d->k);
 }
 
 static void cpu_dense_back(struct nn *nn, size_t rows, const struct nn_dense *d,
@@ -277,7 +300,7 @@ static void dense_norm_task(void *ctx, size_t i, unsigned worker)
 		nn_cpu_int8_product(
 			j->cpu, worker, j->d->int8, j->x + i * NN_ROWS * j->d->k, NULL, u);
 	else
-		product(j->d, j->x + i * NN_ROWS * j->d->k, u);
+		product(j, worker, j->d, j->x + i * NN_ROWS * j->d->k, u);
 	if (j->act == NN_GELU)
 		nn_cpu_vec_bias_gelu(NN_ROWS, n, j->d->b, u, own);
 	norm_tile(j, i, n, j->act == NN_GELU ? NULL : j->d->b, j->r ? j->r + at : NULL, own);
@@ -337,9 +360,9 @@ static void ffn_task(void *ctx, size_t i, unsigned worker)
 	if (j->d->int8) {
 		nn_cpu_int8_ffn(j->cpu, worker, j->d->int8, j->d->b, j->d2->int8, x, y);
 	} else {
-		product(j->d, x, u);
+		product(j, worker, j->d, x, u);
 		nn_cpu_vec_bias_gelu(NN_ROWS, f, j->d->b, u, act);
-		product(j->d2, act, y);
+		product(j, worker, j->d2, act, y);
 	}
 	norm_tile(j, i, h, j->d2->b, x, y);
 }
@@ -357,15 +380,15 @@ static void cpu_ffn(struct nn *nn, size_t rows, const struct nn_dense *up,
 	tiles(&j, ffn_task);
 }
 
-static void ffn_back_task(void *ctx, size_t i, unsigned worker UNUSED)
+static void ffn_back_task(void *ctx, size_t i, unsigned worker)
 {
 	const struct job *j = ctx;
 	size_t f = j->d->n, h = j->d->k, at = i * NN_ROWS * h;
 	float *u = j->u + i * NN_ROWS * f, *du = j->out + i * NN_ROWS * f;
 
-	product_back(j->d2, j->dy + at, du);
+	product_back(j, worker, j->d2, j->dy + at, du);
 	nn_cpu_vec_gelu_back(NN_ROWS * f, u, du); /* du, and u becomes gelu(u) */
-	product_back(j->d, du, j->dx + at);
+	product_back(j, worker, j->d, du, j->dx + at);
 	nn_cpu_vec_axpy(NN_ROWS * h, 1, j->dy + at, j->dx + at);
 }
 
@@ -494,13 +517,13 @@ static void classify_task(void *ctx, size_t i, unsigned worker)
 	size_t n = j->d->n, k = j->d->k, r0 = i * NN_ROWS, r1 = MIN(r0 + NN_ROWS, j->rows);
 	float *s = j->dx ? j->out + r0 * n : nn_cpu_scratch(&j->cpu->own[worker], NN_ROWS * n);
 
-	product(j->d, j->x + r0 * k, s);
+	product(j, worker, j->d, j->x + r0 * k, s);
 	for (size_t r = r0; r < r1; r++)
 		j->loss[r] = nn_cpu_vec_xent(n, j->d->b, j->index[r], j->dx ? j->scale : 0,
 			s + (r - r0) * n, &j->best[r]);
 	if (j->dx) {
 		memset(s + (r1 - r0) * n, 0, (r0 + NN_ROWS - r1) * n * sizeof(*s));
-		product_back(j->d, s, j->dx + r0 * k);
+		product_back(j, worker, j->d, s, j->dx + r0 * k);
 	}
 }
 
@@ -599,6 +622,7 @@ static void cpu_close(struct nn *nn)
 	}
 	mem_free(cpu->own);
 	mem_free(cpu->own8);
+	nn_cpu_bf16_free(cpu->bf16);
 	mem_free(cpu->wide.p);
 	mem_free(cpu->part.p);
 	par_free(cpu->par);
@@ -646,4 +670,19 @@ struct nn *nn_cpu_open(unsigned threads)
 	cpu->own8 = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->own8));
 	snprintf(cpu->nn.about, sizeof(cpu->nn.about), "cpu, %u threads", par_threads(cpu->par));
 	return &cpu->nn;
+}
+
+struct nn *nn_cpu_open_bf16(unsigned threads, struct err *e)
+{
+	struct nn *nn = nn_cpu_open(threads);
+	struct nn_cpu *cpu = cpu_of(nn);
+
+	cpu->bf16 = nn_cpu_bf16_new(cpu);
+	if (!cpu->bf16) {
+		cpu_close(nn);
+		(void)err_set(e, "this processor has no products of bf16 numbers (AVX512-BF16)");
+		return NULL;
+	}
+	strcat(nn->about, ", bf16");
+	return nn;
 }

@@ -12,12 +12,15 @@ struct nn_cpu_space {
 	size_t n;
 };
 
+struct nn_cpu_bf16;
+
 struct nn_cpu {
 	struct nn nn;
 	struct par *par;
 	struct nn_cpu_space *own;       /* [threads] scratch of each thread */
-	struct nn_cpu_space *own8;      /* the same, within products of bytes */
+	struct nn_cpu_space *own8;      /* the same, within products of bytes and of bf16 */
 	struct nn_cpu_space wide, part; /* shared scratch: [T,f], sums per tile */
+	struct nn_cpu_bf16 *bf16;       /* NULL: products in fp32 */
 };
 
 /* At least n floats; the content is not kept when it grows. */

@@ -10,42 +10,22 @@
  */
 #include "nn/nn_cpu_int8.h"
 
-#include <dnnl.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "nn/nn_cpu_bytes.h"
+#include "nn/nn_cpu_matmul.h"
 
 struct nn_int8 {
 	size_t n, k;
 	unsigned top; /* largest byte of x */
 	float *scale; /* [n] */
 	float *sum;   /* [n] sums of the bytes of each row of W */
-	dnnl_engine_t engine;
-	dnnl_primitive_t product; /* sums[64,n] = x[64,k] W^T */
-	dnnl_memory_desc_t mx, my;
-	dnnl_memory_t w;
-	dnnl_stream_t *stream; /* [threads] */
-	size_t scratch;        /* bytes that the product needs */
+	struct nn_cpu_matmul_place *place;
+	struct nn_cpu_matmul *product; /* sums[64,n] = x[64,k] W^T */
+	void *w;                       /* W in the order of the product */
 };
-
-/* The shapes are ours: it has no memory left, or cannot do what it does on every processor. */
-static void must(dnnl_status_t s)
-{
-	if (s != dnnl_success)
-		nn_cpu_give_up();
-}
-
-static dnnl_memory_desc_t describe(
-	size_t rows, size_t cols, dnnl_data_type_t type, dnnl_format_tag_t tag)
-{
-	dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)cols};
-	dnnl_memory_desc_t d;
-
-	must(dnnl_memory_desc_init_by_tag(&d, 2, dims, type, tag));
-	return d;
-}
 
 /* Fills scale and sum, and b[k,n] with the bytes of w transposed. */
 static void round_weights(struct nn_int8 *q, const float *w, int8_t *b)
@@ -67,86 +47,44 @@ static void round_weights(struct nn_int8 *q, const float *w, int8_t *b)
 	}
 }
 
-/* The weights in the order the product wants. */
-static void reorder(struct nn_int8 *q, int8_t *b, const dnnl_memory_desc_t *to)
+/* The product for tiles of NN_ROWS rows, and the weights b[k,n] as it wants them. */
+static void make_product(struct nn_int8 *q, const int8_t *b)
 {
-	dnnl_memory_desc_t from = describe(q->k, q->n, dnnl_s8, dnnl_ab);
-	dnnl_primitive_desc_t pd;
-	dnnl_primitive_t p;
-	dnnl_memory_t m;
+	const struct nn_cpu_matrix x = {NN_CPU_U8, NN_ROWS, q->k, q->k, false};
+	const struct nn_cpu_matrix w = {NN_CPU_S8, q->k, q->n, 0, false};
+	const struct nn_cpu_matrix y = {NN_CPU_S32, NN_ROWS, q->n, q->n, false};
+	const struct nn_cpu_matrix from = {NN_CPU_S8, q->k, q->n, q->n, false};
 
-	must(dnnl_memory_create(&q->w, to, q->engine, DNNL_MEMORY_ALLOCATE));
-	must(dnnl_memory_create(&m, &from, q->engine, b));
-	must(dnnl_reorder_primitive_desc_create(&pd, &from, q->engine, to, q->engine, NULL));
-	must(dnnl_primitive_create(&p, pd));
-	{
-		dnnl_exec_arg_t arg[] = {{DNNL_ARG_FROM, m}, {DNNL_ARG_TO, q->w}};
-
-		must(dnnl_primitive_execute(p, q->stream[0], 2, arg));
-		must(dnnl_stream_wait(q->stream[0]));
-	}
-	dnnl_primitive_destroy(p);
-	dnnl_primitive_desc_destroy(pd);
-	dnnl_memory_destroy(m);
-}
-
-/* The primitive for tiles of NN_ROWS rows, and the weights as it wants them. */
-static void make_product(struct nn_int8 *q, int8_t *b)
-{
-	dnnl_memory_desc_t any = describe(q->k, q->n, dnnl_s8, dnnl_format_tag_any);
-	dnnl_primitive_attr_t attr;
-	dnnl_primitive_desc_t pd;
-	dnnl_matmul_desc_t d;
-
-	q->mx = describe(NN_ROWS, q->k, dnnl_u8, dnnl_ab);
-	q->my = describe(NN_ROWS, q->n, dnnl_s32, dnnl_ab);
-	must(dnnl_primitive_attr_create(&attr));
-	must(dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
-	must(dnnl_matmul_desc_init(&d, &q->mx, &any, NULL, &q->my));
-	must(dnnl_primitive_desc_create(&pd, &d, attr, q->engine, NULL));
-	must(dnnl_primitive_create(&q->product, pd));
-	q->scratch = dnnl_memory_desc_get_size(
-		dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
-	reorder(q, b, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0));
-	dnnl_primitive_desc_destroy(pd);
-	dnnl_primitive_attr_destroy(attr);
+	q->product = nn_cpu_matmul_new(q->place, &x, &w, &y, false);
+	q->w = mem_aligned(nn_cpu_matmul_weights(q->product), 1);
+	nn_cpu_matmul_pack(q->product, &from, b, q->w);
 }
 
 struct nn_int8 *nn_cpu_int8_new(struct nn *nn, const float *w, size_t n, size_t k)
 {
 	struct nn_cpu *cpu = (struct nn_cpu *)nn;
-	unsigned threads = par_threads(cpu->par), isa = (unsigned)dnnl_get_effective_cpu_isa();
 	struct nn_int8 *q = mem_zalloc(1, sizeof(*q));
 	int8_t *b = mem_alloc(n * k, 1);
 
 	q->n = n;
 	q->k = k;
-	q->top = (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni ? 255 : 127;
+	q->top = nn_cpu_matmul_has_vnni() ? 255 : 127;
 	q->scale = mem_alloc(n, sizeof(*q->scale));
 	q->sum = mem_alloc(n, sizeof(*q->sum));
-	must(dnnl_engine_create(&q->engine, dnnl_cpu, 0));
-	q->stream = mem_alloc(threads, sizeof(*q->stream));
-	for (unsigned i = 0; i < threads; i++)
-		must(dnnl_stream_create(&q->stream[i], q->engine, dnnl_stream_default_flags));
+	q->place = nn_cpu_matmul_place_new(par_threads(cpu->par));
 	round_weights(q, w, b);
-	nn_cpu_alone();
 	make_product(q, b);
 	mem_free(b);
 	return q;
 }
 
-void nn_cpu_int8_free(struct nn *nn, struct nn_int8 *q)
+void nn_cpu_int8_free(struct nn *nn UNUSED, struct nn_int8 *q)
 {
-	struct nn_cpu *cpu = (struct nn_cpu *)nn;
-
 	if (!q)
 		return;
-	dnnl_primitive_destroy(q->product);
-	dnnl_memory_destroy(q->w);
-	for (unsigned i = 0; i < par_threads(cpu->par); i++)
-		dnnl_stream_destroy(q->stream[i]);
-	dnnl_engine_destroy(q->engine);
-	mem_free(q->stream);
+	nn_cpu_matmul_free(q->product);
+	nn_cpu_matmul_place_free(q->place);
+	mem_free(q->w);
 	mem_free(q->scale);
 	mem_free(q->sum);
 	mem_free(q);
@@ -154,26 +92,9 @@ void nn_cpu_int8_free(struct nn *nn, struct nn_int8 *q)
 
 /* sums[64,n] of the bytes x[64,k]. */
 static void multiply(
-	const struct nn_int8 *q, unsigned worker, uint8_t *x, int32_t *sums, void *scratch)
+	const struct nn_int8 *q, unsigned worker, const uint8_t *x, int32_t *sums, void *scratch)
 {
-	dnnl_dims_t bytes = {(dnnl_dim_t)q->scratch};
-	dnnl_memory_desc_t ms;
-	dnnl_memory_t m[3];
-
-	must(dnnl_memory_desc_init_by_tag(&ms, 1, bytes, dnnl_u8, dnnl_a));
-	must(dnnl_memory_create(&m[0], &q->mx, q->engine, x));
-	must(dnnl_memory_create(&m[1], &q->my, q->engine, sums));
-	must(dnnl_memory_create(&m[2], &ms, q->engine, scratch));
-	{
-		dnnl_exec_arg_t arg[] = {{DNNL_ARG_SRC, m[0]}, {DNNL_ARG_WEIGHTS, q->w},
-			{DNNL_ARG_DST, m[1]}, {DNNL_ARG_SCRATCHPAD, m[2]}};
-
-		nn_cpu_alone();
-		must(dnnl_primitive_execute(q->product, q->stream[worker], COUNT_OF(arg), arg));
-		must(dnnl_stream_wait(q->stream[worker]));
-	}
-	for (size_t i = 0; i < COUNT_OF(m); i++)
-		dnnl_memory_destroy(m[i]);
+	nn_cpu_matmul_run(q->product, worker, x, q->w, sums, scratch);
 }
 
 /* The worker's memory for a tile, in this order. */
@@ -188,7 +109,8 @@ struct tile {
 static struct tile tile_of(
 	struct nn_cpu *cpu, unsigned worker, const struct nn_int8 *a, const struct nn_int8 *b)
 {
-	size_t n = MAX(a->n, b->n), k = MAX(a->k, b->k), scratch = MAX(a->scratch, b->scratch);
+	size_t n = MAX(a->n, b->n), k = MAX(a->k, b->k),
+	       scratch = MAX(nn_cpu_matmul_scratch(a->product), nn_cpu_matmul_scratch(b->product));
 	size_t words = NN_ROWS * n + nn_rows(n) + 2 * NN_ROWS + NN_ROWS * k / 4 + scratch / 4 + 1;
 	float *p = nn_cpu_scratch(&cpu->own8[worker], words);
 	struct tile t;

@@ -1,10 +1,11 @@
 /*
  * parity.c: the table of nn.h on CUDA against the CPU, row by row, then whole trainings.
  *
- *	parity [FIRST-ROW...]
+ *	parity [bf16] [FIRST-ROW...]
  *
- * Prints a line for each row of the table and exits 1 if one is too far off, 77 if there is no
- * device. Beside a program of the folder emu the device is emulated (tests/cuda/runtime.c).
+ * With bf16 the other side is the CPU with products in bf16. Prints a line for each row of the
+ * table and exits 1 if one is too far off, 77 if there is no device (no such processor). Beside a
+ * program of the folder emu the device is emulated (tests/cuda/runtime.c).
  *
  * Each row runs on both with equal random input in odd sizes; what it writes is NaN before, what it
  * adds to is not 0. fp32: the largest difference by the largest number of the CPU's result; bf16:
@@ -735,12 +736,56 @@ static void fail(void *ctx, bool memory, const char *why)
 	exit(1);
 }
 
+static void compare(struct nn *cpu, struct nn *g, bool fp32, int argc, char **argv)
+{
+	exact(g, fp32);
+	rows(cpu, g, fp32, argc, argv);
+	trainings(cpu, g, fp32);
+	packing(g);
+}
+
+static int finish(struct nn *cpu)
+{
+	cpu->op->close(cpu);
+	printf("%lu passed, %lu failed\n", passed, failed);
+	return failed || !passed;
+}
+
+/* The CPU with products in bf16: also the same bits with any number of threads. */
+static int bf16(int argc, char **argv)
+{
+	struct nn *cpu = nn_cpu_open(0), *g;
+	struct training one, other;
+	struct err e;
+
+	for (unsigned threads = 1; threads <= 3; threads++) {
+		g = nn_cpu_open_bf16(threads, &e);
+		if (!g) {
+			printf("%s\n", e.text);
+			return 77;
+		}
+		if (threads == 1)
+			compare(cpu, g, false, argc, argv);
+		other = train(g);
+		if (threads == 1)
+			one = other;
+		check(memcmp(one.p, other.p, one.n * sizeof(*one.p)) == 0, "equal bits at any -t");
+		if (threads > 1)
+			mem_free(other.p);
+		g->op->close(g);
+	}
+	mem_free(one.p);
+	return finish(cpu);
+}
+
 int main(int argc, char **argv)
 {
-	struct nn *cpu = nn_cpu_open(0);
+	struct nn *cpu;
 
 	setlinebuf(stdout);
-
+	if (argc > 1 && strcmp(argv[1], "bf16") == 0)
+		return bf16(argc - 1, argv + 1);
+	cpu = nn_cpu_open(0);
 	for (int fp32 = 1; fp32 >= 0; fp32--) {
 		struct nn_request q = {.fp32 = fp32, .fail = fail};
 		struct err e;
@@ -752,13 +797,8 @@ int main(int argc, char **argv)
 		}
 		if (fp32)
 			printf("%s\n", g->about);
-		exact(g, fp32);
-		rows(cpu, g, fp32, argc, argv);
-		trainings(cpu, g, fp32);
-		packing(g);
+		compare(cpu, g, fp32, argc, argv);
 		g->op->close(g);
 	}
-	cpu->op->close(cpu);
-	printf("%lu passed, %lu failed\n", passed, failed);
-	return failed || !passed;
+	return finish(cpu);
 }
