@@ -21,7 +21,7 @@
 enum {
 	JOB_FILES = 32,       /* most files in one job */
 	JOB_BYTES = 1 << 20,  /* files larger than this are split; smaller ones gathered up to it */
-	JOB_CODE = 256 << 10, /* bytes of code in a job of a split file */
+	JOB_CODE = 208 << 10, /* bytes of code in a job of a split file: mostly one frame */
 };
 
 struct options {
@@ -165,7 +165,7 @@ static void emit(struct job *j, struct file *f, const struct func *u, struct wor
 		return;
 	}
 	rec = (struct function){
-		.bin = {f->image->elf->digest, HASH_BYTES},
+		.bin = {f->image->digest, HASH_BYTES},
 		.file = f->name,
 		.labels = f->labels,
 		.arch = arch_name(f->image->elf->arch),
@@ -377,6 +377,7 @@ int main(int argc, char **argv)
 		prog_fail(&p, "%s", e.text);
 	files_open(&run.in, &in, &o.files);
 	run.out = output_open(&p);
+	inputs_guard();
 	sandbox_enter(&p);
 	status = run_all(&run);
 	files_close(&run.in);

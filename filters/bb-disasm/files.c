@@ -10,15 +10,14 @@
 #include "labels.h"
 
 struct blob {
-	uint8_t *p;
-	size_t n;
+	struct inputs_bytes bytes;
 	int users; /* atomic */
 };
 
 static void blob_release(struct blob *b)
 {
 	if (b && !__atomic_sub_fetch(&b->users, 1, __ATOMIC_ACQ_REL)) {
-		mem_free(b->p);
+		inputs_free(&b->bytes);
 		mem_free(b);
 	}
 }
@@ -68,16 +67,17 @@ uint64_t files_size(const struct file *f)
 
 static int file_read(struct file *f)
 {
-	uint8_t *p;
+	struct inputs_bytes b;
 
 	if (f->blob)
 		return 0;
-	f->bad = inputs_read(f->path, &p, &f->n, &f->why) < 0;
+	f->bad = inputs_read(f->path, &b, &f->why) < 0;
 	if (f->bad)
 		return -1;
 	f->blob = mem_alloc(1, sizeof(*f->blob));
-	*f->blob = (struct blob){p, f->n, 1};
-	f->p = p;
+	*f->blob = (struct blob){b, 1};
+	f->p = b.p;
+	f->n = b.n;
 	return 0;
 }
 
@@ -155,7 +155,7 @@ static void open_archive(struct files *fs, struct file *f)
 	f->blob = NULL;
 	fs->archive_path = mem_strdup(f->path);
 	arena_reset(&fs->names);
-	fs->members = archive_open(fs->archive->p, fs->archive->n, &fs->names);
+	fs->members = archive_open(fs->archive->bytes.p, fs->archive->bytes.n, &fs->names);
 	files_release(f);
 }
 

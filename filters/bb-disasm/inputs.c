@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+
+enum { MAP_LEAST = 1 << 20 }; /* smaller files are copied */
 
 void inputs_open(struct inputs *in, char *const *paths, size_t n)
 {
@@ -107,15 +111,56 @@ static int read_all(int fd, size_t expect, uint8_t **out, size_t *size, struct e
 	return 0;
 }
 
-int inputs_read(const char *path, uint8_t **p, size_t *n, struct err *e)
+/* Maps a large file instead of copying it: half of the time to read it. Whether it could. */
+static bool map_file(int fd, struct inputs_bytes *b)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < MAP_LEAST)
+		return false;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (p == MAP_FAILED)
+		return false;
+	*b = (struct inputs_bytes){p, (size_t)st.st_size, true};
+	return true;
+}
+
+int inputs_read(const char *path, struct inputs_bytes *b, struct err *e)
 {
 	bool is_stdin = !strcmp(path, "-");
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), r;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), r = 0;
 
 	if (fd < 0)
 		return err_set(e, "cannot open: %s", strerror(errno));
-	r = read_all(fd, (size_t)inputs_size(path), p, n, e);
+	b->mapped = false;
+	if (is_stdin || !map_file(fd, b))
+		r = read_all(fd, (size_t)inputs_size(path), &b->p, &b->n, e);
 	if (!is_stdin)
 		close(fd);
 	return r;
+}
+
+void inputs_free(struct inputs_bytes *b)
+{
+	if (b->mapped)
+		munmap(b->p, b->n);
+	else
+		mem_free(b->p);
+}
+
+static void cut_short(int sig)
+{
+	static const char text[] = "bb-disasm: a file was cut short while it was read\n";
+	ssize_t r = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)sig;
+	_exit(r == 0 ? 1 : 1);
+}
+
+void inputs_guard(void)
+{
+	struct sigaction a = {.sa_handler = cut_short};
+
+	sigaction(SIGBUS, &a, NULL);
 }

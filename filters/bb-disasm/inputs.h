@@ -28,7 +28,17 @@ void inputs_close(struct inputs *in);
 uint64_t inputs_size(const char *path);
 /* Whether the file begins like an archive, or cannot be told without reading it. */
 bool inputs_may_be_archive(const char *path);
-/* Reads a whole file ("-": stdin); free with mem_free. 0, or -1 with the reason. */
-int inputs_read(const char *path, uint8_t **p, size_t *n, struct err *e) MUST_CHECK;
+/* The bytes of a file. */
+struct inputs_bytes {
+	uint8_t *p;
+	size_t n;
+	bool mapped; /* a large file: not copied. It must not change; inputs_guard */
+};
+
+/* Reads a whole file ("-": stdin). 0, or -1 with the reason. */
+int inputs_read(const char *path, struct inputs_bytes *b, struct err *e) MUST_CHECK;
+void inputs_free(struct inputs_bytes *b);
+/* From now on a mapped file that is cut short meanwhile ends the program with a message. */
+void inputs_guard(void);
 
 #endif

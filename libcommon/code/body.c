@@ -26,13 +26,19 @@ struct builder {
 	uint64_t after_call; /* and the address after the last call */
 };
 
+/* Number of the name in the function; the same pointer is the same name. */
 static uint32_t name_number(struct body *b, const char *name)
 {
+	struct body_name *known = &b->known[((uintptr_t)name >> 2) % BODY_KNOWN];
 	struct map_entry *e;
 	bool made;
 
 	if (!name[0])
 		return 0;
+	if (known->name == name && known->round == b->round)
+		return known->number;
+	known->name = name;
+	known->round = b->round;
 	name = names_utf8(&b->arena, name);
 	e = map_put(&b->name_index, name, strlen(name), &made);
 	if (made) {
@@ -40,7 +46,7 @@ static uint32_t name_number(struct body *b, const char *name)
 		b->names[b->nnames++] = name;
 		e->value = b->nnames;
 	}
-	return (uint32_t)e->value;
+	return known->number = (uint32_t)e->value;
 }
 
 static void add_ref(struct builder *w, const struct image_ref *r)
@@ -460,6 +466,7 @@ int body_build(struct body *b, struct insn_decoder *d, const struct image *im, c
 
 	arena_reset(&b->arena);
 	map_reset(&b->name_index);
+	b->round++;
 	b->nends = b->nrefs = b->nnames = b->njumps = b->risc.n = 0;
 	b->code = elf_bytes(im->elf, f->addr, &w.there);
 	b->ncode = (size_t)(f->end - f->addr);

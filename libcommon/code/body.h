@@ -10,6 +10,14 @@
 #include "code/risc_code.h"
 #include "code/tables.h"
 
+enum { BODY_KNOWN = 256 };
+
+struct body_name { /* a name met before in the function of this round */
+	const char *name;
+	uint64_t round;
+	uint32_t number;
+};
+
 struct body {
 	const uint8_t *code;
 	size_t ncode; /* bytes */
@@ -34,6 +42,8 @@ struct body {
 	struct tables tables;
 	struct risc_code risc;
 	struct map name_index;
+	struct body_name known[BODY_KNOWN];
+	uint64_t round; /* counts the functions */
 	struct arena arena;
 	size_t cap_len, cap_ends, cap_flow, cap_index, cap_refs, cap_names, cap_jumps;
 };

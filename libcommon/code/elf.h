@@ -74,7 +74,6 @@ struct elf {
 	bool object;                /* relocatable file */
 	bool movable;               /* position-independent: immediates are never addresses */
 	uint64_t entry;             /* 0 if there is none */
-	uint8_t digest[HASH_BYTES]; /* XXH3-128 of the file */
 	struct elf_section *sections; /* ascending by address, none over another */
 	size_t nsections;
 	struct elf_symbol *symbols; /* in file order, .symtab then .dynsym */

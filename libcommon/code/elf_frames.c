@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "code/elf_raw.h"
 
 struct cursor {
@@ -249,7 +250,8 @@ void elf_frames_read(struct elf_raw *r)
 	}
 	if (!f->nframes)
 		return;
-	qsort(f->frames, f->nframes, sizeof(*f->frames), by_address);
+	sort_items(f->frames, f->nframes, sizeof(*f->frames), offsetof(struct elf_frame, addr),
+		by_address);
 	for (size_t i = 0; i < f->nframes; i++) {
 		if (!n || f->frames[i].addr != f->frames[n - 1].addr)
 			f->frames[n++] = f->frames[i];

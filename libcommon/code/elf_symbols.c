@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/sort.h"
 #include "code/elf_raw.h"
 
 /* The table that gives symbols their section where 16 bits do not do, or NULL. */
@@ -278,7 +279,6 @@ int elf_symbols_relocs(struct elf_raw *r, struct err *e)
 {
 	struct elf *f = r->f;
 	size_t cap = 0;
-	bool sorted = true;
 
 	for (size_t i = 0; i < r->nsections; i++) {
 		const struct elf_raw_section *s = &r->sections[i];
@@ -308,9 +308,7 @@ int elf_symbols_relocs(struct elf_raw *r, struct err *e)
 			first = r->dynsym_base, n = f->nsymbols - first;
 		reloc_table(r, s, base, first, n, &cap);
 	}
-	for (size_t i = 1; i < f->nrelocs && sorted; i++)
-		sorted = by_address(&f->relocs[i - 1], &f->relocs[i]) <= 0;
-	if (!sorted)
-		qsort(f->relocs, f->nrelocs, sizeof(*f->relocs), by_address);
+	sort_items(f->relocs, f->nrelocs, sizeof(*f->relocs), offsetof(struct elf_reloc, addr),
+		by_address);
 	return 0;
 }

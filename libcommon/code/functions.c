@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "code/gaps.h"
 #include "code/risc.h"
 #include "code/stubs.h"
@@ -19,6 +20,8 @@ enum { /* of names: the smallest wins */
 	RANK_LABEL, /* of assembly code, not declared a function */
 	RANK_NONE,
 };
+
+enum { PIECE = 1024 }; /* functions looked at together */
 
 struct candidate {
 	uint64_t addr, size; /* size 0: not known */
@@ -58,14 +61,6 @@ static size_t first_from(const struct functions *fs, uint64_t addr)
 {
 	size_t lo = 0, hi = fs->n;
 
-	if (fs->npages && addr >= fs->f[0].addr) {
-		uint64_t k = (addr - fs->f[0].addr) >> fs->shift;
-
-		if (k + 1 >= fs->npages)
-			lo = fs->page[fs->npages - 1];
-		else
-			lo = fs->page[k], hi = fs->page[k + 1];
-	}
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -77,19 +72,45 @@ static size_t first_from(const struct functions *fs, uint64_t addr)
 	return lo;
 }
 
-/* Makes first_from fast: about one page for each function. */
+/* The same by the index. */
+static size_t indexed_from(const struct functions *fs, uint64_t addr)
+{
+	uint64_t at = addr - fs->f[0].addr, k = at >> fs->shift;
+	size_t lo, hi;
+
+	if (addr <= fs->f[0].addr)
+		return 0;
+	if (k + 1 >= fs->npages)
+		lo = fs->page[fs->npages - 1], hi = fs->n;
+	else
+		lo = fs->page[k], hi = fs->page[k + 1];
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (fs->start[mid] < at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Makes functions_at fast: some two pages for each function, little memory to miss the cache on. */
 static void index_functions(struct functions *fs)
 {
-	uint64_t span = fs->n ? fs->f[fs->n - 1].addr - fs->f[0].addr : 0;
+	uint64_t span = fs->n ? fs->f[fs->n - 1].addr - fs->f[0].addr : UINT64_MAX;
 
+	if (span > UINT32_MAX)
+		return;
 	while (span >> fs->shift > 2 * fs->n)
 		fs->shift++;
-	if (!fs->n)
-		return;
+	fs->start = mem_alloc(fs->n, sizeof(*fs->start));
+	for (size_t i = 0; i < fs->n; i++)
+		fs->start[i] = (uint32_t)(fs->f[i].addr - fs->f[0].addr);
 	fs->npages = (size_t)(span >> fs->shift) + 1;
 	fs->page = mem_alloc(fs->npages, sizeof(*fs->page));
 	for (size_t k = 0, i = 0; k < fs->npages; k++) {
-		while (fs->f[i].addr - fs->f[0].addr < (uint64_t)k << fs->shift)
+		while (fs->start[i] < (uint64_t)k << fs->shift)
 			i++;
 		fs->page[k] = (uint32_t)i;
 	}
@@ -170,8 +191,7 @@ static void settle(struct finder *f, struct functions *fs)
 
 	fs->n = 0;
 	fs->f = NULL;
-	if (f->n)
-		qsort(f->c, f->n, sizeof(*f->c), by_address);
+	sort_items(f->c, f->n, sizeof(*f->c), offsetof(struct candidate, addr), by_address);
 	for (size_t i = 0, k; i < f->n; i = k) {
 		struct func *last = fs->n ? &fs->f[fs->n - 1] : NULL;
 		const struct candidate *best = &f->c[i];
@@ -351,49 +371,99 @@ static bool in_gap(const struct gap_list *l, uint64_t addr)
 	return lo < l->n && l->r[lo].addr <= addr;
 }
 
-static void add_risc_called(struct finder *f, const struct gap_list *l, const struct func *u)
+struct addresses {
+	uint64_t *p;
+	size_t n, cap;
+};
+
+static void put(struct addresses *a, uint64_t addr)
 {
-	const struct risc_ops *ops = risc_ops(f->elf->arch);
+	a->p = mem_grow(a->p, &a->cap, a->n + 1, sizeof(*a->p));
+	a->p[a->n++] = addr;
+}
+
+static void risc_called(
+	struct addresses *out, const struct elf *f, const struct gap_list *l, const struct func *u)
+{
+	const struct risc_ops *ops = risc_ops(f->arch);
 	uint64_t at = u->addr;
 	size_t left;
-	const uint8_t *p = elf_bytes(f->elf, at, &left);
+	const uint8_t *p = elf_bytes(f, at, &left);
 
 	while (at < u->end) {
 		struct risc i;
 
 		ops->read(p, left, at, &i);
 		if (i.flow == INSN_CALL && (i.what & RISC_DIRECT)) {
-			uint64_t target = (at + (uint64_t)i.imm) & f->elf->mask;
+			uint64_t target = (at + (uint64_t)i.imm) & f->mask;
 
 			if (in_gap(l, target))
-				add_address(f, target, FUNC_GAP);
+				put(out, target);
 		}
 		at += i.len, p += i.len, left -= i.len;
 	}
 }
 
 /* Calls from known functions into gaps: found by their first byte, then by walking there. */
-static void add_called(struct finder *f, const struct gap_list *l, const struct func *u)
+static void called(
+	struct addresses *out, const struct elf *f, const struct gap_list *l, const struct func *u)
 {
 	size_t n = (size_t)(u->end - u->addr), left, at = 0;
-	const uint8_t *p = elf_bytes(f->elf, u->addr, &left), *end = p + n;
+	const uint8_t *p = elf_bytes(f, u->addr, &left), *end = p + n;
 
 	for (const uint8_t *q = p; end - q >= 5 && (q = memchr(q, 0xe8, (size_t)(end - q - 4)));
 		q++) {
 		int32_t rel = (int32_t)(q[1] | q[2] << 8 | q[3] << 16 | (uint32_t)q[4] << 24);
 		size_t call = (size_t)(q - p);
-		uint64_t target = (u->addr + call + 5 + (uint64_t)(int64_t)rel) & f->elf->mask;
+		uint64_t target = (u->addr + call + 5 + (uint64_t)(int64_t)rel) & f->mask;
 
 		if (!in_gap(l, target))
 			continue;
 		while (at < call) {
 			struct x86_fields x;
 
-			at += fields(f->elf, &x, p + at, n - at) ? 1 : x.len;
+			at += fields(f, &x, p + at, n - at) ? 1 : x.len;
 		}
 		if (at == call)
-			add_address(f, target, FUNC_GAP);
+			put(out, target);
 	}
+}
+
+/* All calls into gaps, looked for by any number of threads: PIECE functions at a time. */
+struct calls {
+	const struct elf *elf;
+	const struct functions *fs;
+	const struct gap_list *l;
+	struct addresses *found; /* of each piece */
+};
+
+static void calls_of(void *ctx, size_t i, unsigned worker)
+{
+	struct calls *c = ctx;
+	size_t end = MIN((i + 1) * PIECE, c->fs->n);
+
+	(void)worker;
+	for (size_t k = i * PIECE; k < end; k++)
+		(risc_ops(c->elf->arch) ? risc_called : called)(
+			&c->found[i], c->elf, c->l, &c->fs->f[k]);
+}
+
+static void add_called(
+	struct finder *f, const struct functions *fs, const struct gap_list *l, struct par *par)
+{
+	size_t n = (fs->n + PIECE - 1) / PIECE;
+	struct calls c = {f->elf, fs, l, mem_zalloc(n, sizeof(*c.found))};
+
+	if (par)
+		par_for(par, n, calls_of, &c);
+	for (size_t i = 0; !par && i < n; i++)
+		calls_of(&c, i, 0);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < c.found[i].n; k++)
+			add_address(f, c.found[i].p[k], FUNC_GAP);
+		mem_free(c.found[i].p);
+	}
+	mem_free(c.found);
 }
 
 static int by_number(const void *a, const void *b)
@@ -404,7 +474,8 @@ static int by_number(const void *a, const void *b)
 }
 
 /* Functions in gaps become candidates. */
-static void search_gaps(struct finder *f, const struct functions *fs, struct insn_decoder *d)
+static void search_gaps(
+	struct finder *f, const struct functions *fs, struct insn_decoder *d, struct par *par)
 {
 	struct gap_list l = {0};
 	struct gaps_found found = {0};
@@ -412,16 +483,15 @@ static void search_gaps(struct finder *f, const struct functions *fs, struct ins
 	uint64_t *seeds;
 
 	list_gaps(f->elf, fs, &l);
-	for (size_t i = 0; l.n && i < fs->n && !f->elf->object; i++)
-		(risc_ops(f->elf->arch) ? add_risc_called : add_called)(f, &l, &fs->f[i]);
+	if (l.n && !f->elf->object)
+		add_called(f, fs, &l, par);
 	nseeds = fs->n + f->n - first;
 	seeds = mem_alloc(nseeds, sizeof(*seeds));
 	for (size_t i = 0; i < fs->n; i++)
 		seeds[i] = fs->f[i].addr;
 	for (size_t i = first; i < f->n; i++)
 		seeds[fs->n + i - first] = f->c[i].addr;
-	if (nseeds)
-		qsort(seeds, nseeds, sizeof(*seeds), by_number);
+	sort_items(seeds, nseeds, sizeof(*seeds), 0, by_number);
 	for (size_t i = 0; i < l.n; i++)
 		gaps_find(&found, f->elf, d, l.r[i], seeds, nseeds);
 	for (size_t i = 0; i < found.n; i++)
@@ -435,8 +505,8 @@ static void search_gaps(struct finder *f, const struct functions *fs, struct ins
 	mem_free(seeds);
 }
 
-void functions_find(
-	struct functions *fs, const struct elf *elf, struct insn_decoder *d, unsigned flags)
+void functions_find(struct functions *fs, const struct elf *elf, struct insn_decoder *d,
+	struct par *par, unsigned flags)
 {
 	struct finder f = {.elf = elf, .flags = flags};
 	size_t before;
@@ -449,7 +519,7 @@ void functions_find(
 		add_address(&f, elf->roots[i], FUNC_ROOT);
 	settle(&f, fs);
 	before = f.n;
-	search_gaps(&f, fs, d);
+	search_gaps(&f, fs, d, par);
 	if (f.n > before) {
 		mem_free(fs->f);
 		settle(&f, fs);
@@ -463,6 +533,7 @@ void functions_find(
 void functions_free(struct functions *fs)
 {
 	mem_free(fs->f);
+	mem_free(fs->start);
 	mem_free(fs->page);
 	for (size_t i = 0; i < fs->nscans; i++)
 		mem_free(fs->scans[i]);
@@ -472,7 +543,7 @@ void functions_free(struct functions *fs)
 
 const struct func *functions_at(const struct functions *fs, uint64_t addr)
 {
-	size_t i = first_from(fs, addr);
+	size_t i = fs->start ? indexed_from(fs, addr) : first_from(fs, addr);
 
 	if (i < fs->n && fs->f[i].addr == addr)
 		return addr < fs->f[i].end ? &fs->f[i] : NULL;

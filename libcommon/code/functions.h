@@ -8,6 +8,7 @@
 #ifndef FUNCTIONS_H
 #define FUNCTIONS_H
 
+#include "base/par.h"
 #include "code/elf.h"
 
 enum { /* func.from: how it was found */
@@ -31,7 +32,8 @@ struct func {
 struct functions {
 	struct func *f; /* ascending by address */
 	size_t n;
-	uint32_t *page; /* for every 2^shift bytes from f[0] on: the first function at or after */
+	uint32_t *start; /* addresses of all less that of the first, if they are near enough */
+	uint32_t *page;  /* for every 2^shift bytes from f[0] on: the first function at or after */
 	size_t npages;
 	unsigned shift;
 	uint8_t **scans; /* memory of func.scan */
@@ -41,9 +43,9 @@ struct functions {
 enum { FUNC_MAX = 8 << 20 };           /* bytes of code; what is longer is no function */
 enum { FUNCTIONS_IGNORE_SYMBOLS = 1 }; /* as if .symtab were not there */
 
-/* Finds all functions. Free with functions_free. */
-void functions_find(
-	struct functions *fs, const struct elf *f, struct insn_decoder *d, unsigned flags);
+/* Finds all functions. Free with functions_free. par may be NULL: the caller alone. */
+void functions_find(struct functions *fs, const struct elf *f, struct insn_decoder *d,
+	struct par *par, unsigned flags);
 void functions_free(struct functions *fs);
 /* The function that holds the address, or NULL. */
 const struct func *functions_at(const struct functions *fs, uint64_t addr);

@@ -9,6 +9,8 @@
 #include "code/risc.h"
 #include "code/stubs.h"
 
+enum { LOAD_APART = 1 << 20 }; /* bytes of a file that more than one thread is worth for */
+
 /* Names of variables, for addresses that are exactly theirs. */
 static void index_objects(struct image *im)
 {
@@ -29,12 +31,46 @@ static void index_objects(struct image *im)
 	}
 }
 
+/* Reads the file, and makes its digest: two things that take about as long. */
+struct load {
+	const uint8_t *p;
+	size_t n;
+	struct elf *elf;
+	uint8_t digest[HASH_BYTES];
+	struct err *e;
+};
+
+static void load(void *ctx, size_t i, unsigned worker)
+{
+	struct load *l = ctx;
+
+	(void)worker;
+	if (i == 0)
+		l->elf = elf_new(l->p, l->n, l->e);
+	else
+		hash_128(l->p, l->n, l->digest);
+}
+
+static void load_all(struct load *l, struct par *par)
+{
+	if (par && l->n >= LOAD_APART) {
+		par_for(par, 2, load, l);
+		return;
+	}
+	load(l, 0, 0);
+	if (l->elf)
+		load(l, 1, 0);
+}
+
 struct image *image_new(
 	const uint8_t *p, size_t n, unsigned flags, const struct survey_crew *crew, struct err *e)
 {
-	struct elf *f = elf_new(p, n, e);
+	struct load l = {.p = p, .n = n, .e = e};
+	struct elf *f;
 	struct image *im;
 
+	load_all(&l, crew->par);
+	f = l.elf;
 	if (!f)
 		return NULL;
 	for (unsigned i = 0; i < (crew->par ? par_threads(crew->par) : 1); i++) {
@@ -46,8 +82,9 @@ struct image *image_new(
 	}
 	im = mem_zalloc(1, sizeof(*im));
 	im->elf = f;
+	memcpy(im->digest, l.digest, HASH_BYTES);
 	im->ignore_symbols = flags & IMAGE_IGNORE_SYMBOLS;
-	functions_find(&im->functions, f, crew->d[0], flags);
+	functions_find(&im->functions, f, crew->d[0], crew->par, flags);
 	survey_functions(&im->functions, f, crew);
 	index_objects(im);
 	return im;
@@ -78,16 +115,20 @@ static const char *function_name(const struct image *im, uint64_t addr)
 	return u && u->addr == addr ? u->name : "";
 }
 
-/* A call of code in this file. */
-static struct image_ref call_ref(const struct image *im, uint64_t target)
+/* A call of code in this file; u is the function it is in, or NULL. */
+static struct image_ref call_in(const struct func *u, uint64_t target)
 {
-	const struct func *u = functions_at(&im->functions, target);
 	bool start = u && u->addr == target;
 
 	return (struct image_ref){.kind = REF_CALL,
 		.target = target,
 		.name = start ? u->name : "",
 		.no_return = start && u->no_return};
+}
+
+static struct image_ref call_ref(const struct image *im, uint64_t target)
+{
+	return call_in(functions_at(&im->functions, target), target);
 }
 
 /* Object files do not say what symbols of other files are; loaded ones without a branch are taken
@@ -150,10 +191,11 @@ static struct image_ref slot_ref(const struct image *im, uint64_t slot, bool bra
 
 struct image_ref image_code(const struct image *im, uint64_t target)
 {
-	struct image_ref r = call_ref(im, target), slot;
+	const struct func *u = functions_at(&im->functions, target);
+	struct image_ref r = call_in(u, target), slot;
 	uint64_t stub;
 
-	if (functions_at(&im->functions, target))
+	if (u)
 		return r;
 	stub = stubs_slot(im->elf, target);
 	slot = stub ? slot_ref(im, stub, true) : (struct image_ref){.name = ""};

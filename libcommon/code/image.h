@@ -11,6 +11,7 @@
 
 struct image {
 	struct elf *elf;
+	uint8_t digest[HASH_BYTES]; /* XXH3-128 of the file */
 	struct functions functions;
 	bool ignore_symbols;
 	struct map64 objects; /* address to 1 + index of the symbol of a variable */

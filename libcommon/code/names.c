@@ -25,12 +25,27 @@ static unsigned utf8_length(const unsigned char *p)
 	return n;
 }
 
+static bool is_ascii(const char *p, size_t n)
+{
+	uint64_t all = 0, part = 0;
+
+	for (; n >= 8; p += 8, n -= 8) {
+		memcpy(&part, p, 8);
+		all |= part;
+	}
+	for (; n; p++, n--)
+		all |= (uint8_t)*p;
+	return !(all & 0x8080808080808080);
+}
+
 const char *names_utf8(struct arena *a, const char *name)
 {
 	const unsigned char *p = (const unsigned char *)name;
 	size_t bad = 0;
 	char *copy, *q;
 
+	if (is_ascii(name, strlen(name)))
+		return name;
 	for (unsigned n; *p; p += n ? n : 1) {
 		n = *p < 0x80 ? 1 : utf8_length(p);
 		bad += !n;

@@ -23,7 +23,7 @@ static void take_apart(const uint8_t *p, size_t n, unsigned flags, struct insn_d
 
 		if (body_build(&b, d, im, u) < 0)
 			continue;
-		f = (struct function){.bin = {im->elf->digest, HASH_BYTES},
+		f = (struct function){.bin = {im->digest, HASH_BYTES},
 			.file = "",
 			.arch = "x86-64",
 			.name = "",

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/sort.h"
 #include "tests/unit.h"
 
 static void test_arena(void)
@@ -253,8 +254,50 @@ static void test_mem(void)
 	mem_free(d);
 }
 
+struct thing {
+	uint32_t id;
+	uint64_t v;
+	uint8_t w;
+};
+
+static int by_number(const void *a, const void *b)
+{
+	const struct thing *x = a, *y = b;
+
+	if (x->v != y->v)
+		return x->v < y->v ? -1 : 1;
+	return x->w < y->w ? -1 : x->w > y->w;
+}
+
+/* In order, and the same things as before; numbers of all sizes, few or many of them equal. */
+static void test_sort(void)
+{
+	static struct thing t[3000];
+	struct rng r = rng_new(5, 0);
+	bool ordered = true, kept = true;
+
+	for (unsigned round = 0; round < 200; round++) {
+		size_t n = (size_t)rng_below(&r, round % 8 ? 40 : COUNT_OF(t));
+		uint64_t mask = UINT64_MAX >> rng_below(&r, 64), ids = 0;
+
+		for (size_t i = 0; i < n; i++)
+			t[i] = (struct thing){
+				(uint32_t)i, rng_u64(&r) & mask, (uint8_t)rng_u64(&r)};
+		sort_items(t, n, sizeof(*t), offsetof(struct thing, v), by_number);
+		for (size_t i = 0; i < n; i++) {
+			ordered &= !i || by_number(&t[i - 1], &t[i]) <= 0;
+			ids += t[i].id;
+		}
+		kept &= ids == (uint64_t)n * (n - !!n) / 2;
+	}
+	CHECK(ordered);
+	CHECK(kept);
+	sort_items(NULL, 0, sizeof(*t), 0, by_number);
+}
+
 int main(void)
 {
+	test_sort();
 	test_mem();
 	test_arena();
 	test_buf();

@@ -1,0 +1,113 @@
+/*
+ * sort.c: see sort.h. Numbers and the places of their items are sorted byte by byte, the lowest
+ * first (radix sort); bytes that are the same in all numbers are left out.
+ */
+#include "base/sort.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { FEW = 16, DIGITS = 256 };
+
+struct key {
+	uint64_t v;
+	uint32_t i;
+};
+
+static uint64_t number(const char *item, size_t offset)
+{
+	uint64_t v;
+
+	memcpy(&v, item + offset, sizeof(v));
+	return v;
+}
+
+static bool is_sorted(const char *p, size_t n, size_t size, int (*cmp)(const void *, const void *))
+{
+	for (size_t i = 1; i < n; i++) {
+		if (cmp(p + (i - 1) * size, p + i * size) > 0)
+			return false;
+	}
+	return true;
+}
+
+/* Sorts by 8 bits from `shift` on into `to`; equal ones keep their order. */
+static void pass(const struct key *k, struct key *to, size_t n, unsigned shift)
+{
+	size_t at[DIGITS] = {0}, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		at[k[i].v >> shift & (DIGITS - 1)]++;
+	for (size_t d = 0; d < DIGITS; d++) {
+		size_t count = at[d];
+
+		at[d] = sum;
+		sum += count;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[at[k[i].v >> shift & (DIGITS - 1)]++] = k[i];
+}
+
+/* Sorted keys of the items; free with mem_free. */
+static struct key *sorted_keys(const char *p, size_t n, size_t size, size_t offset)
+{
+	struct key *k = mem_alloc(n, sizeof(*k)), *other = mem_alloc(n, sizeof(*other)), *swap;
+	uint64_t differ = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		k[i] = (struct key){number(p + i * size, offset), (uint32_t)i};
+		differ |= k[i].v ^ k[0].v;
+	}
+	for (unsigned shift = 0; shift < 64; shift += 8) {
+		if (!(differ >> shift & (DIGITS - 1)))
+			continue;
+		pass(k, other, n, shift);
+		swap = k, k = other, other = swap;
+	}
+	mem_free(other);
+	return k;
+}
+
+/* Few items, in place. */
+static void insert(
+	char *p, size_t n, size_t size, char *room, int (*cmp)(const void *, const void *))
+{
+	for (size_t i = 1; i < n; i++) {
+		size_t k = i;
+
+		while (k && cmp(p + (k - 1) * size, p + i * size) > 0)
+			k--;
+		if (k == i)
+			continue;
+		memcpy(room, p + i * size, size);
+		memmove(p + (k + 1) * size, p + k * size, (i - k) * size);
+		memcpy(p + k * size, room, size);
+	}
+}
+
+void sort_items(
+	void *items, size_t n, size_t size, size_t offset, int (*cmp)(const void *, const void *))
+{
+	char *p = items, *copy;
+	struct key *k;
+
+	if (n < 2 || is_sorted(p, n, size, cmp))
+		return;
+	k = sorted_keys(p, n, size, offset);
+	copy = mem_alloc(n, size);
+	memcpy(copy, p, n * size);
+	for (size_t i = 0; i < n; i++)
+		memcpy(p + i * size, copy + k[i].i * size, size);
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && k[end].v == k[i].v; end++)
+			;
+		if (end - i <= FEW)
+			insert(p + i * size, end - i, size, copy, cmp);
+		else
+			qsort(p + i * size, end - i, size, cmp);
+	}
+	mem_free(copy);
+	mem_free(k);
+}
