@@ -348,7 +348,7 @@ void run_model(struct run *r, enum model_head head, uint32_t classes)
 	r->began_tokens = r->at.tokens;
 	if (r->done)
 		return;
-	r->m->stop = &stop_asked;
+	r->nn->stop = &stop_asked;
 	if (wordpiece_save(r->words, r->o->folder, &e) < 0)
 		prog_fail(r->p, "%s", e.text);
 	open_log(r, log);

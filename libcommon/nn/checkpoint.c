@@ -272,17 +272,16 @@ static void print_config(struct buf *b, const struct model *m)
 		MODEL_PAD);
 }
 
-/* A host copy of n floats of device memory. Free with mem_free. */
-static float *host_copy(const struct model *m, const float *p)
+/* For files of what is on the model's device. */
+static void get(void *ctx, float *dst, const float *src, size_t n)
 {
-	float *h = mem_alloc(m->nparam, sizeof(*h));
+	struct nn *nn = ctx;
 
-	m->nn->op->get(m->nn, h, p, m->nparam);
-	return h;
+	nn->op->get(nn, dst, src, n);
 }
 
-/* The entries of one flat array, each tensor's name after prefix (owned by names). */
-static void list_tensors(const struct model *m, const float *host, const char *prefix,
+/* The entries of one flat device array, each tensor's name after prefix (owned by names). */
+static void list_tensors(const struct model *m, const float *array, const char *prefix,
 	struct safetensors_entry *t, struct arena *names)
 {
 	for (size_t i = 0; i < m->ntensors; i++) {
@@ -295,7 +294,7 @@ static void list_tensors(const struct model *m, const float *host, const char *p
 		t[i] = (struct safetensors_entry){.name = name, .rank = s->rank, .n = s->n};
 		t[i].shape[0] = s->shape[0];
 		t[i].shape[1] = s->shape[1];
-		t[i].data = host + s->at;
+		t[i].data = array + s->at;
 	}
 }
 
@@ -303,12 +302,12 @@ int checkpoint_save(const char *folder, const struct model *m, bool bf16, struct
 {
 	static const struct safetensors_text meta[] = {{"format", "pt"}};
 	struct safetensors_entry *t = mem_alloc(m->ntensors, sizeof(*t));
-	float *host = host_copy(m, m->param);
+	const struct safetensors_file f = {t, m->ntensors, meta, COUNT_OF(meta), get, m->nn};
 	struct arena names = {0};
 	struct buf path = {0}, text = {0};
 	int r;
 
-	list_tensors(m, host, "", t, &names);
+	list_tensors(m, m->param, "", t, &names);
 	for (size_t i = 0; i < m->ntensors; i++)
 		t[i].bf16 = bf16 && t[i].rank == 2;
 	print_config(&text, m);
@@ -317,12 +316,10 @@ int checkpoint_save(const char *folder, const struct model *m, bool bf16, struct
 		r = safetensors_write_text(
 			in_folder(&path, folder, "config.json"), text.p, text.n, e);
 	if (r == 0)
-		r = safetensors_write(in_folder(&path, folder, "model.safetensors"), t, m->ntensors,
-			meta, COUNT_OF(meta), e);
+		r = safetensors_write(in_folder(&path, folder, "model.safetensors"), &f, e);
 	buf_free(&path);
 	buf_free(&text);
 	arena_free(&names);
-	mem_free(host);
 	mem_free(t);
 	return r;
 }
@@ -490,26 +487,21 @@ int checkpoint_save_state(const char *folder, const struct model *m, const struc
 	char step[32];
 	const struct safetensors_text meta[] = {
 		{"format", "pt"}, {"step", step}, {"trainer_state", state}};
-	float *host[3];
+	const struct safetensors_file f = {t, 3 * m->ntensors, meta, COUNT_OF(meta), get, m->nn};
 	struct arena names = {0};
 	struct buf path = {0};
 	int r = make_folder(folder, e);
 
 	snprintf(step, sizeof(step), "%llu", (unsigned long long)o->step);
-	for (int i = 0; i < 3; i++) {
-		host[i] = host_copy(m, src[i]);
-		list_tensors(m, host[i], parts[i], t + (size_t)i * m->ntensors, &names);
-	}
+	for (int i = 0; i < 3; i++)
+		list_tensors(m, src[i], parts[i], t + (size_t)i * m->ntensors, &names);
 	/* The optimizer's file is what a training goes on from, so it comes last: a save that was
 	 * cut off anywhere is made again. */
 	if (r == 0)
 		r = safetensors_write_text(
 			in_folder(&path, folder, "trainer_state.json"), state, strlen(state), e);
 	if (r == 0)
-		r = safetensors_write(in_folder(&path, folder, "optimizer.safetensors"), t,
-			3 * m->ntensors, meta, COUNT_OF(meta), e);
-	for (int i = 0; i < 3; i++)
-		mem_free(host[i]);
+		r = safetensors_write(in_folder(&path, folder, "optimizer.safetensors"), &f, e);
 	buf_free(&path);
 	arena_free(&names);
 	mem_free(t);

@@ -14,8 +14,6 @@
 #ifndef MODEL_H
 #define MODEL_H
 
-#include <signal.h>
-
 #include "nn/nn.h"
 
 /* What the special tokens are in every vocabulary of the suite. */
@@ -101,11 +99,10 @@ struct model_classes {
 
 struct model {
 	struct model_config config;
-	char *task;                        /* what the classifier was trained for, or NULL */
-	char *label;                       /* and which label of the records it says, or NULL */
-	char **class;                      /* [classes] their names, or NULL; owned, as the two */
-	float *rarity;                     /* [vocab] see model_weigh; or NULL; owned */
-	const volatile sig_atomic_t *stop; /* passes end early, with no result, when not 0 */
+	char *task;    /* what the classifier was trained for, or NULL */
+	char *label;   /* and which label of the records it says, or NULL */
+	char **class;  /* [classes] their names, or NULL; owned, as the two */
+	float *rarity; /* [vocab] see model_weigh; or NULL; owned */
 	struct nn *nn;
 	struct model_tensor *tensor; /* owned */
 	size_t ntensors;

@@ -248,7 +248,7 @@ static void forward(struct model *m, const struct nn_batch *b, unsigned layers, 
 	size_t t = b->tokens, h = m->config.hidden;
 
 	op->embed(m->nn, b, &e, a->x[0], keep ? &a->n0 : &none);
-	for (unsigned i = 0; i < layers && !(m->stop && *m->stop); i++) {
+	for (unsigned i = 0; i < layers && !(m->nn->stop && *m->nn->stop); i++) {
 		struct kept_layer *k = &a->layer[i];
 		struct parts p = parts(m, i);
 
@@ -271,7 +271,7 @@ static void backward(struct model *m, const struct nn_batch *b, unsigned layers)
 		norm_grad(m, m->norm_g, m->norm_b)};
 	size_t t = b->tokens, h = m->config.hidden;
 
-	for (unsigned i = layers; i-- > 0 && !(m->stop && *m->stop);) {
+	for (unsigned i = layers; i-- > 0 && !(m->nn->stop && *m->nn->stop);) {
 		const struct model_layer *l = &m->layer[i];
 		struct kept_layer *k = &a->layer[i];
 		struct parts p = parts(m, i);

@@ -16,6 +16,8 @@
 #ifndef NN_H
 #define NN_H
 
+#include <signal.h>
+
 #include "base/base.h"
 
 enum { NN_ROWS = 64 }; /* rows of activations are stored in multiples of this */
@@ -175,7 +177,8 @@ struct nn_backend {
 	void (*scatter)(
 		struct nn *nn, size_t n, size_t h, const uint32_t *row, const float *y, float *x);
 
-	/* v[S,h]: the sum of share times row of each sequence, with no share the mean of the rows. */
+	/* v[S,h]: the sum of share times row of each sequence, with no share the mean of the rows.
+	 */
 	void (*pool)(struct nn *nn, const struct nn_batch *b, size_t h, const float *x, float *v);
 	/* dx[T,h] = dv of the row's sequence times share, or by its length. */
 	void (*pool_back)(
@@ -204,6 +207,8 @@ struct nn_backend {
 struct nn {
 	const struct nn_backend *op; /* first member of every backend's own struct */
 	char about[96];              /* what it is, for messages */
+	/* Passes may end early, with no result, when not 0; adamw, prepare and copies do not. */
+	const volatile sig_atomic_t *stop;
 };
 
 /* The CPU, with `threads` threads (0: one per processor). Close with nn->op->close. */

@@ -42,6 +42,31 @@ float *nn_cpu_scratch(struct nn_cpu_space *s, size_t n)
 	return s->p;
 }
 
+struct stoppable {
+	void (*fn)(void *ctx, size_t i, unsigned worker);
+	void *ctx;
+	const volatile sig_atomic_t *stop;
+};
+
+static void unless_stopped(void *ctx, size_t i, unsigned worker)
+{
+	const struct stoppable *s = ctx;
+
+	if (!*s->stop)
+		s->fn(s->ctx, i, worker);
+}
+
+void nn_cpu_for(
+	struct nn_cpu *cpu, size_t n, void (*fn)(void *ctx, size_t i, unsigned worker), void *ctx)
+{
+	struct stoppable s = {fn, ctx, cpu->nn.stop};
+
+	if (s.stop)
+		par_for(cpu->par, n, unless_stopped, &s);
+	else
+		par_for(cpu->par, n, fn, ctx);
+}
+
 void nn_cpu_alone(void)
 {
 	static _Thread_local bool alone;
@@ -120,7 +145,7 @@ struct job {
 
 static void tiles(struct job *j, void (*fn)(void *, size_t, unsigned))
 {
-	par_for(j->cpu->par, nn_rows(j->rows) / NN_ROWS, fn, j);
+	nn_cpu_for(j->cpu, nn_rows(j->rows) / NN_ROWS, fn, j);
 }
 
 /*
@@ -222,7 +247,7 @@ static void wgrad(struct nn_cpu *cpu, size_t rows, struct wgrad a, struct wgrad 
 		if (j.l[i].d)
 			j.tasks[i] = blocks(j.l[i].d->n, BLOCK_N) * blocks(j.l[i].d->k, BLOCK_K);
 	if (rows)
-		par_for(cpu->par, j.tasks[0] + j.tasks[1], wgrad_task, &j);
+		nn_cpu_for(cpu, j.tasks[0] + j.tasks[1], wgrad_task, &j);
 }
 
 static void dense_task(void *ctx, size_t i, unsigned worker)

@@ -26,6 +26,10 @@ struct nn_cpu {
 /* At least n floats; the content is not kept when it grows. */
 float *nn_cpu_scratch(struct nn_cpu_space *s, size_t n);
 
+/* par_for for the work of a pass, which nn.stop ends. */
+void nn_cpu_for(
+	struct nn_cpu *cpu, size_t n, void (*fn)(void *ctx, size_t i, unsigned worker), void *ctx);
+
 /* To be called before oneDNN is: each of our threads is to do its product alone. */
 void nn_cpu_alone(void);
 /* oneDNN failed where it cannot but for want of memory. */

@@ -85,7 +85,7 @@ void nn_cpu_attn(struct nn *nn, const struct nn_batch *b, size_t heads, size_t h
 	j.o = o;
 	j.lse = lse;
 	clear_tail(b->tokens, h, o);
-	par_for(j.cpu->par, b->seqs * heads, forward, &j);
+	nn_cpu_for(j.cpu, b->seqs * heads, forward, &j);
 }
 
 void nn_cpu_attn_back(struct nn *nn, const struct nn_batch *b, size_t heads, size_t h,
@@ -100,5 +100,5 @@ void nn_cpu_attn_back(struct nn *nn, const struct nn_batch *b, size_t heads, siz
 	j.dout = dout;
 	j.dqkv = dqkv;
 	clear_tail(b->tokens, 3 * h, dqkv);
-	par_for(j.cpu->par, b->seqs * heads, backward, &j);
+	nn_cpu_for(j.cpu, b->seqs * heads, backward, &j);
 }

@@ -284,7 +284,7 @@ void nn_cpu_bf16_wgrad(struct nn_cpu *cpu, size_t rows, const struct nn_cpu_bf16
 		c.rows = MIN((size_t)CHUNK_ROWS, rows - c.at);
 		for (int j = 0; j < 2; j++)
 			plan_blocks(cpu->bf16, &l[j], nn_rows(c.rows));
-		par_for(cpu->par, nn_rows(c.rows) / NN_ROWS, chunk_task, &c);
-		par_for(cpu->par, c.tasks[0] + c.tasks[1], block_task, &c);
+		nn_cpu_for(cpu, nn_rows(c.rows) / NN_ROWS, chunk_task, &c);
+		nn_cpu_for(cpu, c.tasks[0] + c.tasks[1], block_task, &c);
 	}
 }

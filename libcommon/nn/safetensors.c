@@ -17,7 +17,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { HEADER_MAX = 100 << 20, READ_STEP = 1 << 16 };
+enum { HEADER_MAX = 100 << 20, READ_STEP = 1 << 16, WRITE_STEP = 1 << 18, FLUSH_STEP = 8 << 20 };
 
 static int write_all(int fd, const void *p, size_t n)
 {
@@ -53,8 +53,7 @@ static void sync_folder(const char *path)
 }
 
 /* Runs body(fd) on a file beside path, then puts it in path's place. */
-static int replace(
-	const char *path, int (*body)(int fd, const void *arg), const void *arg, struct err *e)
+static int replace(const char *path, int (*body)(int fd, void *arg), void *arg, struct err *e)
 {
 	struct buf tmp = {0};
 	int fd, saved = 0;
@@ -76,12 +75,6 @@ static int replace(
 	return 0;
 }
 
-struct job {
-	struct buf head;
-	const struct safetensors_entry *t;
-	size_t n;
-};
-
 /* The upper half of a finite binary32, rounded to nearest, ties to even. */
 static uint16_t narrow(float f)
 {
@@ -96,31 +89,73 @@ static size_t width_of(const struct safetensors_entry *t)
 	return t->bf16 ? sizeof(uint16_t) : sizeof(float);
 }
 
-static int write_tensor(int fd, const struct safetensors_entry *t)
+/* A file being written. Its header has been made. */
+struct job {
+	struct buf head;
+	const struct safetensors_file *f;
+	float *room;       /* [WRITE_STEP] */
+	uint16_t *half;    /* [WRITE_STEP] */
+	off_t at, flushed; /* bytes written, and asked to be on their way to the disk */
+};
+
+/*
+ * The disk writes while we go on, and what it has written leaves the page cache: the state of a
+ * large model takes the time of the disk, not first that of as many fresh pages.
+ */
+static int flush(int fd, struct job *j)
 {
-	uint16_t half[READ_STEP / 2];
+	off_t before = MAX(j->flushed - FLUSH_STEP, (off_t)0);
 
-	if (!t->bf16)
-		return write_all(fd, t->data, t->n * sizeof(float));
-	for (size_t i = 0; i < t->n;) {
-		size_t n = MIN(t->n - i, COUNT_OF(half));
-
-		for (size_t k = 0; k < n; k++)
-			half[k] = narrow(t->data[i++]);
-		if (write_all(fd, half, n * sizeof(*half)) < 0)
+	if (j->at - j->flushed < FLUSH_STEP)
+		return 0;
+	(void)!sync_file_range(fd, j->flushed, j->at - j->flushed, SYNC_FILE_RANGE_WRITE);
+	if (j->flushed > before) {
+		if (sync_file_range(fd, before, j->flushed - before,
+			    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				    SYNC_FILE_RANGE_WAIT_AFTER) < 0 &&
+			(errno == EIO || errno == ENOSPC || errno == EDQUOT))
 			return -1;
+		(void)!posix_fadvise(fd, before, j->flushed - before, POSIX_FADV_DONTNEED);
+	}
+	j->flushed = j->at;
+	return 0;
+}
+
+static int put(int fd, struct job *j, const void *p, size_t n)
+{
+	if (write_all(fd, p, n) < 0)
+		return -1;
+	j->at += (off_t)n;
+	return flush(fd, j);
+}
+
+static int write_tensor(int fd, struct job *j, const struct safetensors_entry *t)
+{
+	for (size_t i = 0; i < t->n;) {
+		size_t n = MIN(t->n - i, (size_t)WRITE_STEP);
+		const float *from = t->data + i;
+
+		if (j->f->get) {
+			j->f->get(j->f->ctx, j->room, from, n);
+			from = j->room;
+		}
+		for (size_t k = 0; k < n && t->bf16; k++)
+			j->half[k] = narrow(from[k]);
+		if (put(fd, j, t->bf16 ? (const void *)j->half : from, n * width_of(t)) < 0)
+			return -1;
+		i += n;
 	}
 	return 0;
 }
 
-static int write_job(int fd, const void *arg)
+static int write_job(int fd, void *arg)
 {
-	const struct job *j = arg;
+	struct job *j = arg;
 
-	if (write_all(fd, j->head.p, j->head.n) < 0)
+	if (put(fd, j, j->head.p, j->head.n) < 0)
 		return -1;
-	for (size_t i = 0; i < j->n; i++)
-		if (write_tensor(fd, &j->t[i]) < 0)
+	for (size_t i = 0; i < j->f->n; i++)
+		if (write_tensor(fd, j, &j->f->t[i]) < 0)
 			return -1;
 	return 0;
 }
@@ -135,31 +170,32 @@ static void put_json(struct buf *b, const char *s)
 	json_decref(t);
 }
 
-int safetensors_write(const char *path, const struct safetensors_entry *t, size_t n,
-	const struct safetensors_text *meta, size_t nmeta, struct err *e)
+int safetensors_write(const char *path, const struct safetensors_file *f, struct err *e)
 {
-	struct job j = {.t = t, .n = n};
+	struct job j = {.f = f};
 	struct buf *b = &j.head;
 	uint64_t at = 0, len;
 	int r;
 
 	buf_put(b, "\0\0\0\0\0\0\0", 8);
 	buf_puts(b, "{\"__metadata__\":{");
-	for (size_t i = 0; i < nmeta; i++) {
+	for (size_t i = 0; i < f->nmeta; i++) {
 		buf_puts(b, i ? "," : "");
-		put_json(b, meta[i].key);
+		put_json(b, f->meta[i].key);
 		buf_putc(b, ':');
-		put_json(b, meta[i].value);
+		put_json(b, f->meta[i].value);
 	}
 	buf_putc(b, '}');
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < f->n; i++) {
+		const struct safetensors_entry *t = &f->t[i];
+
 		buf_putc(b, ',');
-		put_json(b, t[i].name);
-		buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", t[i].bf16 ? "BF16" : "F32");
-		for (unsigned k = 0; k < t[i].rank; k++)
-			buf_printf(b, "%s%zu", k ? "," : "", t[i].shape[k]);
+		put_json(b, t->name);
+		buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", t->bf16 ? "BF16" : "F32");
+		for (unsigned k = 0; k < t->rank; k++)
+			buf_printf(b, "%s%zu", k ? "," : "", t->shape[k]);
 		buf_printf(b, "],\"data_offsets\":[%llu,", (unsigned long long)at);
-		at += t[i].n * width_of(&t[i]);
+		at += t->n * width_of(t);
 		buf_printf(b, "%llu]}", (unsigned long long)at);
 	}
 	buf_putc(b, '}');
@@ -167,12 +203,16 @@ int safetensors_write(const char *path, const struct safetensors_entry *t, size_
 		buf_putc(b, ' ');
 	len = b->n - 8;
 	memcpy(b->p, &len, 8);
+	j.room = mem_alloc(WRITE_STEP, sizeof(*j.room));
+	j.half = mem_alloc(WRITE_STEP, sizeof(*j.half));
 	r = replace(path, write_job, &j, e);
+	mem_free(j.room);
+	mem_free(j.half);
 	buf_free(b);
 	return r;
 }
 
-static int write_text(int fd, const void *arg)
+static int write_text(int fd, void *arg)
 {
 	const struct buf *b = arg;
 

@@ -18,7 +18,7 @@ struct safetensors_entry {
 	unsigned rank;
 	size_t shape[SAFETENSORS_RANK];
 	size_t n;          /* floats */
-	const float *data; /* for writing: n floats, host */
+	const float *data; /* for writing: n floats, host, or what the writer's get takes */
 	bool bf16;         /* for writing: as BF16, rounded to nearest, ties to even */
 };
 
@@ -26,12 +26,23 @@ struct safetensors_text {
 	const char *key, *value;
 };
 
+/* What a file is made of. */
+struct safetensors_file {
+	const struct safetensors_entry *t;
+	size_t n;
+	const struct safetensors_text *meta;
+	size_t nmeta;
+	/* Copies n floats to the host from `src`, somewhere in an entry's data; NULL: they are
+	 * there. */
+	void (*get)(void *ctx, float *dst, const float *src, size_t n);
+	void *ctx;
+};
+
 /*
- * Writes a file of the tensors and metadata beside `path`, flushes it to the disk and renames it.
- * 0, or -1 with the old file untouched.
+ * Writes the file beside `path`, flushes it to the disk and renames it. It takes little memory
+ * whatever the size. 0, or -1 with the old file untouched.
  */
-int safetensors_write(const char *path, const struct safetensors_entry *t, size_t n,
-	const struct safetensors_text *meta, size_t nmeta, struct err *e) MUST_CHECK;
+int safetensors_write(const char *path, const struct safetensors_file *f, struct err *e) MUST_CHECK;
 /* The same discipline for a small text file. */
 int safetensors_write_text(const char *path, const void *p, size_t n, struct err *e) MUST_CHECK;
 

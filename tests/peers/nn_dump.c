@@ -126,7 +126,8 @@ int main(int argc, char **argv)
 	t.ssm_scale = 1.0f / (float)b.seqs;
 	if (m->config.classes) {
 		classifier(m, &b, &t);
-		if (safetensors_write(argv[3], out, nout, NULL, 0, &e) < 0)
+		if (safetensors_write(
+			    argv[3], &(struct safetensors_file){.t = out, .n = nout}, &e) < 0)
 			fail();
 		return 0;
 	}
@@ -157,7 +158,7 @@ int main(int argc, char **argv)
 	}
 	put("", "track", (size_t)steps, track);
 	buf_printf(&path, "%s.model", argv[3]);
-	if (safetensors_write(argv[3], out, nout, NULL, 0, &e) < 0 ||
+	if (safetensors_write(argv[3], &(struct safetensors_file){.t = out, .n = nout}, &e) < 0 ||
 		checkpoint_save(buf_text(&path), m, false, &e) < 0)
 		fail();
 	return 0;
