@@ -6,16 +6,13 @@
 
 #include "base/mem.h"
 
-void *buf_reserve(struct buf *b, size_t n)
+void buf_grow(struct buf *b, size_t n)
 {
-	if (n > b->cap - b->n || !b->p) { /* never NULL, even for nothing */
-		size_t need;
+	size_t need;
 
-		if (__builtin_add_overflow(b->n, n, &need))
-			need = SIZE_MAX; /* mem_grow refuses it */
-		b->p = mem_grow(b->p, &b->cap, MAX(need, (size_t)64), 1);
-	}
-	return b->p + b->n;
+	if (__builtin_add_overflow(b->n, n, &need))
+		need = SIZE_MAX; /* mem_grow refuses it */
+	b->p = mem_grow(b->p, &b->cap, MAX(need, (size_t)64), 1);
 }
 
 void buf_put(struct buf *b, const void *p, size_t n)
@@ -24,12 +21,6 @@ void buf_put(struct buf *b, const void *p, size_t n)
 		return;
 	memcpy(buf_reserve(b, n), p, n);
 	b->n += n;
-}
-
-void buf_putc(struct buf *b, int c)
-{
-	*(uint8_t *)buf_reserve(b, 1) = (uint8_t)c;
-	b->n++;
 }
 
 void buf_puts(struct buf *b, const char *s)

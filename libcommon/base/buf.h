@@ -16,10 +16,23 @@ struct buf {
 	size_t cap;
 };
 
+/* The slow part of buf_reserve. */
+void buf_grow(struct buf *b, size_t n);
 /* Makes room for n more bytes and returns where they go; the caller then adds to b->n. */
-void *buf_reserve(struct buf *b, size_t n);
+static inline void *buf_reserve(struct buf *b, size_t n)
+{
+	if (n > b->cap - b->n || !b->p) /* never NULL, even for nothing */
+		buf_grow(b, n);
+	return b->p + b->n;
+}
+
 void buf_put(struct buf *b, const void *p, size_t n);
-void buf_putc(struct buf *b, int c);
+static inline void buf_putc(struct buf *b, int c)
+{
+	*(uint8_t *)buf_reserve(b, 1) = (uint8_t)c;
+	b->n++;
+}
+
 void buf_puts(struct buf *b, const char *s);
 /* The decimal text of v. */
 void buf_putu(struct buf *b, uint64_t v);

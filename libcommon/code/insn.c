@@ -32,7 +32,6 @@ enum extend { EXT_ZERO, EXT_SIGN, EXT_SIGN32, EXT_SIGN16, EXT_COUNT };
 
 struct memo {
 	uint64_t key[2];
-	uint8_t used;
 	uint8_t valid;   /* the bytes are an instruction */
 	uint8_t disp_op; /* operand whose displacement is patched, or NO_OP */
 	uint8_t imm_op;  /* operand whose immediate is patched, or NO_OP */
@@ -55,8 +54,11 @@ struct insn_decoder {
 	struct insn_risc *risc; /* of an architecture that is not x86: all the rest is unused */
 	struct insn_capstone *cs;
 	struct map opaque; /* names of instructions that capstone does not know */
-	struct memo *memo; /* open addressing */
-	size_t slots, count;
+	struct memo *memo; /* in the order they were met, so that the common ones lie together */
+	size_t count, cap;
+	/* Open addressing: high half of the key's hash, then 1 + number of its memo; 0: none. */
+	uint64_t *slot;
+	size_t slots;
 	struct glance *glance; /* open addressing */
 	size_t gslots, gcount;
 };
@@ -79,7 +81,7 @@ struct insn_decoder *insn_open(enum arch a)
 	d->is32 = !arch_info(a)->is64;
 	d->cs = cs;
 	d->slots = MEMO_FIRST;
-	d->memo = mem_zalloc(d->slots, sizeof(*d->memo));
+	d->slot = mem_zalloc(d->slots, sizeof(*d->slot));
 	d->gslots = MEMO_FIRST;
 	d->glance = mem_zalloc(d->gslots, sizeof(*d->glance));
 	return d;
@@ -114,6 +116,7 @@ void insn_close(struct insn_decoder *d)
 	insn_capstone_close(d->cs);
 	map_free(&d->opaque);
 	mem_free(d->memo);
+	mem_free(d->slot);
 	mem_free(d->glance);
 	mem_free(d);
 }
@@ -208,34 +211,54 @@ static void make_key(
 	key[1] |= (uint64_t)head << 56;
 }
 
-static size_t slot_of(const struct insn_decoder *d, const uint64_t key[2])
+static uint64_t hash_of(const uint64_t key[2])
 {
-	size_t s = hash_mix(key[0] ^ hash_mix(key[1])) & (d->slots - 1);
-
-	while (d->memo[s].used && memcmp(d->memo[s].key, key, 16))
-		s = (s + 1) & (d->slots - 1);
-	return s;
+	return hash_mix(key[0] ^ hash_mix(key[1]));
 }
 
-static void make_room(struct insn_decoder *d)
+/* The slot of the key: it holds the number of its memo, or 0. */
+static uint64_t *slot_of(const struct insn_decoder *d, const uint64_t key[2])
 {
-	struct insn_decoder old = *d;
+	uint64_t hash = hash_of(key);
+	size_t s = hash & (d->slots - 1);
 
-	if (4 * (d->count + 1) <= 3 * d->slots)
-		return;
-	if (d->slots == MEMO_MAX) {
-		for (size_t i = 0; i < d->slots; i++)
-			d->memo[i].used = 0;
-		d->count = 0;
-		return;
+	for (; d->slot[s]; s = (s + 1) & (d->slots - 1))
+		if (d->slot[s] >> 32 == hash >> 32 &&
+			!memcmp(d->memo[(uint32_t)d->slot[s] - 1].key, key, 16))
+			break;
+	return &d->slot[s];
+}
+
+static struct memo *find(const struct insn_decoder *d, const uint64_t key[2])
+{
+	uint32_t n = (uint32_t)*slot_of(d, key);
+
+	return n ? &d->memo[n - 1] : NULL;
+}
+
+static void enter(struct insn_decoder *d, size_t n)
+{
+	const uint64_t *key = d->memo[n].key;
+
+	*slot_of(d, key) = (hash_of(key) >> 32 << 32) | (n + 1);
+}
+
+static const struct memo *add(struct insn_decoder *d, const struct memo *m)
+{
+	if (4 * (d->count + 1) > 3 * d->slots) {
+		if (d->slots == MEMO_MAX)
+			d->count = 0;
+		else
+			d->slots *= 2;
+		mem_free(d->slot);
+		d->slot = mem_zalloc(d->slots, sizeof(*d->slot));
+		for (size_t i = 0; i < d->count; i++)
+			enter(d, i);
 	}
-	d->slots *= 2;
-	d->memo = mem_zalloc(d->slots, sizeof(*d->memo));
-	for (size_t i = 0; i < old.slots; i++) {
-		if (old.memo[i].used)
-			d->memo[slot_of(d, old.memo[i].key)] = old.memo[i];
-	}
-	mem_free(old.memo);
+	d->memo = mem_grow(d->memo, &d->cap, d->count + 1, sizeof(*d->memo));
+	d->memo[d->count] = *m;
+	enter(d, d->count);
+	return &d->memo[d->count++];
 }
 
 /*
@@ -301,7 +324,7 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 	struct x86_fields f;
 	uint64_t key[2];
 	bool maskable;
-	struct memo *m;
+	const struct memo *m;
 
 	d = d->now;
 	if (d->risc)
@@ -310,10 +333,9 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 		return decode(d, p, n, NULL, out);
 	maskable = is_maskable(&f);
 	make_key(key, p, n, &f, maskable);
-	m = &d->memo[slot_of(d, key)];
-	if (!m->used) {
-		struct memo fresh = {
-			.key = {key[0], key[1]}, .used = 1, .disp_op = NO_OP, .imm_op = NO_OP};
+	m = find(d, key);
+	if (!m) {
+		struct memo fresh = {.key = {key[0], key[1]}, .disp_op = NO_OP, .imm_op = NO_OP};
 
 		fresh.valid = (uint8_t)decode(d, p, n, &f, &fresh.insn);
 		if (maskable ? find_patches(d, &fresh, p, &f)
@@ -321,10 +343,7 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 			*out = fresh.insn;
 			return 1;
 		}
-		make_room(d);
-		m = &d->memo[slot_of(d, key)];
-		*m = fresh;
-		d->count++;
+		m = add(d, &fresh);
 	}
 	if (!m->valid)
 		return 0;
@@ -433,8 +452,8 @@ static int new_glance(struct insn_decoder *d, const uint8_t *p, size_t n,
 
 	if (look_closely(d, p, n, f, &b)) {
 		make_key(key, p, n, f, maskable);
-		m = &d->memo[slot_of(d, key)];
-		if (b.len != f->len || !m->used)
+		m = find(d, key);
+		if (b.len != f->len || !m)
 			return -1; /* the memo of insn_decode did not take it either */
 		g->valid = 1;
 		g->mn = b.mn;

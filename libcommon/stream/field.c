@@ -176,6 +176,21 @@ static void put_f32s(struct buf *b, const struct f32s *v)
 	}
 }
 
+static void put_key(struct buf *b, const struct field *f)
+{
+	size_t n = strlen(f->key);
+	uint8_t *p;
+
+	if (n >= 24) {
+		cbor_put_text(b, f->key);
+		return;
+	}
+	p = buf_reserve(b, 24);
+	p[0] = (uint8_t)(CBOR_TEXT << 5 | n);
+	memcpy(p + 1, f->key, n);
+	b->n += 1 + n;
+}
+
 static void put_value(struct buf *b, const struct field *f, const void *m)
 {
 	const struct u8s *u8 = m;
@@ -218,23 +233,54 @@ static void put_value(struct buf *b, const struct field *f, const void *m)
 	}
 }
 
-void field_encode(struct buf *b, const struct fields *fs, const void *rec)
+static size_t count_fields(const struct fields *fs, const void *rec)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < fs->n; i++)
 		n += (fs->f[i].flags & FIELD_REQUIRED) ||
 		     !is_empty(&fs->f[i], (const char *)rec + fs->f[i].offset);
-	cbor_put_head(b, CBOR_MAP, n);
+	return n;
+}
+
+/*
+ * Returns how many fields there are. In a table of less than 24 the head takes one byte whatever
+ * their number is, so that it can be put in at the end.
+ */
+static size_t encode(struct buf *b, const struct fields *fs, const void *rec)
+{
+	bool late = fs->n < 24;
+	size_t n = 0, head = b->n;
+
+	cbor_put_head(b, CBOR_MAP, late ? 0 : count_fields(fs, rec));
 	for (size_t i = 0; i < fs->n; i++) {
 		const struct field *f = &fs->f[i];
 		const void *m = (const char *)rec + f->offset;
+		bool optional = !(f->flags & FIELD_REQUIRED);
+		size_t before = b->n;
 
-		if (!(f->flags & FIELD_REQUIRED) && is_empty(f, m))
-			continue;
-		cbor_put_text(b, f->key);
-		put_value(b, f, m);
+		if (f->type == FIELD_RECORD) {
+			put_key(b, f);
+			if (!encode(b, f->sub, m) && optional) {
+				b->n = before;
+				continue;
+			}
+		} else {
+			if (optional && is_empty(f, m))
+				continue;
+			put_key(b, f);
+			put_value(b, f, m);
+		}
+		n++;
 	}
+	if (late)
+		b->p[head] = (uint8_t)(CBOR_MAP << 5 | n);
+	return n;
+}
+
+void field_encode(struct buf *b, const struct fields *fs, const void *rec)
+{
+	encode(b, fs, rec);
 }
 
 enum typed { TYPED_UINT, TYPED_SINT, TYPED_FLOAT };
