@@ -5,9 +5,10 @@
 
 Different encodings of instructions from compiled programs run in random states of registers, flags
 and memory (sem_dump.c): all registers, the flags bb says are defined, and memory must agree. Not
-compared: branches and calls, x87, operands relative to rip or a segment, what the peer cannot run.
-Then strands of several instructions run symbolically in angr, for the time this takes beside that of
-bb-sym without its memo (processor time).
+compared: branches and calls, x87, operands of a segment, what the peer cannot run.
+Then strands of several instructions run in angr, in random states for the values, and once more with
+symbols in all registers for the time (of the processor) this takes beside that of bb-sym without its
+memo.
 A difference is explained where the table EXPLAINED knows it by the mnemonic; any other fails.
 """
 import argparse, collections, json, os, random, resource, subprocess, sys, tempfile, time
@@ -16,22 +17,21 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 O = os.environ.get("O", os.path.join(TOP, "build"))
 BB = os.environ.get("BB", os.path.join(O, "bin"))
 WINDOW, SIZE, PC = 0x20000000, 0x100000, 0x10000000
+VALGRIND = "/usr/lib/x86_64-linux-gnu/valgrind"
 GPR = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()
 FLAG = {"cf": 0, "pf": 2, "af": 4, "zf": 6, "sf": 7, "of": 11}
 # Mnemonic: in what the peer may differ, and why.
-BT = ({"zf"}, "bit tests leave ZF alone, says the manual, and so does the processor; VEX clears it")
-CARRY = ({"cf", "of"}, "angr's carry of 64-bit products; the processor agrees with bb (unit/native)")
-NAN = ({"*"}, "the processor's own NaN and integer for what has no result; angr's floating point has others")
+SPILL = ({"below"}, "VEX keeps the register in memory, below the stack pointer and its red zone")
 EXPLAINED = {
     "unicorn": {},
-    "vex": {"bt": BT, "bts": BT, "btr": BT, "btc": BT, "mul": CARRY, "imul": CARRY, "sqrtsd": NAN,
-            "sqrtss": NAN, "cvttsd2si": NAN, "cvttss2si": NAN, "cvtsd2si": NAN, "cvtss2si": NAN},
+    "angr": {},
+    "vex": {"bt": SPILL, "bts": SPILL, "btr": SPILL, "btc": SPILL},
 }
 
 ap = argparse.ArgumentParser()
 ap.add_argument("--unicorn", type=int, default=100_000, metavar="N", help="instructions to compare")
 ap.add_argument("--vex", type=int, default=100_000, metavar="N")
-ap.add_argument("--strands", type=int, default=300, metavar="N")
+ap.add_argument("--strands", type=int, default=1000, metavar="N")
 ap.add_argument("-s", type=int, default=1, metavar="SEED")
 ap.add_argument("elf", nargs="*", default=["/usr/bin/perl", "/usr/bin/bash", "/usr/bin/git",
                                            "/usr/lib/x86_64-linux-gnu/libc.so.6",
@@ -41,10 +41,11 @@ a = ap.parse_args()
 
 def build(folder):
     exe = os.path.join(folder, "sem_dump")
+    sources = [os.path.join(TOP, "tests/peers", c) for c in ("sem_dump.c", "sem_vex.c")]
+    vex = [os.path.join(VALGRIND, f"lib{n}-amd64-linux.a") for n in ("vexmultiarch", "vex", "gcc-sup")]
     subprocess.run(["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-pthread", "-I" + TOP,
-                    "-I" + os.path.join(TOP, "libcommon"), os.path.join(TOP, "tests/peers/sem_dump.c"),
-                    os.path.join(O, "libbb.a"), "-Wl,--as-needed", "-lcapstone", "-lz3", "-lxxhash",
-                    "-lbsd", "-lm", "-o", exe], check=True)
+                    "-I" + os.path.join(TOP, "libcommon"), *sources, os.path.join(O, "libbb.a"), *vex,
+                    "-Wl,--as-needed", "-lcapstone", "-lz3", "-lxxhash", "-lbsd", "-lm", "-o", exe], check=True)
     return exe
 
 
@@ -70,18 +71,18 @@ def encodings():
     for r in records(f"{BB}/bb-strands -q -u block | {BB}/bb-uniq -q"):
         at = 0
         for n in r["len"]:
-            found[r["code"][2 * at:2 * (at + n)]] = True
+            found[r["code"][2 * at:2 * (at + n)]] = [n]
             at += n
-    return shuffled(found)
+    return shuffled(found.items())
 
 
 def strands():
-    """Strands of several instructions without what no peer follows: branches, names of addresses."""
+    """Strands of 2 to 64 instructions without names of addresses, which are symbols to bb."""
     found = {}
     for r in records(f"{BB}/bb-strands -q --min-insns 2 | {BB}/bb-uniq -q"):
-        if "refs" not in r or not r["refs"].get("insn"):
+        if len(r["len"]) <= 64 and not r.get("refs", {}).get("insn"):
             found[r["code"]] = r["len"]
-    return found
+    return shuffled(found.items())
 
 
 def fill(addr, n):
@@ -91,21 +92,25 @@ def fill(addr, n):
 class Case:
     """A line of sem_dump."""
 
-    def __init__(self, code, line):
-        self.code, self.before, self.after, self.open = bytes.fromhex(code), {}, {}, set()
-        self.reads, self.writes = [], {}
+    def __init__(self, line):
+        self.before, self.after, self.open = {}, {}, set()
+        self.reads, self.writes, self.peer, self.peer_memory = [], {}, {}, {}
         t = iter(line.split())
         for what in t:
-            if what == "open":
+            if what == "code":
+                self.code = bytes.fromhex(next(t))
+            elif what == "open":
                 self.open.add(next(t))
             elif what == "read":
                 self.reads.append((int(next(t), 16), int(next(t), 16)))
-            elif what == "write":
+            elif what in ("write", "vexmem"):
                 at, data = int(next(t), 16), bytes.fromhex(next(t))
-                self.writes.update((at + i, b) for i, b in enumerate(data))
+                to = self.writes if what == "write" else self.peer_memory
+                to.update((at + i, b) for i, b in enumerate(data))
             else:
                 name = next(t)
-                (self.before if what == "in" else self.after)[name] = int(next(t), 16)
+                if name != "none":
+                    {"in": self.before, "out": self.after, "vex": self.peer}[what][name] = int(next(t), 16)
 
     def flags(self):
         return sum(self.before[f] << b for f, b in FLAG.items())
@@ -116,9 +121,11 @@ class Case:
             want = self.after.get(name, self.before[name])
             if name not in self.open and v != want:
                 yield name, f"{name} is {want:x}, the peer says {v:x}"
-        for at, b in self.writes.items():
-            if memory[at] != b:
-                yield "memory", f"memory at {at:x} is {b:x}, the peer says {memory[at]:x}"
+        for at, v in memory.items():
+            want = self.writes.get(at, fill(at, 1)[0])
+            if v != want:
+                below = 128 < self.before["rsp"] - at < 512
+                yield "below" if below else "memory", f"memory at {at:x} is {want:x}, the peer says {v:x}"
 
 
 class Unicorn:
@@ -160,86 +167,118 @@ class Unicorn:
 class Vex:
     name = "vex"
 
+    def run(self, c):
+        """What sem_dump got from VEX itself."""
+        return (c.peer, c.peer_memory) if c.peer else None
+
+
+class Angr:
+    """Strands, in random states for their values and with symbols in all registers for the time."""
+    name = "angr"
+
     def __init__(self):
         import logging
         logging.disable(logging.CRITICAL)
-        import angr
-        self.p = angr.load_shellcode(b"\x90", "amd64", load_address=PC)
-        self.ccall = angr.engines.vex.claripy.ccall
-        self.base = self.p.factory.blank_state(addr=PC, add_options={
-            angr.options.ZERO_FILL_UNCONSTRAINED_MEMORY, angr.options.ZERO_FILL_UNCONSTRAINED_REGISTERS})
-        self.angr = angr
+        import angr, claripy
+        self.angr, self.claripy = angr, claripy
+        self.p = angr.load_shellcode(b"\x90" * 1024, "amd64", load_address=PC)
+        self.flags = angr.engines.vex.claripy.ccall.amd64g_calculate_rflags_all
+        self.errors = (angr.errors.AngrError, angr.errors.SimError, claripy.errors.ClaripyError)
 
-    def symbolic(self, code, n):
-        """Seconds that angr takes to execute n instructions with symbols for all registers."""
-        s = self.p.factory.blank_state(addr=PC, add_options={self.angr.options.SYMBOLIC_WRITE_ADDRESSES})
-        start = time.process_time()
-        try:
-            self.p.factory.successors(s, insn_bytes=code, num_inst=n)
-        except Exception:
-            pass
-        return time.process_time() - start
+    def state(self, values):
+        """A state of angr whose registers and flags hold values, or symbols where there are none."""
+        o = self.angr.options
+        s = self.p.factory.blank_state(addr=PC, add_options={
+            o.SYMBOL_FILL_UNCONSTRAINED_REGISTERS, o.SYMBOL_FILL_UNCONSTRAINED_MEMORY})
+        for n in values or ():
+            if n not in FLAG:
+                setattr(s.regs, "ymm" + n[1:] if n[0] == "v" else n, values[n])
+        f = sum(values[n] << b for n, b in FLAG.items()) if values else self.claripy.BVS("flags", 64)
+        s.regs.cc_op, s.regs.cc_dep1, s.regs.cc_dep2, s.regs.cc_ndep, s.regs.d = 0, f, 0, 0, 1
+        return s
+
+    def execute(self, s, code):
+        """
+        The state after code, or None. A block of VEX may end before the code does, at a rep or where it
+        is full: what is left is the next block.
+        """
+        while s.addr != PC + len(code):
+            if not PC <= s.addr < PC + len(code):
+                return None
+            t = self.p.factory.successors(s, insn_bytes=code[s.addr - PC:]).flat_successors
+            if len(t) != 1 or t[0].history.jumpkind not in ("Ijk_Boring", "Ijk_NoHook"):
+                return None
+            s = t[0]
+        return s
 
     def run(self, c):
-        s = self.base.copy()
-        for n in GPR:
-            setattr(s.regs, n, c.before[n])
-        for i in range(16):
-            setattr(s.regs, f"ymm{i}", c.before[f"v{i}"])
-        s.regs.cc_op, s.regs.cc_dep1, s.regs.cc_dep2, s.regs.cc_ndep = 0, c.flags(), 0, 0
-        s.regs.d = 1
-        for at, n in c.reads:
+        """Values after the strand for the inputs of c."""
+        s = self.state(c.before)
+        for at, n in [*c.reads, *((at, 1) for at in c.writes)]:
             s.memory.store(at, fill(at, n))
-        for at in c.writes:
-            s.memory.store(at, fill(at, 1))
         try:
-            t = self.p.factory.successors(s, insn_bytes=c.code, num_inst=1).flat_successors
-            if len(t) != 1 or t[0].history.jumpkind != "Ijk_Boring":
+            t = self.execute(s, c.code)
+            if t is None:
                 return None
-            t = t[0]
-            got = {n: getattr(t.regs, n).concrete_value for n in GPR}
-            got.update((f"v{i}", getattr(t.regs, f"ymm{i}").concrete_value) for i in range(16))
-            f = self.ccall.amd64g_calculate_rflags_all(t, t.regs.cc_op, t.regs.cc_dep1, t.regs.cc_dep2,
-                                                       t.regs.cc_ndep).concrete_value
+            value = lambda e: e.concrete_value
+            got = {n: value(getattr(t.regs, n)) for n in GPR}
+            got.update((f"v{i}", value(getattr(t.regs, f"ymm{i}"))) for i in range(16))
+            f = value(self.flags(t, t.regs.cc_op, t.regs.cc_dep1, t.regs.cc_dep2, t.regs.cc_ndep))
             got.update((n, f >> b & 1) for n, b in FLAG.items())
-            memory = {at: t.memory.load(at, 1).concrete_value for at in c.writes}
-        except Exception:  # angr has many ways not to know an instruction
+            return got, {at: value(t.memory.load(at, 1)) for at in c.writes}
+        except self.errors:  # does not know an instruction
             return None
-        return got, memory
+
+    def time(self, code):
+        """Seconds that angr takes to execute code with nothing known of the registers; None if it cannot."""
+        s = self.state(None)
+        start = time.process_time()
+        try:
+            if self.execute(s, code) is None:
+                return None
+        except self.errors:
+            return None
+        return time.process_time() - start
 
 
-def mnemonic(code):
-    r = {"unit": "block", "origin": {"bin": "00" * 16, "file": "a", "fn": "0x0", "name": "", "addr": "0x0"},
-         "arch": "x86-64", "code": code.hex(), "len": [len(code)]}
-    s = subprocess.run([f"{BB}/bb-cat", "-q", "--from-json", "sequence"], input=json.dumps(r).encode() + b"\n",
-                       stdout=subprocess.PIPE).stdout
-    t = subprocess.run([f"{BB}/bb-cat", "-q", "-t"], input=s, stdout=subprocess.PIPE).stdout.decode()
-    return t.strip().split("\n")[-1].strip()
-
-
-def speed(vex, found, n):
-    """angr's time for each strand beside bb-sym's."""
-    some = shuffled(found)[:n]
-    theirs = sum(vex.symbolic(bytes.fromhex(c), len(found[c])) for c in some) / len(some)
+def stream(codes):
+    """Sequences of bb for (code, lengths)."""
     lines = "".join(json.dumps({"unit": "strand", "origin": {"bin": "00" * 16, "file": "a", "fn": "0x0", "name": "",
                                                              "addr": "0x0"}, "arch": "x86-64", "code": c,
-                                "len": found[c]}) + "\n" for c in found)
-    s = subprocess.run([f"{BB}/bb-cat", "-q", "--from-json", "sequence"], input=lines.encode(),
-                       stdout=subprocess.PIPE, check=True).stdout
+                                "len": n}) + "\n" for c, n in codes)
+    return subprocess.run([f"{BB}/bb-cat", "-q", "--from-json", "sequence"], input=lines.encode(),
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def text_of(code, lengths):
+    t = subprocess.run([f"{BB}/bb-cat", "-q", "-t"], input=stream([(code, lengths)]), stdout=subprocess.PIPE)
+    lines = t.stdout.decode().strip().split("\n")
+    return "; ".join(line.strip() for line in lines[-len(lengths):])
+
+
+def speed(angr, some):
+    """The time of angr for each of the strands beside that of bb-sym for the same."""
+    times = [(c, angr.time(bytes.fromhex(c[0]))) for c in some]
+    times = [(c, t) for c, t in times if t is not None]
+    theirs = sum(t for _, t in times) / len(times)
+    copies = 100
+    s = stream(c for c, _ in times) * copies
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([f"{BB}/bb-sym", "-q", "-t1", "--no-memo"], input=s, stdout=subprocess.DEVNULL, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ours = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / len(found)
-    print(f"symbolic execution of a strand: angr {1e6 * theirs:.0f} us ({len(some)} strands), bb-sym --no-memo "
-          f"{1e6 * ours:.2f} us ({len(found)} strands): {theirs / ours:.0f} times as fast")
+    ours = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / len(times) / copies
+    print(f"symbolic execution of a strand: angr {1e6 * theirs:.0f} us, bb-sym --no-memo {1e6 * ours:.2f} us: "
+          f"{theirs / ours:.0f} times as fast over the same {len(times)} strands")
 
 
-def compare(peer, dump, codes, n):
-    """The number of unexplained differences."""
-    p = subprocess.Popen([dump, str(a.s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    done, cannot, why, bad, explained, opens = 0, 0, collections.Counter(), [], collections.Counter(), 0
-    for code in codes:
-        if done == n:
+def compare(peer, dump, codes, n, what="instructions"):
+    """The number of unexplained differences; in peer.done what was compared."""
+    p = subprocess.Popen([dump, *(["-v"] if peer.name == "vex" else []), str(a.s)], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, text=True)
+    cannot, why, bad, explained, opens = 0, collections.Counter(), [], collections.Counter(), 0
+    peer.done = []
+    for code, lengths in codes:
+        if len(peer.done) == n:
             break
         p.stdin.write(code + "\n")
         p.stdin.flush()
@@ -247,42 +286,47 @@ def compare(peer, dump, codes, n):
         if line.startswith("no "):
             why[line[3:].strip()] += 1
             continue
-        c = Case(code, line)
+        c = Case(line)
         result = peer.run(c)
         if result is None:
             cannot += 1
             continue
-        done += 1
+        if len(c.code) < sum(lengths):
+            lengths = lengths[:-1]  # without its branch
+        peer.done.append((c.code.hex(), lengths))
         opens += bool(c.open)
         diffs = list(c.differences(*result))
         if diffs:
-            text = mnemonic(c.code)
-            known = [w for w in text.split() if w in EXPLAINED[peer.name]]
+            text = text_of(c.code.hex(), lengths)
+            known = [w for w in text.replace(";", "").split() if w in EXPLAINED[peer.name]]
             may = EXPLAINED[peer.name][known[0]][0] if known else set()
             if "*" in may or {name for name, _ in diffs} <= may:
                 explained[known[0]] += 1
             else:
-                bad.append((code, text, [d for _, d in diffs]))
+                bad.append((c.code.hex(), text, [d for _, d in diffs]))
     p.stdin.close()
     p.wait()
-    print(f"{peer.name}: {done} instructions compared ({opens} with undefined results in part), "
+    print(f"{peer.name}: {len(peer.done)} {what} compared ({opens} with undefined results in part), "
           f"{cannot} the peer cannot run, left out: {dict(why)}")
     for m, k in explained.most_common():
         print(f"  {k} differences explained: {m}: {EXPLAINED[peer.name][m][1]}")
     for code, text, diffs in bad[:40]:
         print(f"  {code} {text}: " + "; ".join(diffs[:3]))
-    print(("FAILED" if bad else "ok    "), f"{peer.name}: {len(bad)} unexplained differences")
+    print(("FAILED" if bad else "ok    "), f"{peer.name}: {len(bad)} unexplained differences", flush=True)
     return len(bad)
 
 
 with tempfile.TemporaryDirectory() as t:
-    exe, codes = build(t), encodings()
-    print(f"{len(codes)} different instructions")
-    failed = 0
+    exe, failed = build(t), 0
+    if a.unicorn or a.vex:
+        codes = encodings()
+        print(f"{len(codes)} different instructions", flush=True)
     if a.unicorn:
         failed += compare(Unicorn(), exe, codes, a.unicorn)
     if a.vex:
         failed += compare(Vex(), exe, codes, a.vex)
     if a.strands:
-        speed(Vex(), strands(), a.strands)
+        angr = Angr()
+        failed += compare(angr, exe, strands(), a.strands, "strands")
+        speed(angr, angr.done)
     sys.exit(failed != 0)
