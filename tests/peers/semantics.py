@@ -22,9 +22,11 @@ GPR = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()
 FLAG = {"cf": 0, "pf": 2, "af": 4, "zf": 6, "sf": 7, "of": 11}
 # Mnemonic: in what the peer may differ, and why.
 SPILL = ({"below"}, "VEX keeps the register in memory, below the stack pointer and its red zone")
+BT = ({"zf"}, "bit tests leave ZF alone, say the manual, the processor and VEX of today; pyvex's clears it")
+REP = ({"rcx", "rdi", "rsi", "memory"}, "the meaning of rep is one step of its loop; angr runs all")
 EXPLAINED = {
     "unicorn": {},
-    "angr": {},
+    "angr": {"bt": BT, "bts": BT, "btr": BT, "btc": BT, "rep": REP},
     "vex": {"bt": SPILL, "bts": SPILL, "btr": SPILL, "btc": SPILL},
 }
 
