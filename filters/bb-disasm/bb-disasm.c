@@ -346,8 +346,8 @@ int main(int argc, char **argv)
 			"treat files as if they were stripped", 0, 0},
 		{'g', "dwarf", OPT_FLAG, OPT_CONTENT, &o.files.dwarf, NULL,
 			"add source lines, inlined functions and compilers from DWARF", 0, 0},
-		{0, "debug-dir", OPT_TEXT, OPT_CONTENT, &o.files.debug_dir, "DIR",
-			"where -g finds debug files by build id (default /usr/lib/debug)", 0, 0},
+		{0, "debug-dir", OPT_TEXT, 0, &o.files.debug_dir, "DIR",
+			"where -g finds debug files (default /usr/lib/debug)", 0, 0},
 	};
 	struct prog p = {
 		.name = "bb-disasm",
@@ -371,6 +371,8 @@ int main(int argc, char **argv)
 
 	prog_start(&p, argc, argv);
 	check_options(&p, &o);
+	if (o.files.dwarf)
+		prog_content(&p, "debug-dir=%s", o.files.debug_dir);
 	if (!o.list)
 		inputs_open(&in, p.args, p.nargs);
 	else if (inputs_open_list(&in, o.list, &e) < 0)

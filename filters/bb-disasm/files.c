@@ -85,20 +85,20 @@ static int file_read(struct file *f)
 
 struct debug_job {
 	const struct elf *elf;
-	const char *folder;
+	const char *path, *folder;
 };
 
 static int read_debug(void *ctx, struct buf *out, struct err *e)
 {
 	const struct debug_job *j = ctx;
 
-	return debug_dwarf_read(j->elf, j->folder, out, e);
+	return debug_dwarf_read(j->elf, j->path, j->folder, out, e);
 }
 
 /* Reads it in a process of its own: it may be hostile, and libdw is not ours. */
 static void load_debug(struct file *f, const struct files_options *o)
 {
-	struct debug_job j = {f->image->elf, o->debug_dir};
+	struct debug_job j = {f->image->elf, f->path, o->debug_dir};
 	struct child_limits limits = {
 		.memory = (UINT64_C(4) << 30) + 16 * (uint64_t)f->n,
 		.output = (UINT64_C(1) << 30) + 16 * (uint64_t)f->n,

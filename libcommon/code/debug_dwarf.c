@@ -8,8 +8,6 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
-#include <elfutils/libdwelf.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +15,7 @@
 
 #include "base/mem.h"
 #include "code/debug.h"
+#include "code/debug_separate.h"
 
 enum { DEPTH_MAX = 200 }; /* of nested entries */
 
@@ -466,32 +465,9 @@ static uint64_t information(Elf *e)
 	return n;
 }
 
-/* folder/.build-id/ab/cdef.debug, opened if it is of this very build; else -1. */
-static int open_separate(Elf *e, const char *folder, Elf **out)
+static bool has_information(Elf *e)
 {
-	const void *id = NULL, *id2;
-	ssize_t n = e ? dwelf_elf_gnu_build_id(e, &id) : -1;
-	const uint8_t *p = id;
-	struct buf path = {0};
-	int fd;
-
-	if (n < 2 || n > 64)
-		return -1;
-	buf_printf(&path, "%s/.build-id/%02x/", folder, p[0]);
-	for (ssize_t i = 1; i < n; i++)
-		buf_printf(&path, "%02x", p[i]);
-	buf_puts(&path, ".debug");
-	fd = open(buf_text(&path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	buf_free(&path);
-	if (fd < 0)
-		return -1;
-	*out = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (*out && dwelf_elf_gnu_build_id(*out, &id2) == n && !memcmp(id, id2, (size_t)n) &&
-		information(*out))
-		return fd;
-	elf_end(*out);
-	close(fd);
-	return -1;
+	return information(e) > 0;
 }
 
 static void collect(struct collector *c, Elf *e, Dwarf *dw)
@@ -521,7 +497,8 @@ static void put_all(const struct collector *c, struct buf *out)
 	buf_put(out, c->text.p, c->text.n);
 }
 
-int debug_dwarf_read(const struct elf *f, const char *folder, struct buf *out, struct err *e)
+int debug_dwarf_read(
+	const struct elf *f, const char *path, const char *folder, struct buf *out, struct err *e)
 {
 	struct collector c = {.elf = f};
 	uint8_t *copy = f->object ? mem_alloc(f->n, 1) : NULL; /* relocations change it */
@@ -534,8 +511,7 @@ int debug_dwarf_read(const struct elf *f, const char *folder, struct buf *out, s
 		memcpy(copy, f->p, f->n);
 	use = own = elf_memory((char *)(copy ? copy : f->p), f->n);
 	if (!information(own) && folder && !f->object) {
-		fd = open_separate(own, folder, &other);
-		use = fd >= 0 ? other : NULL;
+		use = other = debug_separate_open(own, path, folder, has_information, &fd);
 	}
 	buf_putc(&c.text, 0);
 	if (information(use)) {
@@ -551,7 +527,7 @@ int debug_dwarf_read(const struct elf *f, const char *folder, struct buf *out, s
 		put_all(&c, out);
 	dwarf_end(dw);
 	elf_end(own);
-	if (fd >= 0) {
+	if (other) {
 		elf_end(other);
 		close(fd);
 	}

@@ -11,10 +11,11 @@
 
 /*
  * Appends to `out` what debug_open takes. If the file has no DWARF of its own, it is looked for in
- * folder/.build-id (NULL: nowhere); if it is not there either, nothing has units and functions.
+ * another file (debug_separate.h; path: where f came from; folder NULL: nowhere); if it is not
+ * there either, nothing has units and functions.
  * 0, or -1 with the reason when it is damaged.
  */
-int debug_dwarf_read(
-	const struct elf *f, const char *folder, struct buf *out, struct err *e) MUST_CHECK;
+int debug_dwarf_read(const struct elf *f, const char *path, const char *folder, struct buf *out,
+	struct err *e) MUST_CHECK;
 
 #endif

@@ -193,6 +193,34 @@ def test_separate():
     ok("dwarf/a separate file of another build is not used", not any(f["source"]["name"] for f in fs))
 
 
+def test_link():
+    """.gnu_debuglink: a name and the checksum of the file, which is in one of three places."""
+    path = build("gcc-12", "linked", "-O2", "-g", "-Wl,--build-id=none")
+    debug, stripped = at("linked.debug"), at("place/stripped")
+    os.makedirs(at("place/.debug"))
+    os.makedirs(at("below") + os.path.realpath(at("place")))
+    assert run(["objcopy", "--only-keep-debug", path, debug]).rc == 0
+    assert run(["strip", f"-o{stripped}", path]).rc == 0
+    assert run(["objcopy", f"--add-gnu-debuglink={debug}", stripped]).rc == 0
+    data = read(debug)
+    named = lambda: {f["name"] for f in functions("-g", "-q", "--debug-dir", at("below"), stripped)}
+    ok("dwarf/a debug link that leads nowhere", "sum" not in named())
+    for place in ("place", "place/.debug", "below" + os.path.realpath(at("place"))):
+        there = write(os.path.join(T, place.lstrip("/")) + "/linked.debug", data)
+        ok(f"dwarf/debug link: {place.split('/')[0]}", {"sum", "name", "main"} <= named(), place)
+        write(there, data[:-1] + bytes([data[-1] ^ 1]))
+        ok(f"dwarf/debug link: another checksum in {place.split('/')[0]}", "sum" not in named())
+        os.unlink(there)
+
+
+def test_provenance():
+    """The folder counts where it is looked into."""
+    path = build("gcc-12", "prov", "-O1", "-g")
+    options = lambda *a: [m[0]["prov"][-1]["options"] for m in readstream.members(run([prog("bb-disasm"), *a, path]).out)]
+    ok("dwarf/no folder in the provenance without -g", options() == options("--debug-dir", at("x")) == [[]])
+    ok("dwarf/the folder in the provenance with -g", f"debug-dir={T}" in options("-g", "--debug-dir", T)[0])
+
+
 def sections(data):
     """Offset and size of the sections of debugging information."""
     u = lambda at, n: int.from_bytes(data[at:at + n], "little")
@@ -238,5 +266,7 @@ if __name__ == "__main__":
     test_lines()
     test_options()
     test_separate()
+    test_link()
+    test_provenance()
     test_damage()
     sys.exit(done())
