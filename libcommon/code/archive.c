@@ -9,6 +9,8 @@
 
 #include "base/buf.h"
 
+enum { NAME_MOST = 255 }; /* longer names are cut: many members may share one */
+
 bool archive_is(const uint8_t *p, size_t n)
 {
 	return n >= SARMAG && !memcmp(p, ARMAG, SARMAG);
@@ -53,6 +55,7 @@ static const char *name_of(struct archive *a, const struct ar_hdr *h, struct arc
 	if (s[0] == '/' && (at = number(s + 1, n - 1)) >= 0 && (size_t)at < a->nnames) {
 		s = a->names + at;
 		n = a->nnames - (size_t)at;
+		n = MIN(n, (size_t)NAME_MOST);
 		for (size_t i = 0; i < n; i++) {
 			if (s[i] == '\n' || !s[i])
 				n = i;
@@ -69,7 +72,7 @@ static const char *name_of(struct archive *a, const struct ar_hdr *h, struct arc
 			n--;
 		n -= n && s[n - 1] == '/';
 	}
-	return arena_str(a->arena, s, n);
+	return arena_str(a->arena, s, MIN(n, (size_t)NAME_MOST));
 }
 
 int archive_next(struct archive *a, struct archive_member *m, struct err *e)

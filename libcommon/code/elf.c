@@ -16,6 +16,8 @@
 #include "base/sort.h"
 #include "code/elf_raw.h"
 
+enum { TEXT_LEAST = 1 << 20, TEXT_MOST = 8 }; /* bytes of names in all, for each byte of the file */
+
 uint64_t elf_number(const struct elf *f, const uint8_t *p, unsigned size)
 {
 	uint64_t v = 0;
@@ -46,17 +48,22 @@ static uint64_t take(const struct elf_raw *r, const uint8_t **p, unsigned size)
 	return v;
 }
 
-const char *elf_raw_string(const struct elf_raw *r, size_t table, uint64_t at)
+const char *elf_raw_string(struct elf_raw *r, size_t table, uint64_t at)
 {
 	const struct elf_raw_section *s = &r->sections[table];
+	const char *text, *end;
+	size_t most;
 
-	if (table >= r->nsections || s->type != SHT_STRTAB || at >= s->size ||
-		!memchr(r->p + s->offset + at, 0, s->size - at))
+	if (table >= r->nsections || s->type != SHT_STRTAB || at >= s->size)
 		return "";
-	return (const char *)r->p + s->offset + at;
+	text = (const char *)r->p + s->offset + at;
+	most = (size_t)MIN(s->size - at, r->text);
+	end = memchr(text, 0, most);
+	r->text -= end ? (size_t)(end - text) : most;
+	return end ? text : "";
 }
 
-const char *elf_raw_name(const struct elf_raw *r, const struct elf_raw_section *s)
+const char *elf_raw_name(struct elf_raw *r, const struct elf_raw_section *s)
 {
 	return r->names == ELF_NONE ? "" : elf_raw_string(r, r->names, s->name);
 }
@@ -371,7 +378,7 @@ static void find_got(struct elf *f)
 struct elf *elf_new(const uint8_t *p, size_t n, struct err *e)
 {
 	struct elf *f = mem_zalloc(1, sizeof(*f));
-	struct elf_raw r = {.f = f, .p = p, .n = n};
+	struct elf_raw r = {.f = f, .p = p, .n = n, .text = TEXT_LEAST + TEXT_MOST * (uint64_t)n};
 	struct file_header h = {0};
 
 	f->p = p;

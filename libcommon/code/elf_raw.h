@@ -21,7 +21,8 @@ struct elf_raw {
 	uint16_t type, machine;
 	struct elf_raw_section *sections; /* the whole header table */
 	size_t nsections;
-	uint32_t names;                  /* section that holds the section names, or ELF_NONE */
+	uint32_t names; /* section that holds the section names, or ELF_NONE */
+	uint64_t text;  /* bytes of names that may still be read: hostile tables share a long one */
 	size_t symtab, dynsym;           /* sections, or 0 */
 	size_t symtab_base, dynsym_base; /* index of their first symbol in elf.symbols */
 };
@@ -34,9 +35,9 @@ static inline bool elf_raw_has(const struct elf_raw *r, uint64_t offset, uint64_
 	return offset <= r->n && n <= r->n - offset;
 }
 /* Name of a section; "" if there is none. */
-const char *elf_raw_name(const struct elf_raw *r, const struct elf_raw_section *s);
+const char *elf_raw_name(struct elf_raw *r, const struct elf_raw_section *s);
 /* The text at `at` of string table number `table`; "" if it does not end there. */
-const char *elf_raw_string(const struct elf_raw *r, size_t table, uint64_t at);
+const char *elf_raw_string(struct elf_raw *r, size_t table, uint64_t at);
 
 /* elf_symbols.c: fills f->symbols, f->relocs. */
 int elf_symbols_read(struct elf_raw *r, struct err *e) MUST_CHECK;

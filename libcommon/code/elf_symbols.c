@@ -46,7 +46,7 @@ static size_t symbol_size(const struct elf_raw *r)
 	return r->is64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
 }
 
-static void symbol(const struct elf_raw *r, const struct elf_raw_section *table,
+static void symbol(struct elf_raw *r, const struct elf_raw_section *table,
 	const struct elf_raw_section *extended, size_t i, struct elf_symbol *s)
 {
 	const uint8_t *p = r->p + table->offset + i * symbol_size(r);

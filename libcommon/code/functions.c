@@ -166,19 +166,25 @@ static void add_address(struct finder *f, uint64_t addr, uint32_t from)
 
 /* ---- settling ---- */
 
+/* The shorter one first, in the time that it takes to see its end. */
+static int by_length(const char *x, const char *y)
+{
+	while (*x && *y)
+		x++, y++;
+	return (*x != 0) - (*y != 0);
+}
+
 static int by_address(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
-	size_t nx, ny;
+	int longer;
 
 	if (x->addr != y->addr)
 		return x->addr < y->addr ? -1 : 1;
 	if (x->rank != y->rank)
 		return x->rank < y->rank ? -1 : 1;
-	nx = strlen(x->name), ny = strlen(y->name);
-	if (nx != ny)
-		return nx < ny ? -1 : 1;
-	return strcmp(x->name, y->name);
+	longer = by_length(x->name, y->name);
+	return longer ? longer : strcmp(x->name, y->name);
 }
 
 /*
@@ -371,19 +377,14 @@ static bool in_gap(const struct gap_list *l, uint64_t addr)
 	return lo < l->n && l->r[lo].addr <= addr;
 }
 
-struct addresses {
-	uint64_t *p;
-	size_t n, cap;
-};
-
-static void put(struct addresses *a, uint64_t addr)
+static void put(struct gaps_addresses *a, uint64_t addr)
 {
 	a->p = mem_grow(a->p, &a->cap, a->n + 1, sizeof(*a->p));
 	a->p[a->n++] = addr;
 }
 
-static void risc_called(
-	struct addresses *out, const struct elf *f, const struct gap_list *l, const struct func *u)
+static void risc_called(struct gaps_addresses *out, const struct elf *f, const struct gap_list *l,
+	const struct func *u)
 {
 	const struct risc_ops *ops = risc_ops(f->arch);
 	uint64_t at = u->addr;
@@ -405,8 +406,8 @@ static void risc_called(
 }
 
 /* Calls from known functions into gaps: found by their first byte, then by walking there. */
-static void called(
-	struct addresses *out, const struct elf *f, const struct gap_list *l, const struct func *u)
+static void called(struct gaps_addresses *out, const struct elf *f, const struct gap_list *l,
+	const struct func *u)
 {
 	size_t n = (size_t)(u->end - u->addr), left, at = 0;
 	const uint8_t *p = elf_bytes(f, u->addr, &left), *end = p + n;
@@ -434,7 +435,7 @@ struct calls {
 	const struct elf *elf;
 	const struct functions *fs;
 	const struct gap_list *l;
-	struct addresses *found; /* of each piece */
+	struct gaps_addresses *found; /* of each piece */
 };
 
 static void calls_of(void *ctx, size_t i, unsigned worker)
@@ -466,34 +467,30 @@ static void add_called(
 	mem_free(c.found);
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Functions in gaps become candidates. */
 static void search_gaps(
 	struct finder *f, const struct functions *fs, struct insn_decoder *d, struct par *par)
 {
 	struct gap_list l = {0};
 	struct gaps_found found = {0};
-	size_t first = f->n, nseeds;
-	uint64_t *seeds;
+	struct gaps_addresses seeds = {0}, pointers = {0};
+	size_t first = f->n;
 
 	list_gaps(f->elf, fs, &l);
 	if (l.n && !f->elf->object)
 		add_called(f, fs, &l, par);
-	nseeds = fs->n + f->n - first;
-	seeds = mem_alloc(nseeds, sizeof(*seeds));
-	for (size_t i = 0; i < fs->n; i++)
-		seeds[i] = fs->f[i].addr;
+	if (l.n) {
+		gaps_pointers(&pointers, f->elf);
+		seeds.n = fs->n + f->n - first;
+		seeds.p = mem_alloc(seeds.n, sizeof(*seeds.p));
+	}
+	for (size_t i = 0; l.n && i < fs->n; i++)
+		seeds.p[i] = fs->f[i].addr;
 	for (size_t i = first; i < f->n; i++)
-		seeds[fs->n + i - first] = f->c[i].addr;
-	sort_items(seeds, nseeds, sizeof(*seeds), 0, by_number);
+		seeds.p[fs->n + i - first] = f->c[i].addr;
+	gaps_sort(&seeds);
 	for (size_t i = 0; i < l.n; i++)
-		gaps_find(&found, f->elf, d, l.r[i], seeds, nseeds);
+		gaps_find(&found, f->elf, d, l.r[i], &seeds, &pointers);
 	for (size_t i = 0; i < found.n; i++)
 		add(f, (struct candidate){.addr = found.r[i].addr,
 			       .size = found.r[i].end - found.r[i].addr,
@@ -502,7 +499,8 @@ static void search_gaps(
 			       .from = FUNC_GAP});
 	mem_free(l.r);
 	mem_free(found.r);
-	mem_free(seeds);
+	mem_free(seeds.p);
+	mem_free(pointers.p);
 }
 
 void functions_find(struct functions *fs, const struct elf *elf, struct insn_decoder *d,

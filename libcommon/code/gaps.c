@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "code/cfg.h"
 #include "code/names.h"
 #include "code/risc_code.h"
@@ -201,13 +202,49 @@ static void note_address(struct gap *g, const struct insn *i, uint64_t next)
 		add_pointer(g, (uint64_t)o->imm & g->f->mask);
 }
 
-/* Code whose address is in data that is relocated. */
-static void note_pointers(struct gap *g)
+static int by_number(const void *a, const void *b)
 {
-	for (size_t i = 0; i < g->f->nrelocs; i++) {
-		if (g->f->relocs[i].kind == ELF_R_ADDR && g->f->relocs[i].size == g->f->word)
-			add_pointer(g, elf_reloc_value(g->f, &g->f->relocs[i]));
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void gaps_sort(struct gaps_addresses *a)
+{
+	sort_items(a->p, a->n, sizeof(*a->p), 0, by_number);
+}
+
+void gaps_pointers(struct gaps_addresses *out, const struct elf *f)
+{
+	for (size_t i = 0; i < f->nrelocs; i++) {
+		if (f->relocs[i].kind != ELF_R_ADDR || f->relocs[i].size != f->word)
+			continue;
+		out->p = mem_grow(out->p, &out->cap, out->n + 1, sizeof(*out->p));
+		out->p[out->n++] = elf_reloc_value(f, &f->relocs[i]);
 	}
+	gaps_sort(out);
+}
+
+static size_t first_from(const struct gaps_addresses *a, uint64_t addr)
+{
+	size_t lo = 0, hi = a->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (a->p[mid] < addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct gaps_addresses gaps_within(const struct gaps_addresses *a, struct gaps_range range)
+{
+	size_t first = first_from(a, range.addr), end = first_from(a, range.end);
+
+	return (struct gaps_addresses){.p = a->n ? a->p + first : NULL, .n = end - first};
 }
 
 /* Decodes the range; never over a seed, so that data before one does no harm. */
@@ -376,13 +413,11 @@ static void number(struct gap *g, const uint64_t *seeds, size_t nseeds)
 			g->item[t->target].what |= START | SURE;
 	}
 	for (size_t s = 0; s < nseeds; s++) {
-		if (seeds[s] >= g->range.addr && seeds[s] < g->range.end) {
-			uint32_t i = item_at(g, (uint32_t)(seeds[s] - g->range.addr));
+		uint32_t i = item_at(g, (uint32_t)(seeds[s] - g->range.addr));
 
-			if (i != CFG_NOWHERE) {
-				g->item[i].what |= START | SURE;
-				g->item[i].what &= (uint16_t)~PADDING;
-			}
+		if (i != CFG_NOWHERE) {
+			g->item[i].what |= START | SURE;
+			g->item[i].what &= (uint16_t)~PADDING;
 		}
 	}
 	for (size_t k = 0; k < g->npointers; k++) {
@@ -683,20 +718,25 @@ static void put_results(const struct gap *g, struct gaps_found *out)
 }
 
 void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder *d,
-	struct gaps_range range, const uint64_t *seeds, size_t nseeds)
+	struct gaps_range range, const struct gaps_addresses *all_seeds,
+	const struct gaps_addresses *pointers)
 {
 	struct gap g = {.f = f, .range = range};
+	struct gaps_addresses s, near;
 	uint32_t *starts;
 
 	if (range.end - range.addr >= CFG_NOWHERE)
 		return;
-	note_pointers(&g);
+	s = gaps_within(all_seeds, range);
+	near = gaps_within(pointers, range);
+	for (size_t i = 0; i < near.n; i++)
+		add_pointer(&g, near.p[i]);
 	if (risc_ops(f->arch))
 		risc_decode(&g);
 	else
-		decode(&g, d, seeds, nseeds);
+		decode(&g, d, s.p, s.n);
 	g.pointed = mem_zalloc(g.n, sizeof(*g.pointed));
-	number(&g, seeds, nseeds);
+	number(&g, s.p, s.n);
 	if (!risc_ops(f->arch))
 		find_tables(&g, d);
 	g.inside = mem_alloc(g.n + 1, sizeof(*g.inside));

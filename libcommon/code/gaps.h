@@ -18,12 +18,24 @@ struct gaps_found {
 	size_t n, cap;
 };
 
+struct gaps_addresses {
+	uint64_t *p; /* ascending */
+	size_t n, cap;
+};
+
 /*
- * Finds the functions in the range. seeds are the nseeds addresses, ascending, known to be
- * functions, those in the range among them. The results are added to out, seeds included. What
- * looks like data is left out.
+ * Finds the functions in the range. seeds are known to be functions; pointers are addresses that
+ * relocated data hold, see gaps_pointers. The results are added to out, seeds included. What looks
+ * like data is left out.
  */
 void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder *d,
-	struct gaps_range range, const uint64_t *seeds, size_t nseeds);
+	struct gaps_range range, const struct gaps_addresses *seeds,
+	const struct gaps_addresses *pointers);
+/* Makes the list of them; free p with mem_free. */
+void gaps_pointers(struct gaps_addresses *out, const struct elf *f);
+/* The addresses of a list that are in the range. */
+struct gaps_addresses gaps_within(const struct gaps_addresses *a, struct gaps_range range);
+/* Sorts the addresses. */
+void gaps_sort(struct gaps_addresses *a);
 
 #endif
