@@ -365,6 +365,8 @@ static void cut_blocks(struct worker *w, const struct function *f, struct filter
 
 		while (ref < f->refs.insn.n && f->refs.insn.p[ref] < first)
 			ref++;
+		if (codeseq_is_data(arch_find(f->arch), f->len.p[first]))
+			continue;
 		if (w->o->unit == UNIT_STRAND)
 			emit_strands(w, f, b, n, ref, out);
 		else
@@ -399,7 +401,7 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 			all.n = MIN(all.n, w->o->max_insns);
 		emit(w, f, &all, 0, out);
 	} else if (w->o->unit == UNIT_STRAND && arch_find(f->arch) != ARCH_X86_64) {
-		filter_skip(out, "%s: no semantics for architecture %s", f->file, f->arch);
+		filter_skip_alike(out, "%s: no semantics for its architecture", f->file);
 	} else {
 		cut_blocks(w, f, out);
 	}

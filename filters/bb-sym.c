@@ -231,7 +231,7 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 		return;
 	}
 	if (arch_find(s->arch) != ARCH_X86_64) {
-		filter_skip(out, "%s: no semantics for architecture %s", s->origin.file, s->arch);
+		filter_skip_alike(out, "%s: no semantics for its architecture", s->origin.file);
 		return;
 	}
 	if (find(w, s, &r) < 0) {

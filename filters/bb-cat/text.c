@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "code/codeseq.h"
 #include "code/insn.h"
 #include "formats/embedding.h"
 #include "formats/function.h"
@@ -65,7 +66,7 @@ static void print_insn(struct text *t, struct buf *b, const char *arch, const ui
 		insn_print(b, &insn, addr);
 		return;
 	}
-	buf_puts(b, "(bad)");
+	buf_puts(b, codeseq_is_data(a, len) ? ".byte" : "(bad)");
 	for (size_t i = 0; i < len; i++)
 		buf_printf(b, " %02x", p[i]);
 }

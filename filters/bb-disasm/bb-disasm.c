@@ -12,6 +12,7 @@
 #include "cli/filter.h"
 #include "cli/sandbox.h"
 #include "code/body.h"
+#include "code/isa.h"
 #include "code/names.h"
 #include "formats/function.h"
 #include "files.h"
@@ -168,7 +169,7 @@ static void emit(struct job *j, struct file *f, const struct func *u, struct wor
 		.bin = {f->image->digest, HASH_BYTES},
 		.file = f->name,
 		.labels = f->labels,
-		.arch = arch_name(f->image->elf->arch),
+		.arch = arch_name(isa_at(f->image->elf, u->addr)),
 		.addr = u->addr,
 		.name = names_utf8(&b->arena, u->name),
 		.code = {(uint8_t *)b->code, b->ncode},
@@ -353,8 +354,8 @@ int main(int argc, char **argv)
 		.name = "bb-disasm",
 		.operands = "[FILE...]",
 		.brief = "take ELF files apart into functions",
-		.detail = "Finds the functions of x86-64, i386, AArch64 and MIPS executables, "
-			  "shared objects, relocatable "
+		.detail = "Finds the functions of x86-64, i386, AArch64, ARM and MIPS "
+			  "executables, shared objects, relocatable "
 			  "files and archives of these, decodes them, recovers their control-flow "
 			  "graphs and resolves the "
 			  "names of what they call. Writes one record for each function.",

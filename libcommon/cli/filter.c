@@ -5,6 +5,7 @@
  */
 #include "cli/filter.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -38,7 +39,11 @@ struct run {
 	struct output *out;
 	struct progress *progress;
 	uint64_t skipped, all_skipped, records;
+	struct buf alike; /* the last message of filter_skip_alike, and for how many records */
+	uint64_t nalike;
 };
+
+enum { ALIKE = 1 }; /* begins the line of a message that is counted */
 
 void filter_emit(struct filter_out *out, const void *rec)
 {
@@ -51,20 +56,37 @@ void filter_pass(struct filter_out *out)
 	stream_pack_raw(&out->pack, out->now, out->now_n);
 }
 
+/* A line of the messages. */
+static void add_line(struct filter_out *out, const char *fmt, va_list ap)
+{
+	size_t start = out->messages.n;
+
+	buf_vprintf(&out->messages, fmt, ap);
+	for (size_t i = start; i < out->messages.n; i++) /* a name with a line break is no line */
+		if (out->messages.p[i] == '\n' || out->messages.p[i] == ALIKE)
+			out->messages.p[i] = '?';
+	buf_putc(&out->messages, '\n');
+}
+
 void filter_skip(struct filter_out *out, const char *fmt, ...)
 {
-	size_t start;
 	va_list ap;
 
 	out->skipped++;
 	va_start(ap, fmt);
-	start = out->messages.n;
-	buf_vprintf(&out->messages, fmt, ap);
+	add_line(out, fmt, ap);
 	va_end(ap);
-	for (size_t i = start; i < out->messages.n; i++) /* a name with a line break is no line */
-		if (out->messages.p[i] == '\n')
-			out->messages.p[i] = '?';
-	buf_putc(&out->messages, '\n');
+}
+
+void filter_skip_alike(struct filter_out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	out->skipped++;
+	buf_putc(&out->messages, ALIKE);
+	va_start(ap, fmt);
+	add_line(out, fmt, ap);
+	va_end(ap);
 }
 
 static int read_job(void *ctx, void *job)
@@ -117,6 +139,29 @@ static void work_job(void *ctx, void *job, unsigned worker)
 	stream_pack_finish(&o->pack);
 }
 
+/* Prints the message that was counted, if there is one. */
+static void tell_alike(struct run *run)
+{
+	if (run->nalike)
+		(run->p->strict ? prog_error : prog_warn)(run->p, "%s: %" PRIu64 " record%s",
+			buf_text(&run->alike), run->nalike, run->nalike > 1 ? "s" : "");
+	run->nalike = 0;
+}
+
+static void tell(struct run *run, const char *line, size_t n)
+{
+	if (line[0] != ALIKE) {
+		(run->p->strict ? prog_error : prog_warn)(run->p, "%.*s", (int)n, line);
+		return;
+	}
+	if (n - 1 != run->alike.n || memcmp(run->alike.p, line + 1, n - 1)) {
+		tell_alike(run);
+		buf_reset(&run->alike);
+		buf_put(&run->alike, line + 1, n - 1);
+	}
+	run->nalike++;
+}
+
 static int write_records(struct run *run, struct filter_out *o)
 {
 	struct stream_writer *w = output_stream(run->out);
@@ -125,7 +170,7 @@ static int write_records(struct run *run, struct filter_out *o)
 	for (size_t left = o->messages.n; left;) {
 		size_t n = (size_t)((char *)memchr(line, '\n', left) - line);
 
-		(run->p->strict ? prog_error : prog_warn)(run->p, "%.*s", (int)n, line);
+		tell(run, line, n);
 		line += n + 1;
 		left -= n + 1;
 	}
@@ -212,6 +257,8 @@ int filter_map(struct prog *p, const struct filter *f, void *ctx)
 	for (uint64_t i = 0; i < p->threads && f->worker_free; i++)
 		f->worker_free(run.worker[i]);
 	mem_free(run.worker);
+	tell_alike(&run);
+	buf_free(&run.alike);
 	progress_free(run.progress, run.all_skipped + run.skipped);
 	stream_close(run.in);
 	return output_close(run.out, status);

@@ -53,6 +53,11 @@ void filter_emit(struct filter_out *out, const void *rec);
 void filter_pass(struct filter_out *out);
 /* Counts the input record as skipped and says why (one line with the reason). */
 void filter_skip(struct filter_out *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/*
+ * The same for what is wrong with many records, as all of a file: of equal reasons one after another
+ * one line is printed, with the number of records.
+ */
+void filter_skip_alike(struct filter_out *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 struct filter {
 	const struct kind *in, *out; /* in NULL: any kind; out NULL: same as input */

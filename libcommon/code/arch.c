@@ -71,6 +71,7 @@ static const struct arch_reloc mips_relocs[] = {
 	{R_MIPS_32, ELF_R_ADDR, 4, ADDEND_PLACE},
 	{R_MIPS_REL32, ELF_R_ADDR, 4, ADDEND_PLACE},
 	{R_MIPS_26, ELF_R_REL, 4, ADDEND_JUMP},
+	{R_MIPS_PC16, ELF_R_REL, 4, ADDEND_NEAR},
 	{R_MIPS_HI16, ELF_R_PAGE, 4, ADDEND_NONE},
 	{R_MIPS_LO16, ELF_R_ADDR, 4, ADDEND_LOW16},
 	{R_MIPS_GOT16, ELF_R_GOT, 4, ADDEND_NONE},
@@ -80,6 +81,39 @@ static const struct arch_reloc mips_relocs[] = {
 	{R_MIPS_JALR, ELF_R_REL, 4, ADDEND_NONE},
 	{R_MIPS_GLOB_DAT, ELF_R_ADDR, 4, ADDEND_NONE},
 	{R_MIPS_JUMP_SLOT, ELF_R_ADDR, 4, ADDEND_NONE},
+};
+
+static const struct arch_reloc arm_relocs[] = {
+	{R_ARM_NONE, ELF_R_NONE, 0, ADDEND_NONE},
+	{R_ARM_V4BX, ELF_R_NONE, 0, ADDEND_NONE},
+	{R_ARM_ABS32, ELF_R_ADDR, 4, ADDEND_PLACE},
+	{R_ARM_TARGET1, ELF_R_ADDR, 4, ADDEND_PLACE},
+	{R_ARM_REL32, ELF_R_REL, 4, ADDEND_PLACE},
+	{R_ARM_PREL31, ELF_R_REL, 4, ADDEND_PLACE},
+	{R_ARM_PC24, ELF_R_REL, 4, ADDEND_ARM_BRANCH},
+	{R_ARM_PLT32, ELF_R_REL, 4, ADDEND_ARM_BRANCH},
+	{R_ARM_CALL, ELF_R_REL, 4, ADDEND_ARM_BRANCH},
+	{R_ARM_JUMP24, ELF_R_REL, 4, ADDEND_ARM_BRANCH},
+	{R_ARM_THM_PC22, ELF_R_REL, 4, ADDEND_THUMB_BRANCH}, /* R_ARM_THM_CALL */
+	{R_ARM_THM_JUMP24, ELF_R_REL, 4, ADDEND_THUMB_BRANCH},
+	{R_ARM_THM_JUMP19, ELF_R_REL, 4, ADDEND_THUMB_COND},
+	{R_ARM_THM_PC11, ELF_R_REL, 2, ADDEND_THUMB_SHORT},
+	{R_ARM_THM_PC9, ELF_R_REL, 2, ADDEND_THUMB_SHORT},
+	{R_ARM_GLOB_DAT, ELF_R_ADDR, 4, ADDEND_NONE},
+	{R_ARM_JUMP_SLOT, ELF_R_ADDR, 4, ADDEND_NONE},
+	{R_ARM_RELATIVE, ELF_R_ADDR, 4, ADDEND_PLACE},
+	{R_ARM_IRELATIVE, ELF_R_IFUNC, 4, ADDEND_PLACE},
+	{R_ARM_GOTOFF, ELF_R_BASE, 4, ADDEND_PLACE},
+	{R_ARM_GOT32, ELF_R_GOT, 4, ADDEND_PLACE},
+	{R_ARM_GOT_PREL, ELF_R_GOT, 4, ADDEND_PLACE},
+	{R_ARM_MOVW_ABS_NC, ELF_R_ADDR, 4, ADDEND_ARM_MOVE},
+	{R_ARM_MOVT_ABS, ELF_R_PAGE, 4, ADDEND_NONE},
+	{R_ARM_MOVW_PREL_NC, ELF_R_REL, 4, ADDEND_ARM_MOVE},
+	{R_ARM_MOVT_PREL, ELF_R_PAGE, 4, ADDEND_NONE},
+	{R_ARM_THM_MOVW_ABS_NC, ELF_R_ADDR, 4, ADDEND_THUMB_MOVE},
+	{R_ARM_THM_MOVT_ABS, ELF_R_PAGE, 4, ADDEND_NONE},
+	{R_ARM_THM_MOVW_PREL_NC, ELF_R_REL, 4, ADDEND_THUMB_MOVE},
+	{R_ARM_THM_MOVT_PREL, ELF_R_PAGE, 4, ADDEND_NONE},
 };
 
 #define RELOCS(t) .relocs = t, .nrelocs = COUNT_OF(t)
@@ -109,6 +143,20 @@ static const struct arch_info archs[ARCH_COUNT] = {
 		.word = 4,
 		.got_bias = 0x7ff0,
 		RELOCS(mips_relocs)},
+	[ARCH_ARM] = {.name = "arm",
+		.machine = EM_ARM,
+		.word = 4,
+		.other = ARCH_THUMB,
+		RELOCS(arm_relocs)},
+	[ARCH_ARMEB] = {.name = "armeb",
+		.machine = EM_ARM,
+		.is_big = true,
+		.word = 4,
+		.other = ARCH_THUMBEB,
+		RELOCS(arm_relocs)},
+	/* never the architecture of a file */
+	[ARCH_THUMB] = {.name = "thumb", .word = 4, .other = ARCH_ARM},
+	[ARCH_THUMBEB] = {.name = "thumbeb", .word = 4, .other = ARCH_ARMEB},
 };
 
 const struct arch_info *arch_info(enum arch a)
@@ -133,7 +181,7 @@ enum arch arch_find(const char *name)
 enum arch arch_of_elf(uint16_t machine, bool is64, bool is_big)
 {
 	for (unsigned a = ARCH_NONE + 1; a < ARCH_COUNT; a++) {
-		if (archs[a].machine == machine && archs[a].is64 == is64 &&
+		if (machine != EM_NONE && archs[a].machine == machine && archs[a].is64 == is64 &&
 			archs[a].is_big == is_big)
 			return a;
 	}

@@ -14,6 +14,10 @@ enum arch {
 	ARCH_AARCH64,
 	ARCH_MIPS,   /* big-endian, 32 bits */
 	ARCH_MIPSEL, /* little-endian */
+	ARCH_ARM,    /* A32, and */
+	ARCH_THUMB,  /* T32, in the same files */
+	ARCH_ARMEB,  /* the same with big-endian code */
+	ARCH_THUMBEB,
 	ARCH_COUNT,
 };
 
@@ -24,6 +28,15 @@ enum arch_addend {
 	ADDEND_NONE,  /* nowhere: 0, whatever the relocation says */
 	ADDEND_LOW16, /* in their lower 16 bits, signed */
 	ADDEND_JUMP,  /* in their lower 26 bits, in words */
+	/* with the distance from the instruction to its delay slot */
+	ADDEND_NEAR, /* in their lower 16 bits, in words */
+	/* ARM: with the distance from the instruction to its program counter, for branches */
+	ADDEND_ARM_BRANCH,   /* in their lower 24 bits, in words */
+	ADDEND_ARM_MOVE,     /* 16 bits of movw, signed */
+	ADDEND_THUMB_BRANCH, /* bl, b.w */
+	ADDEND_THUMB_COND,   /* b<c>.w */
+	ADDEND_THUMB_SHORT,  /* b.n: lower 11 bits, in halfwords; b<c>.n is taken for it */
+	ADDEND_THUMB_MOVE,
 };
 
 struct arch_reloc {
@@ -40,6 +53,7 @@ struct arch_info {
 	uint8_t word;      /* bytes of an address */
 	uint8_t entry_cfa; /* bytes from the stack pointer to the CFA where functions start */
 	uint16_t got_bias; /* from the start of .got to what its register holds */
+	uint8_t other;     /* enum arch of code with the other instruction set in the same file */
 	const struct arch_reloc *relocs;
 	size_t nrelocs;
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "code/isa.h"
 #include "code/names.h"
 #include "code/scan.h"
 
@@ -333,7 +334,7 @@ static void find_tables(struct builder *w)
 /* A branch of instruction k to r; it takes effect at instruction `at`. */
 static void risc_branch(struct builder *w, const struct risc *i, size_t at, struct image_ref r)
 {
-	if (i->flow == INSN_CALL && r.no_return)
+	if (i->flow == INSN_CALL && r.no_return && !(i->what & RISC_MAYBE))
 		w->b->risc.flow[at].flow = INSN_STOP;
 	add_ref(w, &r);
 }
@@ -349,6 +350,23 @@ static void risc_direct(struct builder *w, const struct risc *i, size_t at, uint
 		risc_branch(w, i, at, image_code(w->im, target));
 }
 
+/* A distance to a place in this file: what uses it says what is there. */
+static bool is_distance(const struct builder *w, const struct elf_reloc *r)
+{
+	return r->kind == ELF_R_REL && elf_reloc_value(w->im->elf, r);
+}
+
+/* The relocation of the constant that an instruction of an object file loads. */
+static bool risc_literal(struct builder *w, const struct risc *i, size_t at, uint64_t addr)
+{
+	const struct elf_reloc *r = elf_reloc_at(w->im->elf, addr + (uint64_t)i->imm);
+
+	if (!r || is_distance(w, r))
+		return false;
+	risc_branch(w, i, at, image_reloc(w->im, r, 0, false));
+	return true;
+}
+
 /* The relocations of an instruction of an object file. Whether there were any. */
 static bool risc_relocations(struct builder *w, const struct risc *i, size_t at, uint64_t addr)
 {
@@ -356,13 +374,19 @@ static bool risc_relocations(struct builder *w, const struct risc *i, size_t at,
 	bool any = false,
 	     branch = i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND;
 
+	if (i->op == RISC_LITERAL)
+		return risc_literal(w, i, at, addr);
 	while (w->reloc < f->nrelocs && f->relocs[w->reloc].addr < addr)
 		w->reloc++;
 	for (size_t k = w->reloc; k < f->nrelocs && f->relocs[k].addr < addr + i->len; k++) {
 		struct image_ref t = image_reloc(w->im, &f->relocs[k], 0, branch);
 		bool inside = t.target >= w->f->addr && t.target < w->f->end;
 
+		if (!branch && is_distance(w, &f->relocs[k]))
+			continue;
 		any = true;
+		if (branch)
+			w->b->risc.flow[at].target = CFG_NOWHERE; /* the bytes do not say */
 		if (!branch || t.kind == REF_IMPORT || i->flow == INSN_CALL || !inside) {
 			risc_branch(w, i, at, t);
 			continue;
@@ -388,10 +412,22 @@ static void risc_use(struct builder *w, const struct risc *i, size_t at, const s
 	risc_branch(w, i, at, r);
 }
 
+/* Data are blocks of their own. */
+static void data_ends(struct risc_code *c)
+{
+	for (size_t k = 0; k + 1 < c->n; k++) {
+		bool data = c->insn[k].op == RISC_DATA, next = c->insn[k + 1].op == RISC_DATA;
+
+		if (data != next && c->flow[k].flow == INSN_FALL)
+			c->flow[k].flow = INSN_STOP;
+	}
+}
+
 static void risc_ends(struct body *b)
 {
-	const struct risc_code *c = &b->risc;
+	struct risc_code *c = &b->risc;
 
+	data_ends(c);
 	for (size_t k = 0; k < c->n; k++) {
 		const struct risc_flow *f = &c->flow[k];
 
@@ -410,7 +446,8 @@ static void risc_decode(struct builder *w)
 	struct risc_code *c = &b->risc;
 	size_t u = 0;
 
-	risc_code_read(c, w->im->elf, w->im->elf->arch, w->f->addr, b->code, b->ncode);
+	risc_code_read(
+		c, w->im->elf, isa_at(w->im->elf, w->f->addr), w->f->addr, b->code, b->ncode);
 	risc_code_follow(c, w->im->elf);
 	b->ninsns = c->n;
 	b->len = mem_grow(b->len, &b->cap_len, c->n, 1);
@@ -418,9 +455,10 @@ static void risc_decode(struct builder *w)
 		size_t at = (c->insn[k].what & RISC_SLOT) && k + 1 < c->n ? k + 1 : k;
 		uint64_t addr = risc_code_addr(c, k);
 		const struct risc *i = &c->insn[k];
-		bool known = w->im->elf->object && risc_relocations(w, i, at, addr);
+		bool known;
 
 		w->insn = (uint32_t)k;
+		known = w->im->elf->object && risc_relocations(w, i, at, addr);
 		b->len[k] = i->len;
 		if ((i->what & RISC_DIRECT) && !known)
 			risc_direct(w, i, at, (addr + (uint64_t)i->imm) & w->im->elf->mask);
@@ -471,7 +509,7 @@ int body_build(struct body *b, struct insn_decoder *d, const struct image *im, c
 	b->code = elf_bytes(im->elf, f->addr, &w.there);
 	b->ncode = (size_t)(f->end - f->addr);
 	b->ninsns = f->ninsns;
-	if (!b->ninsns || insn_use(d, im->elf->arch) < 0)
+	if (!b->ninsns || insn_use(d, isa_at(im->elf, f->addr)) < 0)
 		return -1;
 	w.track_got = im->elf->word == 4 && im->elf->movable && im->elf->got;
 	if (w.track_got && (f->from & FUNC_PART))

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "code/risc.h"
+
 static const char bad[] = "(bad)";
 
 size_t codeseq_decode(
@@ -28,6 +30,13 @@ size_t codeseq_decode(
 bool codeseq_is_bad(const struct insn *i)
 {
 	return i->mnemonic == bad;
+}
+
+bool codeseq_is_data(enum arch a, size_t len)
+{
+	const struct risc_ops *ops = risc_ops(a);
+
+	return ops && len < ops->align;
 }
 
 /* Bytes of an instruction without the displacement, if it is a direct branch without prefix. */

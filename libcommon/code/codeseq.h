@@ -15,6 +15,8 @@
 size_t codeseq_decode(struct insn_decoder *d, const uint8_t *code, const uint8_t *len, size_t n,
 	struct insn *out);
 bool codeseq_is_bad(const struct insn *i);
+/* Whether an item of a record is data between code: its instructions are longer. */
+bool codeseq_is_data(enum arch a, size_t len);
 
 /*
  * Appends a key for memos: equal keys, equal instructions up to where direct branches go. Where

@@ -102,6 +102,7 @@ static int wrong_machine(const struct elf_raw *r, struct err *e)
 
 struct file_header {
 	uint64_t entry, phoff, shoff;
+	uint32_t flags;
 	uint16_t phentsize, phnum, shentsize, shnum, shstrndx;
 };
 
@@ -131,7 +132,8 @@ static int file_header(struct elf_raw *r, struct file_header *h, struct err *e)
 	h->entry = take(r, &p, word);
 	h->phoff = take(r, &p, word);
 	h->shoff = take(r, &p, word);
-	p += 6; /* flags, size of this header */
+	h->flags = (uint32_t)take(r, &p, 4);
+	p += 2; /* size of this header */
 	h->phentsize = (uint16_t)take(r, &p, 2);
 	h->phnum = (uint16_t)take(r, &p, 2);
 	h->shentsize = (uint16_t)take(r, &p, 2);
@@ -140,6 +142,8 @@ static int file_header(struct elf_raw *r, struct file_header *h, struct err *e)
 	r->f->arch = arch_of_elf(r->machine, r->is64, r->f->big);
 	if (r->f->arch == ARCH_NONE)
 		return wrong_machine(r, e);
+	if (r->f->arch == ARCH_ARMEB && (h->flags & EF_ARM_BE8))
+		r->f->arch = ARCH_ARM; /* only data are big-endian */
 	if (r->type == ET_CORE)
 		return err_set(e, "is a core dump");
 	if (r->type != ET_EXEC && r->type != ET_DYN && r->type != ET_REL)
@@ -415,6 +419,7 @@ void elf_free(struct elf *f)
 	mem_free(f->relocs);
 	mem_free(f->frames);
 	mem_free(f->roots);
+	mem_free(f->marks);
 	arena_free(&f->arena);
 	mem_free(f);
 }

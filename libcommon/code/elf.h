@@ -35,6 +35,7 @@ struct elf_symbol {
 	uint8_t bind;     /* enum elf_bind */
 	bool defined;     /* in this file */
 	bool dynamic;     /* from .dynsym: there even in a stripped file */
+	bool thumb;       /* code for Thumb: the lowest bit, which is not in addr, said so */
 };
 
 enum elf_reloc_kind {
@@ -58,9 +59,14 @@ struct elf_reloc {
 	uint8_t size; /* bytes it changes */
 };
 
-struct elf_frame { /* one FDE of .eh_frame */
-	uint64_t addr, size;
+struct elf_frame {           /* one FDE of .eh_frame, or one entry of .ARM.exidx */
+	uint64_t addr, size; /* size 0: not known */
 	bool part; /* does not start with a return address on top of the stack: not an entry */
+};
+
+struct elf_mark { /* where code of an instruction set, or data among code, begins */
+	uint64_t addr;
+	uint8_t arch; /* enum arch, ARCH_NONE: data */
 };
 
 struct elf {
@@ -82,8 +88,10 @@ struct elf {
 	size_t nrelocs;
 	struct elf_frame *frames; /* ascending by address, none twice */
 	size_t nframes;
-	uint64_t *roots; /* entry point, init and fini functions */
+	uint64_t *roots; /* entry point, init and fini functions, as the file has them: isa_code */
 	size_t nroots;
+	struct elf_mark *marks; /* ascending by address, filled by isa_find; none: all is arch */
+	size_t nmarks;
 	struct arena arena;
 };
 

@@ -1,5 +1,6 @@
 /*
- * elf_frames.c: ranges of code from .eh_frame (LSB, "Exception Frames"; DWARF 4, section 6.4).
+ * elf_frames.c: ranges of code from .eh_frame (LSB, "Exception Frames"; DWARF 4, section 6.4),
+ * starts of functions from .ARM.exidx.
  *
  * A damaged entry ends the walk: what was found until then stands.
  */
@@ -230,6 +231,30 @@ static void read_section(struct elf *f, const struct elf_section *s, size_t *cap
 	}
 }
 
+/*
+ * .ARM.exidx: pairs of where a function is, relative to the place, and how it is unwound (EHABI,
+ * section 6). Neighbours that are unwound alike may have one entry; entries for code that is not
+ * unwound at all, which are 1, are for the gaps between.
+ */
+static void read_index(struct elf *f, const struct elf_section *s, size_t *cap)
+{
+	for (uint64_t at = 0; s->size - at >= 8; at += 8) {
+		const struct elf_reloc *r = f->object ? elf_reloc_at(f, s->addr + at) : NULL;
+		uint64_t v = elf_number(f, s->data + at, 4) << 33;
+		uint64_t addr = (s->addr + at + (uint64_t)((int64_t)v >> 33)) & f->mask;
+		const struct elf_section *code;
+
+		if (elf_number(f, s->data + at + 4, 4) == 1)
+			continue;
+		addr = (r ? elf_reloc_value(f, r) : addr) & ~UINT64_C(1);
+		code = elf_section_at(f, addr);
+		if (!code || !code->exec || !code->data)
+			continue;
+		f->frames = mem_grow(f->frames, cap, f->nframes + 1, sizeof(*f->frames));
+		f->frames[f->nframes++] = (struct elf_frame){.addr = addr};
+	}
+}
+
 static int by_address(const void *a, const void *b)
 {
 	const struct elf_frame *x = a, *y = b;
@@ -247,6 +272,8 @@ void elf_frames_read(struct elf_raw *r)
 	for (size_t i = 0; i < f->nsections; i++) {
 		if (!strcmp(f->sections[i].name, ".eh_frame") && f->sections[i].data)
 			read_section(f, &f->sections[i], &cap);
+		if (!strncmp(f->sections[i].name, ".ARM.exidx", 10) && f->sections[i].data)
+			read_index(f, &f->sections[i], &cap);
 	}
 	if (!f->nframes)
 		return;

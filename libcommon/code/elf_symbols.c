@@ -69,6 +69,10 @@ static void symbol(struct elf_raw *r, const struct elf_raw_section *table,
 			: info >> 4 == STB_WEAK ? ELF_WEAK
 						: ELF_GLOBAL};
 	s->name = without_version(r->f, s->name);
+	if (r->machine == EM_ARM && (s->type == ELF_FUNC || s->type == ELF_IFUNC)) {
+		s->thumb = s->addr & 1;
+		s->addr -= s->thumb;
+	}
 	if (shndx != SHN_UNDEF && shndx < r->nsections && r->sections[shndx].section != ELF_NONE) {
 		s->section = r->sections[shndx].section;
 		s->defined = true;
@@ -148,6 +152,31 @@ static size_t reloc_size(const struct elf_raw *r, bool has_addend)
 	return (r->is64 ? 8 : 4) * (has_addend ? 3u : 2u);
 }
 
+static int64_t sign_extend(uint64_t v, unsigned bits)
+{
+	return (int64_t)(v << (64 - bits)) >> (64 - bits);
+}
+
+/* What a branch or move of ARM has for the place itself, v, or its two halfwords a and b. */
+static int64_t addend_of_arm(enum arch_addend where, uint32_t v, uint32_t a, uint32_t b)
+{
+	uint32_t s = a >> 10 & 1, j1 = b >> 13 & 1, j2 = b >> 11 & 1, low = (b & 0x7ff) << 1;
+
+	switch (where) {
+	case ADDEND_ARM_BRANCH: return sign_extend((uint64_t)v << 2, 26) + 8;
+	case ADDEND_ARM_MOVE: return (int16_t)((v >> 4 & 0xf000) | (v & 0xfff));
+	case ADDEND_THUMB_BRANCH:
+		return sign_extend((s << 24 | (j1 ^ s ^ 1) << 23 | (j2 ^ s ^ 1) << 22 |
+					   (a & 0x3ff) << 12 | low),
+			       25) +
+		       4;
+	case ADDEND_THUMB_COND:
+		return sign_extend(s << 20 | j2 << 19 | j1 << 18 | (a & 63) << 12 | low, 21) + 4;
+	case ADDEND_THUMB_SHORT: return sign_extend((a & 0x7ff) << 1, 12) + 4;
+	default: return (int16_t)(a << 12 | (a & 0x400) << 1 | (b >> 4 & 0x700) | (b & 0xff));
+	}
+}
+
 /* The addend of Elf_Rel: what is in the bytes that are relocated. */
 static int64_t addend_in_place(
 	const struct elf *f, const struct elf_reloc *q, enum arch_addend where)
@@ -160,8 +189,13 @@ static int64_t addend_in_place(
 	if (!p || n < q->size || !q->size)
 		return 0;
 	v = elf_number(f, p, q->size);
+	if (where >= ADDEND_ARM_BRANCH)
+		return addend_of_arm(where, (uint32_t)v, (uint32_t)elf_number(f, p, 2),
+			q->size == 4 ? (uint32_t)elf_number(f, p + 2, 2) : 0);
 	if (where == ADDEND_LOW16)
 		return (int16_t)v;
+	if (where == ADDEND_NEAR)
+		return (int16_t)v * 4 + 4;
 	if (where == ADDEND_JUMP)
 		return (int64_t)(v & 0x3ffffff) << 2;
 	return (int64_t)(v << shift) >> shift;

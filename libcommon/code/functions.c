@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/sort.h"
 #include "code/gaps.h"
+#include "code/isa.h"
 #include "code/risc.h"
 #include "code/stubs.h"
 #include "code/x86_fields.h"
@@ -260,12 +261,17 @@ static bool is_lea_padding(const uint8_t *p, const struct x86_fields *x)
 static unsigned skip(
 	const struct elf *f, const uint8_t *p, size_t n, uint64_t addr, bool *slot, bool *pad)
 {
-	const struct risc_ops *ops = risc_ops(f->arch);
 	struct x86_fields x;
 	struct risc i;
 
-	if (ops) {
-		ops->read(p, n, addr, &i);
+	if (risc_ops(f->arch)) {
+		enum arch a = isa_at(f, addr);
+
+		if (a == ARCH_NONE) { /* data, which is padding at the end of a function */
+			*pad = true;
+			return 1;
+		}
+		risc_ops(a)->read(p, n, addr, &i);
 		*pad = (i.what & RISC_PADDING) && !*slot;
 		*slot = i.what & RISC_SLOT;
 		return i.len;
@@ -298,7 +304,7 @@ static uint64_t trim(const struct elf *f, uint64_t addr, uint64_t end)
 	return last;
 }
 
-/* Functions without a known end go to the next one, less the padding. */
+/* Functions without a known end go to the next one, less the padding; none ends with data. */
 static void find_ends(const struct elf *f, struct functions *fs)
 {
 	for (size_t i = 0; i < fs->n; i++) {
@@ -306,10 +312,16 @@ static void find_ends(const struct elf *f, struct functions *fs)
 		const struct elf_section *s = elf_section_at(f, u->addr);
 		uint64_t limit = s->addr + s->size;
 
-		if (u->end != u->addr)
+		if (isa_at(f, u->addr) == ARCH_NONE) { /* data that is called a function */
+			u->end = u->addr;
+			continue;
+		}
+		if (u->end != u->addr && !f->nmarks)
 			continue;
 		if (i + 1 < fs->n)
 			limit = MIN(limit, fs->f[i + 1].addr);
+		if (u->end != u->addr) /* up to the constants behind it */
+			limit = MIN(limit, u->end);
 		u->end = trim(f, u->addr, limit);
 	}
 }
@@ -386,15 +398,16 @@ static void put(struct gaps_addresses *a, uint64_t addr)
 static void risc_called(struct gaps_addresses *out, const struct elf *f, const struct gap_list *l,
 	const struct func *u)
 {
-	const struct risc_ops *ops = risc_ops(f->arch);
 	uint64_t at = u->addr;
 	size_t left;
 	const uint8_t *p = elf_bytes(f, at, &left);
 
 	while (at < u->end) {
-		struct risc i;
+		const struct risc_ops *ops = risc_ops(isa_at(f, at));
+		struct risc i = {.len = 1}; /* data */
 
-		ops->read(p, left, at, &i);
+		if (ops)
+			ops->read(p, left, at, &i);
 		if (i.flow == INSN_CALL && (i.what & RISC_DIRECT)) {
 			uint64_t target = (at + (uint64_t)i.imm) & f->mask;
 
@@ -514,7 +527,7 @@ void functions_find(struct functions *fs, const struct elf *elf, struct insn_dec
 	add_symbols(&f);
 	add_frames(&f);
 	for (size_t i = 0; i < elf->nroots; i++)
-		add_address(&f, elf->roots[i], FUNC_ROOT);
+		add_address(&f, isa_code(elf, elf->roots[i]), FUNC_ROOT);
 	settle(&f, fs);
 	before = f.n;
 	search_gaps(&f, fs, d, par);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/sort.h"
 #include "code/cfg.h"
+#include "code/isa.h"
 #include "code/names.h"
 #include "code/risc_code.h"
 #include "code/stubs.h"
@@ -28,6 +29,9 @@ enum {                 /* item.what */
 	LEAVES = 64,   /* jump to code outside the range */
 	SURE = 256,    /* a start by a call or from outside */
 	RARE = 512,    /* what compilers do not make: a sign of data */
+	MAYBE = 1024,  /* executed under a condition */
+	KNOWN = 2048,  /* a start by a seed */
+	JOINED = 4096, /* target of a conditional jump from whatever function */
 	TARGET = 128,  /* of a jump within its function */
 };
 
@@ -183,6 +187,7 @@ static void branch(struct gap *g, struct item *t, const struct insn *i, uint64_t
 
 static void add_pointer(struct gap *g, uint64_t addr)
 {
+	addr = isa_code(g->f, addr);
 	if (addr < g->range.addr || addr >= g->range.end)
 		return;
 	g->pointer = mem_grow(g->pointer, &g->cap_pointers, g->npointers + 1, sizeof(*g->pointer));
@@ -295,8 +300,10 @@ static uint16_t risc_what(const struct risc *i)
 		what = EPILOGUE;
 	else if (i->what & RISC_ODD || i->len == 1)
 		what = BAD;
-	if (i->flow == INSN_JUMP && !(i->what & RISC_DIRECT))
+	if ((i->flow == INSN_JUMP || i->flow == INSN_COND) && !(i->what & RISC_DIRECT))
 		what |= INDIRECT;
+	if (i->what & RISC_MAYBE)
+		what |= MAYBE;
 	return what;
 }
 
@@ -317,7 +324,7 @@ static void risc_branch(struct gap *g, const struct risc_code *c, size_t k, stru
 		t->what |= LEAVES;
 	slot = i->flow == INSN_CALL && (t->what & LEAVES) ? stubs_slot(g->f, target) : 0;
 	name = slot ? stubs_import(g->f, slot) : NULL;
-	if (name && names_no_return(name))
+	if (name && names_no_return(name) && !(t->what & MAYBE))
 		t->flow = INSN_STOP;
 }
 
@@ -344,7 +351,7 @@ static void risc_use(struct gap *g, const struct risc_code *c, const struct risc
 			t->what |= LEAVES;
 	} else if (u->kind == RISC_USE_BRANCH_SLOT) {
 		name = stubs_import(g->f, u->addr);
-		if (name && names_no_return(name))
+		if (name && names_no_return(name) && !(t->what & MAYBE))
 			t->flow = INSN_STOP;
 	}
 }
@@ -356,7 +363,7 @@ static void risc_decode(struct gap *g)
 	const uint8_t *p = elf_bytes(g->f, g->range.addr, &n);
 
 	risc_code_read(
-		&c, g->f, g->f->arch, g->range.addr, p, (size_t)(g->range.end - g->range.addr));
+		&c, g->f, ARCH_NONE, g->range.addr, p, (size_t)(g->range.end - g->range.addr));
 	risc_code_follow(&c, g->f);
 	for (size_t k = 0; k < c.n; k++)
 		add(g, c.offset[k], c.insn[k].len, c.flow[k].flow, risc_what(&c.insn[k]));
@@ -408,6 +415,8 @@ static void number(struct gap *g, const uint64_t *seeds, size_t nseeds)
 
 		if (t->target != CFG_NOWHERE)
 			t->target = item_at(g, t->target);
+		if (t->target != CFG_NOWHERE && t->flow == INSN_COND && risc_ops(g->f->arch))
+			g->item[t->target].what |= JOINED;
 		if (t->target != CFG_NOWHERE && t->flow == INSN_CALL &&
 			!(g->item[t->target].what & (BAD | PADDING)))
 			g->item[t->target].what |= START | SURE;
@@ -416,7 +425,7 @@ static void number(struct gap *g, const uint64_t *seeds, size_t nseeds)
 		uint32_t i = item_at(g, (uint32_t)(seeds[s] - g->range.addr));
 
 		if (i != CFG_NOWHERE) {
-			g->item[i].what |= START | SURE;
+			g->item[i].what |= START | SURE | KNOWN;
 			g->item[i].what &= (uint16_t)~PADDING;
 		}
 	}
@@ -563,7 +572,8 @@ static bool goes_on(const struct gap *g, size_t i)
 	case INSN_JUMP:
 	case INSN_RET:
 	case INSN_STOP: return false;
-	case INSN_CALL: return t->target == CFG_NOWHERE || g->returns[t->target];
+	case INSN_CALL:
+		return t->target == CFG_NOWHERE || (t->what & MAYBE) || g->returns[t->target];
 	default: return true;
 	}
 }
@@ -576,6 +586,7 @@ static bool goes_on(const struct gap *g, size_t i)
 static bool find_starts(struct gap *g)
 {
 	bool found = false, dead = true, padded = false, after_call = false;
+	bool aligned = arch_info(g->f->arch)->other == ARCH_NONE; /* compilers align functions */
 	uint64_t at = g->range.addr;
 
 	for (size_t i = 0; i < g->n; at += g->item[i].len, i++) {
@@ -587,9 +598,10 @@ static bool find_starts(struct gap *g)
 		}
 		/* nobody jumps there, and it is padded or its address is taken: the call before
 		 * does not return */
-		if (!(t->what & (START | BAD | EPILOGUE | TARGET)) && t->flow != INSN_STOP &&
-			!g->inside[i] &&
-			(dead || (after_call && ((padded && at % 16 == 0) || g->pointed[i])))) {
+		if (!(t->what & (START | BAD | EPILOGUE | TARGET | JOINED)) &&
+			t->flow != INSN_STOP && !g->inside[i] &&
+			(dead || (after_call &&
+					 ((padded && aligned && at % 16 == 0) || g->pointed[i])))) {
 			t->what |= START;
 			found = true;
 		}
@@ -665,6 +677,39 @@ static bool find_tail_calls(struct gap *g, const uint32_t *starts)
 		found = true;
 	}
 	return found;
+}
+
+/* Whether one of the items first to end-1 jumps under a condition to between the two others. */
+static bool jumps_into(const struct gap *g, size_t first, size_t end, size_t low, size_t high)
+{
+	for (size_t i = first; i < end; i++) {
+		const struct item *t = &g->item[i];
+
+		if (t->flow == INSN_COND && t->target > low && t->target < high)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Routines in assembly that have one more entry, which others call: code that goes on to it, and
+ * jumps over it, is one function with it.
+ */
+static void drop_entries(struct gap *g)
+{
+	size_t start = 0, end;
+
+	for (size_t i = 0; i < g->n; i = end) {
+		bool falls = i && !(g->item[i - 1].what & (PADDING | BAD)) && goes_on(g, i - 1) &&
+			     g->item[i - 1].flow != INSN_CALL;
+
+		for (end = i + 1; end < g->n && !(g->item[end].what & START); end++)
+			;
+		if (falls && !(g->item[i].what & KNOWN) && jumps_into(g, start, i, i, end))
+			g->item[i].what &= (uint16_t) ~(START | SURE);
+		else
+			start = i;
+	}
 }
 
 /* ---- results ---- */
@@ -750,6 +795,8 @@ void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder 
 		more |= find_starts(&g);
 		more |= find_returns(&g);
 	}
+	if (risc_ops(f->arch))
+		drop_entries(&g);
 	put_results(&g, out);
 	mem_free(g.item);
 	mem_free(g.offset);

@@ -5,11 +5,15 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "code/isa.h"
 #include "code/names.h"
-#include "code/risc.h"
+#include "code/risc_code.h"
 #include "code/stubs.h"
 
-enum { LOAD_APART = 1 << 20 }; /* bytes of a file that more than one thread is worth for */
+enum {
+	LOAD_APART = 1 << 20, /* bytes of a file that more than one thread is worth for */
+	VENEER_MAX = 16,      /* bytes */
+};
 
 /* Names of variables, for addresses that are exactly theirs. */
 static void index_objects(struct image *im)
@@ -84,6 +88,7 @@ struct image *image_new(
 	im->elf = f;
 	memcpy(im->digest, l.digest, HASH_BYTES);
 	im->ignore_symbols = flags & IMAGE_IGNORE_SYMBOLS;
+	isa_find(f, im->ignore_symbols);
 	functions_find(&im->functions, f, crew->d[0], crew->par, flags);
 	survey_functions(&im->functions, f, crew);
 	index_objects(im);
@@ -179,7 +184,7 @@ static struct image_ref slot_ref(const struct image *im, uint64_t slot, bool bra
 	if (!r || r->size != f->word)
 		return none;
 	if (r->kind == ELF_R_IFUNC)
-		return call_ref(im, (uint64_t)r->addend & f->mask);
+		return call_ref(im, isa_code(f, (uint64_t)r->addend & f->mask));
 	if (r->kind != ELF_R_ADDR)
 		return none;
 	if (r->sym != ELF_NONE)
@@ -189,15 +194,24 @@ static struct image_ref slot_ref(const struct image *im, uint64_t slot, bool bra
 	return branch && none.kind == REF_CODE ? call_ref(im, none.target) : held(none, branch);
 }
 
+/* Whether linkers put code before stubs that are of the other instruction set. */
+static bool has_veneers(const struct image *im)
+{
+	return arch_info(im->elf->arch)->other != ARCH_NONE;
+}
+
 struct image_ref image_code(const struct image *im, uint64_t target)
 {
-	const struct func *u = functions_at(&im->functions, target);
-	struct image_ref r = call_in(u, target), slot;
+	struct image_ref r, slot;
+	const struct func *u;
 	uint64_t stub;
 
-	if (u)
+	target = isa_code(im->elf, target);
+	u = functions_at(&im->functions, target);
+	r = call_in(u, target);
+	if (u && (!has_veneers(im) || u->addr != target || u->end - target > VENEER_MAX))
 		return r;
-	stub = stubs_slot(im->elf, target);
+	stub = u ? risc_code_stub(im->elf, target) : stubs_slot(im->elf, target);
 	slot = stub ? slot_ref(im, stub, true) : (struct image_ref){.name = ""};
 	return slot.kind || !is_executable(im, target) ? slot : r;
 }
@@ -210,6 +224,8 @@ struct image_ref image_address(const struct image *im, uint64_t addr)
 
 	if (!s)
 		return r;
+	if (s->exec)
+		addr = isa_code(im->elf, addr);
 	r.target = addr;
 	r.kind = s->exec ? REF_CODE : REF_DATA;
 	symbol = map64_get(&im->objects, addr);

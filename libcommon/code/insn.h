@@ -55,6 +55,8 @@ enum insn_op_kind {
 	INSN_OP_REL, /* branch target: address of the next instruction + imm */
 	INSN_OP_ADDR, /* address of this instruction + imm */
 	INSN_OP_PAGE, /* the same, but of the 4 KiB page it is in */
+	INSN_OP_WORD, /* the same, but of the 4 bytes it is in */
+	INSN_OP_REL_WORD, /* branch target: as INSN_OP_WORD */
 	INSN_OP_MEM,
 };
 

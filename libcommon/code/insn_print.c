@@ -246,6 +246,8 @@ static uint64_t address(const struct insn *i, const struct insn_op *o, uint64_t 
 	switch (o->kind) {
 	case INSN_OP_REL: return addr + i->len + (uint64_t)o->imm;
 	case INSN_OP_PAGE: return (addr & ~UINT64_C(0xfff)) + (uint64_t)o->imm;
+	case INSN_OP_WORD:
+	case INSN_OP_REL_WORD: return (addr & ~UINT64_C(3)) + (uint64_t)o->imm;
 	default: return addr + (uint64_t)o->imm;
 	}
 }

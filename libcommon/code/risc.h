@@ -10,27 +10,28 @@
 
 #include "code/insn.h"
 
-enum { RISC_REGS = 32, RISC_NOREG = 255 };
+enum { RISC_REGS = 32, RISC_HERE = 254, RISC_NOREG = 255 };
 
 enum risc_op {
-	RISC_OTHER,    /* rd becomes something that is not followed */
-	RISC_SET,      /* rd = imm */
-	RISC_PC,       /* rd = address of the instruction + imm */
-	RISC_PAGE,     /* rd = address of the instruction's page of 4 KiB + imm */
-	RISC_ADD,      /* rd = ra + imm */
-	RISC_TOP,      /* rd = the lower half of rd, imm above it */
-	RISC_SHIFT,    /* rd = rb << shift */
-	RISC_SUM,      /* rd = ra + rb, extended from size, << shift */
-	RISC_SUM_PC,   /* rd = address of the instruction + imm + rb << shift */
+	RISC_OTHER, /* rd becomes something that is not followed */
+	RISC_SET,   /* rd = imm */
+	RISC_PC,    /* rd = address of the instruction + imm */
+	RISC_PAGE,  /* rd = address of the instruction's page of 4 KiB + imm */
+	RISC_ADD,   /* rd = ra + imm */
+	RISC_TOP,   /* rd = the lower half of rd, imm above it */
+	RISC_SHIFT, /* rd = rb << shift */
+	RISC_SUM,   /* rd = ra + rb, extended from size, << shift; ra may be RISC_HERE, */
+	/* the address of the instruction + imm */
 	RISC_LOAD,     /* rd = size bytes at ra + imm */
-	RISC_LOAD_SUM, /* rd = size bytes at ra + (rb << shift) */
+	RISC_LOAD_SUM, /* rd = size bytes at ra + (rb << shift); ra may be RISC_HERE */
 	RISC_LITERAL,  /* rd = size bytes at address of the instruction + imm */
 	RISC_STORE,    /* rb to ra + imm */
 	RISC_COMPARE,  /* ra with imm; rd, if any, becomes something else */
 	RISC_LESS,     /* rd = ra < imm, unsigned */
-	RISC_TABLE, /* jumps by a table of entries of size bytes, indexed by rb, that is at ra, or
-		     */
-		    /* behind the instruction if there is no ra; in units of 2 bytes */
+	RISC_TABLE,    /* rd = ra + what is in a table of entries of size bytes at ra (or */
+	/* RISC_HERE), indexed by rb, << shift */
+	RISC_DATA, /* no instruction: constants between code */
+	RISC_IF,   /* conditions (imm: Thumb's it) of the instructions behind it */
 };
 
 /* Conditions of branches that bound an index. */
@@ -44,15 +45,16 @@ enum {                      /* risc.what */
 	RISC_EPILOGUE = 16, /* as functions end, never as they begin */
 	RISC_ODD = 32,      /* no instruction, or one that compilers do not make: a sign of data */
 	RISC_SWITCH = 64,   /* a direct branch or call that changes between ARM and Thumb */
-	RISC_MAYBE = 128,   /* executed under the condition `cond` (no branch by that alone) */
+	RISC_MAYBE = 128,   /* executed under a condition, of which `cond` says something */
 };
 
 struct risc {
 	int64_t imm;
 	uint32_t writes; /* registers written beside rd, a bit each */
-	uint8_t len;     /* bytes: 2 or 4; 1: data */
-	uint8_t flow;    /* enum insn_flow; indirect branches go to what ra, or for loads rd, is */
-	uint8_t op;      /* enum risc_op */
+	uint8_t len;     /* bytes: 2 or 4; 1: no instruction */
+	uint8_t flow; /* enum insn_flow; indirect branches go to what ra is, or if there is an op,
+			 rd */
+	uint8_t op;   /* enum risc_op */
 	uint8_t rd, ra, rb; /* or RISC_NOREG */
 	uint8_t size, shift;
 	uint8_t cond; /* enum risc_cond */
@@ -76,5 +78,17 @@ void risc_mips_read(const uint8_t *p, size_t n, uint64_t addr, struct risc *out)
 void risc_mips_read_little(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
 /* risc_aarch64.c */
 void risc_aarch64_read(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
+
+/* risc_arm.c */
+/*
+ * Thumb's conditions, from the instruction before: 0, or that of the next instruction in the upper
+ * 4 bits, and how it goes on. Applied to i; returns those for the next.
+ */
+uint8_t risc_arm_it(uint8_t it, struct risc *i);
+void risc_arm_read(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
+void risc_arm_read_big(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
+/* risc_thumb.c */
+void risc_thumb_read(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
+void risc_thumb_read_big(const uint8_t *p, size_t n, uint64_t addr, struct risc *out);
 
 #endif

@@ -12,6 +12,8 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "code/isa.h"
+#include "code/stubs.h"
 
 enum {
 	STATES_MAX = 4096,   /* kept at the same time */
@@ -20,6 +22,8 @@ enum {
 	NEAR_START = 64,
 	STUB_INSNS = 6,
 };
+
+#define CALLED UINT32_MAX /* a snapshot: none, a function starts here */
 
 enum value_kind { UNKNOWN, CONSTANT, SCALED, ENTRY, TARGET, SLOT, LESS };
 
@@ -51,6 +55,11 @@ struct follow {
 	struct risc_state s;
 	size_t entries; /* of tables that may still be read */
 };
+
+static bool is_branch(const struct risc *i)
+{
+	return i->flow != INSN_FALL && i->flow != INSN_TRAP;
+}
 
 static struct value unknown(struct risc_state *s)
 {
@@ -102,8 +111,11 @@ static void add_use(struct follow *w, size_t k, enum risc_use_kind kind, uint64_
 {
 	struct risc_code *c = w->c;
 
+	addr &= w->f->mask;
+	if (kind == RISC_USE_ADDRESS || kind == RISC_USE_BRANCH)
+		addr = isa_code(w->f, addr);
 	c->use = mem_grow(c->use, &c->cap_use, c->nuses + 1, sizeof(*c->use));
-	c->use[c->nuses++] = (struct risc_use){addr & w->f->mask, (uint32_t)k, (uint8_t)kind};
+	c->use[c->nuses++] = (struct risc_use){addr, (uint32_t)k, (uint8_t)kind};
 }
 
 /* A constant that was put together: a use if it is an address. */
@@ -156,6 +168,8 @@ static struct value literal(struct follow *w, size_t k, uint64_t at, const struc
 		v = (uint64_t)((int64_t)(v << (64 - 8 * i->size)) >> (64 - 8 * i->size));
 	if (i->size < w->f->word && i->size < 4)
 		return unknown(&w->s);
+	if (r && r->kind == ELF_R_REL && elf_reloc_value(w->f, r))
+		return constant((elf_reloc_value(w->f, r) - at) & w->f->mask, false);
 	if (r)
 		return r->kind == ELF_R_ADDR ? address(w, k, elf_reloc_value(w->f, r), true)
 					     : unknown(&w->s);
@@ -253,9 +267,9 @@ static struct value sum(struct follow *w, size_t k, const struct risc *i, struct
 	return unknown(&w->s);
 }
 
-static struct value load_sum(struct follow *w, size_t k, const struct risc *i)
+static struct value load_sum(struct follow *w, size_t k, const struct risc *i, struct value a)
 {
-	struct value a = get(w, i->ra), b = get(w, i->rb), v;
+	struct value b = get(w, i->rb), v;
 
 	if (a.kind != CONSTANT && b.kind == CONSTANT && !i->shift) {
 		v = a;
@@ -290,9 +304,28 @@ static bool relocated(struct follow *w, size_t k, struct value *v)
 		*v = constant(elf_reloc_value(w->f, r), true);
 	else if (r->kind == ELF_R_PAGE || (r->kind == ELF_R_GOT && local))
 		*v = constant(0, true); /* the upper part: it comes with the lower */
+	else if (r->kind == ELF_R_REL && w->c->insn[k].op == RISC_SET && elf_reloc_value(w->f, r))
+		*v = constant((elf_reloc_value(w->f, r) - r->addr) & w->f->mask, false);
 	else
 		*v = unknown(&w->s);
+	if (w->c->insn[k].op == RISC_TOP) /* of ARM: it came with the lower */
+		*v = get(w, w->c->insn[k].rd);
 	return true;
+}
+
+/* A jump by a table of distances. */
+static struct value by_table(struct follow *w, const struct risc *i, const struct value *base)
+{
+	struct value b = get(w, i->rb);
+
+	if (base->kind != CONSTANT || b.kind != UNKNOWN)
+		return unknown(&w->s);
+	return (struct value){.kind = TARGET,
+		.base = base->base,
+		.add = base->base,
+		.origin = b.origin,
+		.size = i->size,
+		.shift = i->shift};
 }
 
 static void store(struct follow *w, size_t k, const struct risc *i)
@@ -323,6 +356,9 @@ static void step(struct follow *w, size_t k)
 	bool known = relocated(w, k, &v);
 	struct risc there;
 
+	if (i->ra == RISC_HERE)
+		a = constant((at + (uint64_t)i->imm) & w->f->mask, true);
+
 	if (known && i->op == RISC_LOAD && v.kind == CONSTANT && v.base) {
 		there = *i; /* the address is in the relocation */
 		there.imm = (int64_t)v.base;
@@ -350,9 +386,9 @@ static void step(struct follow *w, size_t k)
 		break;
 	case RISC_SHIFT: v = shifted(w, i); break;
 	case RISC_SUM: v = sum(w, k, i, a); break;
-	case RISC_SUM_PC: v = sum(w, k, i, constant(at + (uint64_t)i->imm, true)); break;
 	case RISC_LOAD: v = load(w, k, i); break;
-	case RISC_LOAD_SUM: v = load_sum(w, k, i); break;
+	case RISC_LOAD_SUM: v = load_sum(w, k, i, a); break;
+	case RISC_TABLE: v = by_table(w, i, &a); break;
 	case RISC_LITERAL: v = literal(w, k, at + (uint64_t)i->imm, i); break;
 	case RISC_STORE: store(w, k, i); break;
 	case RISC_COMPARE: compare(w, i); break;
@@ -363,6 +399,8 @@ static void step(struct follow *w, size_t k)
 		break;
 	default: break;
 	}
+	if ((i->what & RISC_MAYBE) && !is_branch(i))
+		v = unknown(&w->s);
 	set(w, i->rd, v);
 	for (uint8_t r = 0; i->writes >> r && r < RISC_REGS; r++) {
 		if (i->writes >> r & 1)
@@ -377,6 +415,7 @@ struct risc_table {
 	uint64_t base, add;
 	unsigned stride, size, shift;
 	bool is_signed, absolute;
+	bool code;      /* a table of instructions: to base and every 2^stride bytes from there */
 	uint64_t bound; /* entries, if known, else 0 */
 };
 
@@ -388,10 +427,18 @@ static int entry(const struct elf *f, const struct risc_table *t, uint64_t k, ui
 	size_t n;
 	const uint8_t *p = elf_bytes(f, at, &n);
 
+	if (t->code) {
+		*to = at;
+		return 0;
+	}
 	if (!is_constant(elf_section_at(f, at)) || !p || n < t->size)
 		return -1;
-	if (t->absolute)
-		return elf_pointer(f, at, to);
+	if (t->absolute && elf_pointer(f, at, to) < 0)
+		return -1;
+	if (t->absolute) {
+		*to = isa_code(f, *to);
+		return 0;
+	}
 	if (r) {
 		*to = elf_reloc_value(f, r) - (r->kind == ELF_R_REL ? at - t->add : 0);
 		return r->kind == ELF_R_REL || r->kind == ELF_R_BASE ? 0 : -1;
@@ -399,7 +446,7 @@ static int entry(const struct elf *f, const struct risc_table *t, uint64_t k, ui
 	v = elf_number(f, p, t->size);
 	if (t->is_signed)
 		v = (uint64_t)((int64_t)(v << (64 - 8 * t->size)) >> (64 - 8 * t->size));
-	*to = (t->add + (v << t->shift)) & f->mask;
+	*to = isa_code(f, (t->add + (v << t->shift)) & f->mask);
 	return 0;
 }
 
@@ -447,14 +494,18 @@ static void read_table(struct follow *w, const struct risc_table *t)
 /* An indirect jump to v; it takes effect at instruction k. */
 static void find_table(struct follow *w, size_t k, const struct value *v)
 {
-	struct risc_table t = {k, v->base, v->add, 0, v->size, v->shift, v->is_signed, false, 0};
+	struct risc_table t = {
+		k, v->base, v->add, 0, v->size, v->shift, v->is_signed, false, false, 0};
 	struct risc_code *c = w->c;
 
-	if (v->kind == ENTRY && v->size == w->f->word)
+	if (v->kind == SCALED && v->shift) {
+		t.code = true;
+		t.stride = v->shift;
+	} else if (v->kind == ENTRY && v->size == w->f->word)
 		t.absolute = true;
 	else if (v->kind != TARGET)
 		return;
-	while (1u << t.stride < v->size)
+	while (!t.code && 1u << t.stride < v->size)
 		t.stride++;
 	if (v->kind == ENTRY && v->shift != t.stride)
 		return;
@@ -464,6 +515,8 @@ static void find_table(struct follow *w, size_t k, const struct value *v)
 		read_table(w, &t);
 		return;
 	}
+	if (t.code)
+		return;
 	c->later = mem_grow(c->later, &c->cap_later, c->nlater + 1, sizeof(*c->later));
 	c->later[c->nlater++] = t;
 }
@@ -523,6 +576,8 @@ static void keep(struct follow *w, size_t k, uint32_t to)
 	if (to == CFG_NOWHERE || to <= k + 1 || c->snapshot[to] || c->nstates >= STATES_MAX)
 		return;
 	before = c->flow[to - 1].flow;
+	if (c->insn[to - 1].op == RISC_DATA)
+		before = INSN_STOP;
 	if (before != INSN_JUMP && before != INSN_RET && before != INSN_STOP && before != INSN_CALL)
 		return;
 	c->state = mem_grow(c->state, &c->cap_state, c->nstates + 1, sizeof(*c->state));
@@ -536,18 +591,23 @@ static void bound(struct risc_state *s, uint32_t origin, uint64_t n)
 	s->bound = n;
 }
 
+/* What a conditional branch that is taken says of an index. */
+static void when_taken(struct risc_state *s, const struct risc *i, const struct value *v)
+{
+	if (i->cond == RISC_LS && s->compared)
+		bound(s, s->compared, s->limit + 1);
+	else if (i->cond == RISC_LO && s->compared)
+		bound(s, s->compared, s->limit);
+	else if (i->cond == RISC_NONZERO && v->kind == LESS)
+		bound(s, v->origin, v->base);
+}
+
 /* What a conditional branch says of an index, when it is taken and when not. */
 static void conditional(struct follow *w, size_t k, const struct risc *i, const struct value *v)
 {
 	struct risc_state before = w->s;
-	struct risc_state *taken = &w->s;
 
-	if (i->cond == RISC_LS && before.compared)
-		bound(taken, before.compared, before.limit + 1);
-	else if (i->cond == RISC_LO && before.compared)
-		bound(taken, before.compared, before.limit);
-	else if (i->cond == RISC_NONZERO && v->kind == LESS)
-		bound(taken, v->origin, v->base);
+	when_taken(&w->s, i, v);
 	keep(w, k, w->c->flow[k].target);
 	w->s = before;
 	if (i->cond == RISC_HI && before.compared)
@@ -572,7 +632,7 @@ static void note_branch(struct follow *w, size_t k, const struct value *v)
 {
 	const struct risc *i = &w->c->insn[k];
 
-	if ((i->what & RISC_DIRECT) || (i->flow != INSN_CALL && i->flow != INSN_JUMP))
+	if ((i->what & RISC_DIRECT) || i->flow == INSN_RET || i->flow == INSN_STOP)
 		return;
 	if (v->kind == CONSTANT && v->is_address)
 		add_use(w, k, RISC_USE_BRANCH, v->base);
@@ -586,8 +646,14 @@ static void branch(struct follow *w, size_t k, size_t at, const struct value *v)
 	const struct risc *i = &w->c->insn[k];
 	size_t tables = w->c->ntables;
 
-	if (!(i->what & RISC_DIRECT) && i->flow == INSN_JUMP)
+	if (!(i->what & RISC_DIRECT) && (i->flow == INSN_JUMP || i->flow == INSN_COND)) {
+		struct risc_state before = w->s;
+
+		if (i->flow == INSN_COND)
+			when_taken(&w->s, i, v);
 		find_table(w, at, v);
+		w->s = before;
+	}
 	if (w->c->ntables > tables) {
 		const struct cfg_table *t = &w->c->table[tables];
 
@@ -604,9 +670,20 @@ static void branch(struct follow *w, size_t k, size_t at, const struct value *v)
 		forget_all(w);
 }
 
-static bool is_branch(const struct risc *i)
+/* Where a call leads a function starts: nothing is known of registers. */
+static void find_called(struct risc_code *c, const struct elf *f)
 {
-	return i->flow != INSN_FALL && i->flow != INSN_TRAP;
+	for (size_t k = 0; k < c->n && !f->object; k++) {
+		const struct risc *i = &c->insn[k];
+		uint64_t to = (risc_code_addr(c, k) + (uint64_t)i->imm) & f->mask;
+		uint32_t at;
+
+		if (i->flow != INSN_CALL || !(i->what & RISC_DIRECT))
+			continue;
+		at = risc_code_at(c, to);
+		if (at != CFG_NOWHERE)
+			c->snapshot[at] = CALLED;
+	}
 }
 
 void risc_code_follow(struct risc_code *c, const struct elf *f)
@@ -618,13 +695,16 @@ void risc_code_follow(struct risc_code *c, const struct elf *f)
 	c->nuses = c->ntables = c->ntargets = c->nstates = c->nlater = 0;
 	c->snapshot = mem_grow(c->snapshot, &c->cap_snapshot, c->n, sizeof(*c->snapshot));
 	memset(c->snapshot, 0, c->n * sizeof(*c->snapshot));
+	find_called(c, f);
 	start(&w);
 	for (size_t k = 0; k < c->n; k++) {
 		const struct risc *i = &c->insn[k];
 		bool slot = (i->what & RISC_SLOT) && k + 1 < c->n;
 		struct value v;
 
-		if (c->snapshot[k])
+		if (c->snapshot[k] == CALLED)
+			forget_all(&w);
+		else if (c->snapshot[k])
 			w.s = c->state[c->snapshot[k] - 1];
 		if (!is_branch(i)) {
 			step(&w, k);
@@ -687,13 +767,27 @@ static void resolve(struct risc_code *c, const struct elf *f)
 	}
 }
 
+/* Bytes that are no instruction. */
+static void none(struct risc *i)
+{
+	*i = (struct risc){.len = 1,
+		.op = RISC_DATA,
+		.what = RISC_PADDING,
+		.rd = RISC_NOREG,
+		.ra = RISC_NOREG,
+		.rb = RISC_NOREG};
+}
+
 void risc_code_read(struct risc_code *c, const struct elf *f, enum arch a, uint64_t addr,
 	const uint8_t *p, size_t n)
 {
-	const struct risc_ops *ops = risc_ops(a);
+	size_t mark = isa_after(f, addr);
+	enum arch now = mark ? f->marks[mark - 1].arch : f->arch;
+	const struct risc_ops *ops = risc_ops(now);
+	uint8_t it = 0;
 
 	c->addr = addr;
-	c->arch = a;
+	c->arch = a == ARCH_NONE ? f->arch : a;
 	c->n = c->nuses = c->ntables = 0;
 	for (size_t at = 0; at < n; at += c->insn[c->n++].len) {
 		if (c->n == c->cap_offset) {
@@ -702,8 +796,18 @@ void risc_code_read(struct risc_code *c, const struct elf *f, enum arch a, uint6
 			c->insn = mem_grow(c->insn, &c->cap_insn, c->n + 1, sizeof(*c->insn));
 			c->flow = mem_grow(c->flow, &c->cap_flow, c->n + 1, sizeof(*c->flow));
 		}
+		for (; mark < f->nmarks && f->marks[mark].addr <= addr + at; mark++) {
+			now = f->marks[mark].arch;
+			ops = risc_ops(now);
+			it = 0;
+		}
 		c->offset[c->n] = (uint32_t)at;
-		ops->read(p + at, n - at, addr + at, &c->insn[c->n]);
+		if (!ops || (a != ARCH_NONE && now != a))
+			none(&c->insn[c->n]);
+		else
+			ops->read(p + at, n - at, addr + at, &c->insn[c->n]);
+		if (it || c->insn[c->n].op == RISC_IF)
+			it = risc_arm_it(it, &c->insn[c->n]);
 	}
 	resolve(c, f);
 }
@@ -723,15 +827,16 @@ void risc_code_free(struct risc_code *c)
 	*c = (struct risc_code){0};
 }
 
-uint64_t risc_code_stub(const struct elf *f, enum arch a, uint64_t addr)
+static uint64_t stub(const struct elf *f, uint64_t addr, bool again)
 {
+	enum arch a = isa_of_stub(f, &addr);
 	struct risc insn[STUB_INSNS];
 	uint32_t offset[STUB_INSNS];
 	struct risc_code c = {.addr = addr, .arch = a, .insn = insn, .offset = offset};
 	struct follow w = {.c = &c, .f = f, .ops = risc_ops(a)};
 	size_t left, at = 0;
 	const uint8_t *p = elf_bytes(f, addr, &left);
-	uint64_t slot = 0;
+	uint64_t slot = 0, next = 0;
 
 	start(&w);
 	for (size_t k = 0; k < STUB_INSNS && at < left && !slot; k++) {
@@ -749,8 +854,15 @@ uint64_t risc_code_stub(const struct elf *f, enum arch a, uint64_t addr)
 			continue;
 		if (i->flow == INSN_JUMP && v.kind == SLOT)
 			slot = v.base;
+		else if (i->flow == INSN_JUMP && v.kind == CONSTANT && v.is_address)
+			next = isa_code(f, v.base);
 		break;
 	}
 	mem_free(c.use);
-	return slot;
+	return next && again && stubs_section_at(f, next) ? stub(f, next, false) : slot;
+}
+
+uint64_t risc_code_stub(const struct elf *f, uint64_t addr)
+{
+	return stub(f, addr, true);
 }

@@ -60,7 +60,10 @@ struct risc_code {
 		cap_state;
 };
 
-/* Reads the n bytes at p, which are at address addr of the file. Branches inside are resolved. */
+/*
+ * Reads the n bytes at p, which are at address addr of the file. Branches inside are resolved. With
+ * ARCH_NONE each instruction is read as what it is; else what is not of that architecture is data.
+ */
 void risc_code_read(struct risc_code *c, const struct elf *f, enum arch a, uint64_t addr,
 	const uint8_t *p, size_t n);
 /* Follows the registers through what was read: fills use and table. */
@@ -75,6 +78,6 @@ static inline uint64_t risc_code_addr(const struct risc_code *c, size_t i)
 }
 
 /* Address of the GOT slot that the stub at addr jumps through; 0 if there is no stub. */
-uint64_t risc_code_stub(const struct elf *f, enum arch a, uint64_t addr);
+uint64_t risc_code_stub(const struct elf *f, uint64_t addr);
 
 #endif

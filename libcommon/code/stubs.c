@@ -11,7 +11,7 @@ bool stubs_section(const struct elf_section *s)
 	       !strcmp(s->name, ".MIPS.stubs");
 }
 
-static bool stub_section_at(const struct elf *f, uint64_t addr)
+bool stubs_section_at(const struct elf *f, uint64_t addr)
 {
 	const struct elf_section *s = elf_section_at(f, addr);
 
@@ -27,7 +27,7 @@ uint64_t stubs_slot(const struct elf *f, uint64_t addr)
 	const uint8_t *p = elf_bytes(f, addr, &n);
 
 	if (risc_ops(f->arch))
-		return stub_section_at(f, addr) ? risc_code_stub(f, f->arch, addr) : 0;
+		return stubs_section_at(f, addr) ? risc_code_stub(f, addr) : 0;
 	if (n >= 4 && !memcmp(p, endbr, 3))
 		k = 4;
 	if (k < n && p[k] == 0xf2) /* bnd */

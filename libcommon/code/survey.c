@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "code/isa.h"
 #include "code/names.h"
 #include "code/risc_code.h"
 #include "code/scan.h"
@@ -200,7 +201,7 @@ static void risc_walk(struct survey *s, struct piece *p, uint32_t k, struct risc
 
 	if (u->end - u->addr > MIN(n, (size_t)FUNC_MAX))
 		return;
-	risc_code_read(c, s->f, s->f->arch, u->addr, code, (size_t)(u->end - u->addr));
+	risc_code_read(c, s->f, isa_at(s->f, u->addr), u->addr, code, (size_t)(u->end - u->addr));
 	u->ninsns = c->n;
 	for (size_t j = 0; j < c->n && !s->f->object; j++) {
 		const struct risc *i = &c->insn[j];

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "code/codeseq.h"
 
 /* The text between the parts of a memory operand. */
 struct style {
@@ -302,7 +303,7 @@ static char *put_text(char *p, const struct insn *i, const struct normalise_ref 
 			*p++ = *t;
 			continue;
 		}
-		if (op->kind == INSN_OP_REL)
+		if (op->kind == INSN_OP_REL || op->kind == INSN_OP_REL_WORD)
 			p = put(p, i->flow == INSN_CALL || ref->func ? "func" : "MEM");
 		else
 			p = put_immediate(p, op->imm, is_addr || op->kind != INSN_OP_IMM, o);
@@ -389,7 +390,7 @@ void normalise_code(struct normalise_text *t, struct insn_decoder *d, const stru
 			struct normalise_ref ref = normalise_ref(refs, &ref_at, i);
 
 			normalise_insn(&t->text, &insn, &ref, o);
-		} else {
+		} else if (!codeseq_is_data(insn_used(d), n)) {
 			t->bad++;
 		}
 		if (t->text.n > before)

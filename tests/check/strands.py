@@ -153,6 +153,28 @@ def test_eval():
     ok("strands/--eval with --prove", run([prog("bb-sym"), "--prove", "--eval", "rdi=1"], b"").rc == 2)
 
 
+def test_architectures():
+    def arm(file, name="f"):
+        # ldr r0, [pc, #-4]; bx lr; a word that is no code
+        f = function([["04001fe5", "1eff2fe1"], ["01", "02", "03", "04"]], arch="arm", file=file, name=name)
+        return f
+    files = [arm("b.o"), arm("b.o", "g"), arm("b.o", "h"), EXAMPLE, arm("c.o")]
+    lines = ["b.o: no semantics for its architecture: 3 records", "c.o: no semantics for its architecture: 1 record"]
+    for threads in "1", "2":
+        r = run([prog("bb-strands"), "-t", threads], stream(files))
+        got = [l.split(": ", 1)[1] for l in r.err.splitlines()]
+        ok(f"strands/a line for each file without semantics, {threads} threads", r.rc == 0 and got == lines, r)
+    r = run([prog("bb-strands"), "--strict"], stream(files))
+    ok("strands/--strict: no semantics is an error", r.rc == 1 and lines[0][:30] in r.err, r)
+    r = run([prog("bb-strands"), "-u", "block"], stream(files))
+    r = run([prog("bb-sym")], r.out)
+    got = [l.split(": ", 1)[1] for l in r.err.splitlines()]
+    ok("strands/bb-sym: a line for each file without semantics", r.rc == 0 and got == lines, r)
+    r = run([prog("bb-strands"), "-u", "block"], stream([arm("b.o")]))
+    got = [json.loads(line)["len"] for line in run([prog("bb-cat"), "-j"], r.out).out.splitlines()]
+    ok("strands/data between code are no block", got == [[4, 4]], got)
+
+
 def test_corpus():
     blocks = run([prog("bb-strands"), "-u", "block", os.path.join(FIX, "functions.bb")])
     for name, data in (("strands", read(os.path.join(FIX, "strands.bb"))), ("blocks", blocks.out)):
@@ -172,5 +194,6 @@ if __name__ == "__main__":
     test_odd()
     test_prove()
     test_eval()
+    test_architectures()
     test_corpus()
     sys.exit(done())

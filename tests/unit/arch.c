@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "code/body.h"
+#include "code/codeseq.h"
 #include "tests/unit.h"
 
 static char folder[] = "/tmp/bb-arch-XXXXXX";
@@ -135,17 +136,20 @@ static size_t edges(const struct body *b, enum edge_kind kind)
 static void prints(struct insn_decoder *d, const struct body *b)
 {
 	struct buf text = {0};
-	size_t bad = 0;
+	size_t bad = 0, n = 0;
 
 	for (size_t i = 0, at = 0; i < b->ninsns; at += b->len[i++]) {
 		struct insn insn;
 
+		if (codeseq_is_data(insn_used(d), b->len[i]))
+			continue;
+		n++;
 		if (insn_decode(d, b->code + at, b->len[i], &insn) == 1)
 			insn_print(&text, &insn, 0x1000 + at);
 		else
 			bad++;
 	}
-	CHECK(text.n > 8 * b->ninsns / 2);
+	CHECK(n && text.n > 4 * n);
 	CHECK(bad == 0);
 	buf_free(&text);
 }
@@ -244,18 +248,24 @@ int main(void)
 		enum arch arch;
 		bool no_pic;      /* also asked of code that is not position-independent */
 		bool unoptimised; /* also at -O0, with the GOT's address not only on the stack */
+		bool no_link;     /* lld does not know it */
 	} rows[] = {
-		{"x86_64-linux-gnu", ARCH_X86_64, true, true},
-		{"i386-linux-gnu", ARCH_I386, true, true},
-		{"aarch64-linux-gnu", ARCH_AARCH64, true, true},
-		{"mips-linux-gnu", ARCH_MIPS, false, false},
-		{"mipsel-linux-gnu", ARCH_MIPSEL, false, false},
+		{"x86_64-linux-gnu", ARCH_X86_64, true, true, false},
+		{"i386-linux-gnu", ARCH_I386, true, true, false},
+		{"aarch64-linux-gnu", ARCH_AARCH64, true, true, false},
+		{"arm-linux-gnueabihf -march=armv7-a -mthumb", ARCH_ARM, true, true, false},
+		{"arm-linux-gnueabihf -march=armv7-a -marm", ARCH_ARM, true, true, false},
+		{"armeb-linux-gnueabihf -march=armv7-a -mthumb", ARCH_ARMEB, true, false, true},
+		{"armeb-linux-gnueabihf -march=armv7-a -marm", ARCH_ARMEB, true, false, true},
+		{"mips-linux-gnu", ARCH_MIPS, false, false, false},
+		{"mipsel-linux-gnu", ARCH_MIPSEL, false, false, false},
 	};
 	struct buf command = {0};
 
 	CHECK(mkdtemp(folder) != NULL);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		ask(rows[i].target, "-O2 -fPIC -shared", rows[i].arch);
+		if (!rows[i].no_link)
+			ask(rows[i].target, "-O2 -fPIC -shared", rows[i].arch);
 		if (rows[i].unoptimised)
 			ask(rows[i].target, "-O0 -fPIC -shared", rows[i].arch);
 		ask(rows[i].target, "-O1 -fPIC -c", rows[i].arch);

@@ -451,7 +451,7 @@ int main(void)
 {
 	const char *env = getenv("BB_MUTANTS");
 	unsigned n = env ? (unsigned)strtoul(env, NULL, 10) : 400, bad = 0;
-	struct input good[12];
+	struct input good[16];
 	struct buf command = {0};
 
 	CHECK(mkdtemp(folder) != NULL);
@@ -466,8 +466,12 @@ int main(void)
 	good[8] = cross("mips-linux-gnu", "-shared");
 	good[9] = cross("mipsel-linux-gnu", "-shared");
 	good[10] = cross("mips-linux-gnu", "-c");
-	good[11] = archive(good[0], good[3]); /* the last */
-	members(good[11], good[0], good[3]);
+	good[11] = cross("arm-linux-gnueabihf -mthumb", "-shared -funwind-tables");
+	good[12] = cross("arm-linux-gnueabihf -marm", "-shared");
+	good[13] = cross("arm-linux-gnueabihf -mthumb", "-c -funwind-tables");
+	good[14] = cross("armeb-linux-gnueabihf -mthumb", "-c");
+	good[15] = archive(good[0], good[3]); /* the last */
+	members(good[15], good[0], good[3]);
 	for (unsigned i = 0; i < n; i += BATCH)
 		bad += batch(good, COUNT_OF(good), i, MIN(i + BATCH, n)) != 0;
 	CHECK(bad == 0);
