@@ -159,6 +159,7 @@ paper: all | $O/.deps-paper
 MAN  := $(wildcard man/*.[1-8])
 DOC  := README.md LICENSE formats/bb.cddl scripts/pipeline.mk
 DOCS := $(DESTDIR)$(PREFIX)/share/doc/bb
+DATA := $(DESTDIR)$(PREFIX)/share/bb
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DOCS)
@@ -167,12 +168,14 @@ install: all
 		install -d $(DESTDIR)$(PREFIX)/lib/bb && \
 		install -m 755 $O/lib/bb/nn_cuda.so $(DESTDIR)$(PREFIX)/lib/bb; fi
 	install -m 644 $(DOC) $(DOCS)
+	install -d $(DATA)/models/functions
+	install -m 644 models/functions/* $(DATA)/models/functions
 	for m in $(MAN); do \
 		d=$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; install -d $$d && install -m 644 $$m $$d || exit 1; done
 
 uninstall:
 	rm -f $(PROGS:%=$(DESTDIR)$(PREFIX)/bin/%) $(foreach m,$(MAN),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $m))/$(notdir $m))
-	rm -rf $(DOCS) $(DESTDIR)$(PREFIX)/lib/bb
+	rm -rf $(DOCS) $(DATA) $(DESTDIR)$(PREFIX)/lib/bb
 
 deps:
 	scripts/install-deps build check demo

@@ -6,18 +6,22 @@
 # file is made again, -jN and several makes side by side are safe (outputs appear when complete).
 # Only LABELS, the sizes and the options below are meant to be changed.
 #
-# targets  functions  strands  vocab  tokens  model  units  embeddings  matches (default)
+# targets  functions  units  embeddings  matches (default); of pre-training: strands  vocab  tokens  model
 #
 # CORPUS   folder of ELF files; other files in it are passed over. No blanks in names, please.
 # LABELS   how the path below CORPUS says what a file is, as {project}/{compiler}-{opt}/{file}
-# MODEL    a folder with a trained model; without one a model is pre-trained on the corpus
+# MODEL    a folder with a trained model (default: the one that comes with bb, which reads what
+#          functions compute); OUT/model is pre-trained on the corpus, and reads code
+# READS    what MODEL reads: computed or code
 # DISASM   options of bb-disasm; TRAIN those of bb-train
 # QUERY    embeddings file whose functions are looked up in the corpus (default: the corpus itself)
 
+HERE   := $(dir $(lastword $(MAKEFILE_LIST)))
 CORPUS ?= $(error say CORPUS=folder-of-ELF-files)
 OUT    ?= work
 LABELS ?=
-MODEL  ?= $(OUT)/model
+MODEL  ?= $(firstword $(wildcard $(HERE)../models/functions) /usr/local/share/bb/models/functions)
+READS  ?= $(if $(filter $(OUT)/model,$(MODEL)),code,computed)
 QUERY  ?= $(OUT)/embeddings.bb
 
 VOCAB_SIZE ?= 4096
@@ -79,9 +83,12 @@ $(OUT)/tokens/%.bb: $(OUT)/strands/%.bb $(VOCAB)/vocab.txt
 $(OUT)/model/config.json: $(TOKENS)
 	$(call merge,TOKENS) | $(BB)bb-uniq | $(BB)bb-train $(TRAIN) --vocab $(VOCAB) -o $(@D)
 
+read_code     = $(BB)bb-strands -t 1 -u function $1 | $(BB)bb-tok -t 1 -m $(VOCAB) --max-insns $(MAX_INSNS)
+read_computed = $(BB)bb-strands -t 1 $1 | $(BB)bb-sym -q -t 1 | $(BB)bb-join --shape | $(BB)bb-tok -t 1 -m $(VOCAB)
+
 $(OUT)/units/%.bb: $(OUT)/functions/%.bb $(VOCAB)/vocab.txt
 	@mkdir -p $(@D)
-	$(BB)bb-strands -t 1 -u function $< | $(BB)bb-tok -t 1 -m $(VOCAB) --max-insns $(MAX_INSNS) -o $@
+	$(call read_$(READS),$<) -o $@
 
 $(OUT)/embeddings/%.bb: $(OUT)/units/%.bb $(MODEL)/config.json
 	@mkdir -p $(@D)

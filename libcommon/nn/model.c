@@ -38,21 +38,21 @@ int model_config_check(const struct model_config *c, struct err *e)
 {
 	const struct {
 		const char *name;
-		uint32_t v, max;
+		uint32_t v, min, max;
 	} range[] = {
-		{"vocab_size", c->vocab, 1 << 20},
-		{"hidden_size", c->hidden, 1 << 14},
-		{"num_hidden_layers", c->layers, 256},
-		{"num_attention_heads", c->heads, 1 << 10},
-		{"intermediate_size", c->intermediate, 1 << 16},
-		{"max_position_embeddings", c->max_len, 1 << 16},
-		{"type_vocab_size", c->types, 256},
+		{"vocab_size", c->vocab, 1, 1 << 20},
+		{"hidden_size", c->hidden, 1, 1 << 14},
+		{"num_hidden_layers", c->layers, 0, 256},
+		{"num_attention_heads", c->heads, 1, 1 << 10},
+		{"intermediate_size", c->intermediate, 1, 1 << 16},
+		{"max_position_embeddings", c->max_len, 1, 1 << 16},
+		{"type_vocab_size", c->types, 1, 256},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(range); i++)
-		if (range[i].v < 1 || range[i].v > range[i].max)
-			return err_set(e, "%s is %u: must be 1 to %u", range[i].name, range[i].v,
-				range[i].max);
+		if (range[i].v < range[i].min || range[i].v > range[i].max)
+			return err_set(e, "%s is %u: must be %u to %u", range[i].name, range[i].v,
+				range[i].min, range[i].max);
 	if (c->vocab <= MODEL_MASK)
 		return err_set(e, "vocab_size is %u: no room for the special tokens", c->vocab);
 	if (c->hidden % c->heads != 0)

@@ -31,7 +31,8 @@ enum model_head {
 struct model_config {
 	uint32_t vocab;  /* tokens */
 	uint32_t hidden; /* h, a multiple of heads */
-	uint32_t layers, heads;
+	uint32_t layers; /* 0: vectors of tokens and positions are all there is */
+	uint32_t heads;
 	uint32_t intermediate; /* f */
 	uint32_t max_len;      /* positions */
 	uint32_t types;        /* token types */

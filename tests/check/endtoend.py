@@ -91,6 +91,19 @@ def test_search():
         ok(f"endtoend/{measure}: better than chance", e.get("hit@1", 0) > 3 / 40, r)
 
 
+def test_model():
+    """The model that comes with bb, on functions it was not trained on: O0 looked up in O3."""
+    pipe = r"""set -e; set -o pipefail
+"$B"/bb-join --shape "$F"/sym.bb | "$B"/bb-tok -m models/functions | "$B"/bb-embed -m models/functions -o "$D"/e
+"$B"/bb-cat -j "$D"/e | sed 's/"name":"\([^"]*\)"\(.*\)"group":""/"name":"\1"\2"group":"\1"/' |
+    "$B"/bb-cat --from-json embedding > "$D"/g
+"$B"/bb-knn -q -k 3 --query-where opt=O0 --where opt=O3 -c "$D"/g "$D"/g | "$B"/bb-eval -q -j
+"""
+    r = run(["bash", "-c", pipe], env=dict(B=BIN, F=FIX, D=tmpdir()), cwd=TOP)
+    e = json.loads(r.out) if r.rc == 0 else {}
+    ok("endtoend/models/functions finds most functions again", e.get("queries", 0) > 30 and e.get("hit@1", 0) > 0.6, r)
+
+
 PIPE = r"""set -e; set -o pipefail
 "$B"/bb-disasm -t $T -l project=corpus --label-path '{opt}/{file}' "$@" > "$D"/f
 "$B"/bb-strands -t $T "$D"/f | "$B"/bb-sym -t $T | "$B"/bb-uniq -t $T > "$D"/s
@@ -131,7 +144,7 @@ def test_install():
     r = run([*make, "install"], timeout=300)
     there = {os.path.join(d, f)[len(root):] for d, _, fs in os.walk(root) for f in fs}
     want = {"/usr/bin/bb-cat", "/usr/share/man/man1/bb-cat.1", "/usr/share/man/man5/bb-stream.5",
-            "/usr/share/doc/bb/LICENSE", "/usr/share/doc/bb/pipeline.mk"}
+            "/usr/share/doc/bb/LICENSE", "/usr/share/doc/bb/pipeline.mk", "/usr/share/bb/models/functions/model.safetensors"}
     if not ok("endtoend/make install", r.rc == 0 and want <= there, f"{r} {sorted(want - there)}"):
         return
     v = run([root + "/usr/bin/bb-cat", "-V"], env=dict(PATH="/bin"), cwd="/")
@@ -144,6 +157,7 @@ def test_install():
 if __name__ == "__main__":
     test_counts()
     test_search()
+    test_model()
     test_determinism()
     test_install()
     sys.exit(done())

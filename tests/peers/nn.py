@@ -205,6 +205,27 @@ def half(init, folder, tokens, rows):
     check("BF16: vectors", worst, 1e-5)
 
 
+def shipped(folder):
+    """The model that comes with bb opens, and its vectors are the mean by rarity that its card describes."""
+    d = os.path.join(TOP, "models/functions")
+    model, info = AutoModel.from_pretrained(d, output_loading_info=True)
+    check("shipped model: keys missing or left over", len(info["missing_keys"]) + len(info["unexpected_keys"]), 0)
+    rarity = json.load(open(d + "/config.json"))["bb"]["rarity"]
+    pipe = f"{BB}/bb-disasm {BB}/bb-eval | {BB}/bb-strands | {BB}/bb-sym -q | {BB}/bb-join --shape | {BB}/bb-cat -n 40 |" \
+           f"{BB}/bb-tok -m {d} -o {folder}/t"
+    subprocess.run(pipe, shell=True, check=True)
+    rows, said = ([json.loads(x) for x in subprocess.run(c, shell=True, capture_output=True, check=True).stdout.splitlines()]
+                  for c in (f"{BB}/bb-cat -j {folder}/t", f"{BB}/bb-embed -m {d} {folder}/t | {BB}/bb-cat -j"))
+    worst = 0
+    for r, s in zip(rows, said, strict=True):
+        ids = [2, *r["ids"], 3]
+        w = torch.tensor([rarity[i] / ids.count(i) for i in ids])
+        with torch.no_grad():
+            x = (model(input_ids=torch.tensor([ids]))[0][0].float() * w[:, None]).sum(0) / w.sum()
+        worst = max(worst, (x - torch.tensor(s["vec"])).abs().max().item())
+    check("shipped model: vectors", worst, 1e-5)
+
+
 def compare(folder, exe, name, config, lengths):
     print(name)
     torch.manual_seed(1)
@@ -280,5 +301,6 @@ with tempfile.TemporaryDirectory() as folder:
     compare_classifier(folder, exe, BertForSequenceClassification, 2, small, [1, 7, 33, 64, 20])
     compare_classifier(folder, exe, BertForTokenClassification, 5, small, [1, 7, 33, 64, 20])
     folders(folder)
+    shipped(folder)
 print("failed" if failed else "all within limits")
 sys.exit(failed > 0)
