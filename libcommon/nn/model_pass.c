@@ -482,7 +482,7 @@ static struct nn_batch weighted(struct model *m, const struct nn_batch *b)
 	return w;
 }
 
-void model_embed(struct model *m, const struct nn_batch *b, unsigned layer, bool keep, float *vec)
+static void embed(struct model *m, const struct nn_batch *b, unsigned layer, bool keep, float *vec)
 {
 	struct model_acts *a = acts(m, b, 0, keep);
 	struct nn_batch w = weighted(m, b);
@@ -491,6 +491,56 @@ void model_embed(struct model *m, const struct nn_batch *b, unsigned layer, bool
 	forward(m, b, layer, keep);
 	m->nn->op->pool(m->nn, &w, h, a->x[layer], a->hs);
 	m->nn->op->get(m->nn, vec, a->hs, b->seqs * h);
+}
+
+/*
+ * Where a group of the sequences from `from` ends: of those that fill a group by half to whole, the
+ * one with the smallest share of rows in no sequence.
+ */
+static size_t group_end(const struct nn_batch *b, size_t from, size_t group)
+{
+	size_t best = from + 1;
+	double least = 2;
+
+	for (size_t s = from + 1; s <= b->seqs && b->cu[s] - b->cu[from] <= group; s++) {
+		size_t n = b->cu[s] - b->cu[from];
+		double waste = 1 - (double)n / (double)nn_rows(n);
+
+		if (2 * n >= group && waste < least) {
+			least = waste;
+			best = s;
+		} else if (least > 1) {
+			best = s;
+		}
+	}
+	return best;
+}
+
+void model_embed(struct model *m, const struct nn_batch *b, unsigned layer, bool keep, float *vec)
+{
+	size_t group = m->nn->group;
+	uint32_t *cu;
+
+	if (keep || !m->int8 || !group || b->tokens <= group) {
+		embed(m, b, layer, keep, vec);
+		return;
+	}
+	cu = mem_alloc(b->seqs + 1, sizeof(*cu));
+	for (size_t s = 0, end; s < b->seqs; s = end) {
+		size_t t = b->cu[s];
+		struct nn_batch g = {.cu = cu, .ids = b->ids + t, .pos = b->pos + t};
+
+		end = group_end(b, s, group);
+		g.types = b->types + t;
+		g.tokens = b->cu[end] - t;
+		g.seqs = end - s;
+		for (size_t i = s; i <= end; i++) {
+			cu[i - s] = (uint32_t)(b->cu[i] - t);
+			g.longest = MAX(g.longest, i > s ? (size_t)(b->cu[i] - b->cu[i - 1]) : 0);
+		}
+		embed(m, &g, layer, false, vec + s * m->config.hidden);
+	}
+	mem_free(cu);
 }
 
 void model_embed_inner(struct model *m, const struct nn_batch *b, unsigned layer, float *vec)

@@ -207,6 +207,8 @@ struct nn_backend {
 struct nn {
 	const struct nn_backend *op; /* first member of every backend's own struct */
 	char about[96];              /* what it is, for messages */
+	/* Tokens of a pass whose activations stay in the caches; 0: more are better. */
+	size_t group;
 	/* Passes may end early, with no result, when not 0; adamw, prepare and copies do not. */
 	const volatile sig_atomic_t *stop;
 };

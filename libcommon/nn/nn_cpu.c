@@ -26,6 +26,7 @@ enum {
 	BLOCK_K = 384,    /* its columns */
 	BLOCK_COL = 64,   /* columns of an embedding table done together */
 	HEAD_ROWS = 1024, /* rows of logits held at once */
+	GROUP_ROWS = 256, /* of each thread, in passes that are best cut */
 	CHUNK = 16384     /* floats of a task over flat arrays */
 };
 
@@ -691,6 +692,7 @@ struct nn *nn_cpu_open(unsigned threads)
 
 	cpu->nn.op = &table;
 	cpu->par = par_new(threads);
+	cpu->nn.group = (size_t)GROUP_ROWS * par_threads(cpu->par);
 	cpu->own = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->own));
 	cpu->own8 = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->own8));
 	snprintf(cpu->nn.about, sizeof(cpu->nn.about), "cpu, %u threads", par_threads(cpu->par));

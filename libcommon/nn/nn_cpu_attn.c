@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/nn_cpu_short.h"
 #include "nn/nn_cpu_vec.h"
 
 struct job {
@@ -35,13 +36,20 @@ static void forward(void *ctx, size_t i, unsigned worker)
 	size_t s = i / j->heads, head = i % j->heads, h3 = 3 * j->h;
 	size_t t = j->b->cu[s], n = j->b->cu[s + 1] - t, ld = vectors(n);
 	const float *q = j->qkv + t * h3 + head * j->d;
-	float *p = nn_cpu_scratch(&j->cpu->own[worker], n * ld);
+	bool is_short = n <= NN_CPU_SHORT_N && j->d % NN_CPU_SHORT_D == 0;
+	float *p = nn_cpu_scratch(&j->cpu->own[worker], (n + (is_short ? j->d : 0)) * ld);
+	float *o = j->o + t * j->h + head * j->d;
 
-	nn_cpu_gemm('N', 'T', n, n, j->d, q, h3, q + j->h, h3, 0, p, ld);
+	if (is_short)
+		nn_cpu_short_scores(n, j->d, h3, ld, q, q + j->h, p + n * ld, p);
+	else
+		nn_cpu_gemm('N', 'T', n, n, j->d, q, h3, q + j->h, h3, 0, p, ld);
 	nn_cpu_vec_softmax(
 		n, n, ld, j->scale, p, j->lse ? j->lse + t * j->heads + head : NULL, j->heads);
-	nn_cpu_gemm('N', 'N', n, j->d, n, p, ld, q + 2 * j->h, h3, 0, j->o + t * j->h + head * j->d,
-		j->h);
+	if (is_short)
+		nn_cpu_short_values(n, j->d, h3, ld, j->h, p, q + 2 * j->h, o);
+	else
+		nn_cpu_gemm('N', 'N', n, j->d, n, p, ld, q + 2 * j->h, h3, 0, o, j->h);
 }
 
 /*

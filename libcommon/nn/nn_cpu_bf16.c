@@ -23,7 +23,7 @@ enum {
 };
 
 typedef uint32_t u16 __attribute__((vector_size(64)));
-typedef uint16_t h16u __attribute__((vector_size(32), aligned(2), may_alias));
+typedef int16_t h16u __attribute__((vector_size(32), aligned(2), may_alias));
 
 WIDE void nn_cpu_bf16_round(size_t n, const float *x, uint16_t *y)
 {
@@ -35,7 +35,7 @@ WIDE void nn_cpu_bf16_round(size_t n, const float *x, uint16_t *y)
 		b = (u16)v;
 		b = (b + 0x7fff + (b >> 16 & 1)) >> 16;
 		if (i + L <= n)
-			*(h16u *)(y + i) = __builtin_convertvector(b, h16u);
+			*(h16u *)(y + i) = __builtin_convertvector((i16)b, h16u);
 		else
 			for (size_t j = 0; j < n - i; j++)
 				y[i + j] = (uint16_t)b[j];

@@ -5,6 +5,8 @@
 
 typedef int32_t i16u __attribute__((vector_size(64), aligned(4), may_alias));
 
+typedef uint8_t b16u __attribute__((vector_size(16), aligned(1), may_alias));
+
 /* Lowest and highest value of a row, and 0 with them. */
 struct range {
 	v16 low, high;
@@ -28,8 +30,18 @@ INLINE void put_row(size_t n, unsigned top, const struct range *g, const float *
 	float scale = width > 0 ? width / (float)(top - 2) : 1;
 	float inv = 1 / scale, zero = (float)(int)(low * inv + 1.5f), add = zero + 0.5f;
 
-	for (size_t i = 0; i < n; i++)
-		q[i] = (uint8_t)(int32_t)(x[i] * inv + add);
+	for (size_t i = 0; i < n; i += L) {
+		v16 v;
+
+		LOAD(v, x, i, n);
+		v = v * inv + add;
+		if (i + L <= n)
+			*(b16u *)(q + i) =
+				__builtin_convertvector(__builtin_convertvector(v, i16), b16u);
+		else
+			for (size_t j = 0; j < n - i; j++)
+				q[i + j] = (uint8_t)(int32_t)v[j];
+	}
 	row->scale = scale;
 	row->zero = zero;
 }

@@ -32,6 +32,10 @@ enum { L = 16 }; /* lanes */
 
 typedef float v16 __attribute__((vector_size(64)));
 typedef int32_t i16 __attribute__((vector_size(64)));
+typedef float v8 __attribute__((vector_size(32)));
+typedef int32_t i8 __attribute__((vector_size(32)));
+typedef float v4 __attribute__((vector_size(16)));
+typedef int32_t i4 __attribute__((vector_size(16)));
 typedef float v16u __attribute__((vector_size(64), aligned(4), may_alias));
 
 /* Sixteen floats at any address. */
@@ -39,6 +43,9 @@ typedef float v16u __attribute__((vector_size(64), aligned(4), may_alias));
 #define CAT(p)          (*(const v16u *)(p))
 #define SPLAT(x)        ((v16){0} + (x))
 #define SELECT(m, a, b) ((v16)(((i16)(a) & (m)) | ((i16)(b) & ~(m))))
+
+#define SELECT8(m, a, b) ((v8)(((i8)(a) & (m)) | ((i8)(b) & ~(m))))
+#define SELECT4(m, a, b) ((v4)(((i4)(a) & (m)) | ((i4)(b) & ~(m))))
 
 /* The last, partial vector of a row: the missing lanes are `fill`. */
 INLINE void load_part(v16 *v, const float *p, size_t n, float fill)
@@ -70,22 +77,30 @@ INLINE void store_part(const v16 *v, float *p, size_t n)
 			store_part(&v, (p) + (i), (n) - (i)); \
 	} while (0)
 
+/* The lower and upper half of a vector, and again. */
+#define HALVES(type, v, half) \
+	union {               \
+		type whole;   \
+		half part[2]; \
+	} half##s = {.whole = (v)}
+
 INLINE float sum16(const v16 *v)
 {
-	float t[8];
+	HALVES(v16, *v, v8);
+	HALVES(v8, v8s.part[0] + v8s.part[1], v4);
+	v4 t = v4s.part[0] + v4s.part[1];
 
-	for (int i = 0; i < 8; i++)
-		t[i] = (*v)[i] + (*v)[i + 8];
-	return ((t[0] + t[4]) + (t[2] + t[6])) + ((t[1] + t[5]) + (t[3] + t[7]));
+	return (t[0] + t[2]) + (t[1] + t[3]);
 }
 
 INLINE float max16(const v16 *v)
 {
-	float m = (*v)[0];
+	HALVES(v16, *v, v8);
+	HALVES(v8, SELECT8(v8s.part[0] > v8s.part[1], v8s.part[0], v8s.part[1]), v4);
+	v4 t = SELECT4(v4s.part[0] > v4s.part[1], v4s.part[0], v4s.part[1]);
+	float a = t[0] > t[1] ? t[0] : t[1], b = t[2] > t[3] ? t[2] : t[3];
 
-	for (int i = 1; i < L; i++)
-		m = (*v)[i] > m ? (*v)[i] : m;
-	return m;
+	return a > b ? a : b;
 }
 
 /* x = exp(x), with x kept within the range of normal numbers. */

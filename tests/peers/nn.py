@@ -281,6 +281,10 @@ def compare(folder, exe, name, config, lengths):
     check("parameters after 20 steps, relative", worst, 2e-2)
     auto, info = AutoModel.from_pretrained(ofile + ".model", output_loading_info=True)
     check("keys missing in AutoModel", len(info["missing_keys"]), 0)
+    model.save_pretrained(ofile + ".theirs")
+    _, theirs = AutoModel.from_pretrained(ofile + ".theirs", output_loading_info=True)
+    check("keys left over in AutoModel are those of a folder of transformers' own",
+          len(set(info["unexpected_keys"]) ^ set(theirs["unexpected_keys"])), 0)
     with torch.no_grad():
         a = auto.eval()(input_ids=ids, token_type_ids=types, attention_mask=mask)[0]
         b = back.bert.eval()(input_ids=ids, token_type_ids=types, attention_mask=mask)[0]
