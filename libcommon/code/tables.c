@@ -396,7 +396,10 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Reads the table of the jump. Whether it is one. */
+/*
+ * Reads the table of the jump. Whether it is one. clang lets entries for what cannot happen lead to
+ * the end of the function; they are passed over.
+ */
 static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 {
 	struct tables *t = f->t;
@@ -411,7 +414,8 @@ static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 		if (entry(f, w, k, &target) < 0)
 			break;
 		i = instruction(f->c, target);
-		if (i == CFG_NOWHERE && !leads_to_part(f, target))
+		if (i == CFG_NOWHERE && target != f->c->addr + f->c->ncode &&
+			!leads_to_part(f, target))
 			break;
 		if (i == CFG_NOWHERE)
 			continue;
