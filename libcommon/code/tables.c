@@ -39,6 +39,9 @@ struct state {
 				  /* register, mostly ebx; a register not known is taken for it */
 	bool comparing;           /* a compare of an index with a constant was the last one */
 	uint64_t bounded, bound;  /* origin known to be less than bound */
+	uint64_t kept_at; /* a variable, by what its place is hashed to, and what was put there last
+			   */
+	struct value kept;
 };
 
 struct search {
@@ -103,6 +106,27 @@ static uint64_t got_relative(const struct state *s, const struct search *f, cons
 	return r || !s->got ? r : (s->got + (uint64_t)o->mem.disp) & f->c->im->elf->mask;
 }
 
+/* A number for the place [base + displacement]. */
+static uint64_t variable(const struct state *s, const struct insn_op *o)
+{
+	uint64_t base = s->reg[o->mem.base].origin;
+
+	return UINT64_C(1) << 63 | hash_mix(base + ((uint64_t)o->mem.disp << 32));
+}
+
+/* mov to memory: code that is not optimised keeps there what it jumps to. */
+static void store(struct state *s, const struct insn_op *o, const struct insn_op *from)
+{
+	if (o->mem.base >= 16 || o->mem.index != X86_NOREG || !is_gpr(from))
+		return;
+	if (o->size == s->word && s->reg[from->reg.id].kind != UNKNOWN) {
+		s->kept_at = variable(s, o);
+		s->kept = s->reg[from->reg.id];
+	} else if (s->kept_at == variable(s, o)) {
+		s->kept.kind = UNKNOWN;
+	}
+}
+
 /* What is loaded from memory. */
 static struct value load(struct state *s, const struct search *f, const struct insn *i,
 	const struct insn_op *o, uint64_t addr)
@@ -114,10 +138,10 @@ static struct value load(struct state *s, const struct search *f, const struct i
 
 	if (o->mem.seg == X86_FS || o->mem.seg == X86_GS)
 		return none;
-	if (base && !index) /* a variable: the same place holds the same value for a while */
-		return (struct value){.kind = UNKNOWN,
-			.origin = UINT64_C(1) << 63 |
-				  hash_mix(base->origin + ((uint64_t)o->mem.disp << 32))};
+	if (base && !index && s->kept.kind != UNKNOWN && s->kept_at == variable(s, o))
+		return s->kept;
+	if (base && !index) /* the same place holds the same value for a while */
+		return (struct value){.kind = UNKNOWN, .origin = variable(s, o)};
 	if (o->size != 4 && o->size != 8)
 		return none;
 	if (index && o->mem.scale == 1 && base) {
@@ -285,6 +309,8 @@ static void step(
 	case X86_MOVABS:
 	case X86_MOVSXD:
 	case X86_MOVZX:
+		if (a->kind == INSN_OP_MEM)
+			store(s, a, &i->op[1]);
 		if (!is_gpr(a) || a->size < 4)
 			break;
 		v = moved(s, f, i, addr);
@@ -559,11 +585,11 @@ static bool try_holders(struct search *f, const struct tables_jump *j, struct ta
 	return false;
 }
 
-/* The first instruction from `first` on, before the jump, that is a target; the offset with it. */
+/* The first instruction from `first` on, up to the jump, that is a target; the offset with it. */
 static const struct tables_jump *entrance(
 	const struct search *f, uint32_t first, uint32_t jump, uint32_t *to, uint32_t *offset)
 {
-	for (uint32_t k = first; k < jump; *offset += f->c->len[k], k++) {
+	for (uint32_t k = first; k <= jump; *offset += f->c->len[k], k++) {
 		if (f->t->source[k].insn != CFG_NOWHERE) {
 			*to = k;
 			return &f->t->source[k];

@@ -42,6 +42,46 @@ g:	leaq	.Lother(%rip), %rax
 """
 
 
+# clang -O0 of computed gotos: all go through one jump, by a variable.
+SHARED = """
+	.text
+	.globl f
+	.type f, @function
+f:	pushq	%rbp
+	movq	%rsp, %rbp
+	movl	%edi, -4(%rbp)
+	movl	-4(%rbp), %eax
+	movl	%eax, %ecx
+	leaq	.Ltable(%rip), %rax
+	movq	(%rax,%rcx,8), %rax
+	movq	%rax, -16(%rbp)
+	jmp	.Lgo
+.L0:	movl	$1, %eax
+	popq	%rbp
+	ret
+.L1:	movl	$2, %eax
+	popq	%rbp
+	ret
+.Lgo:	movq	-16(%rbp), %rax
+	jmp	*%rax
+	.size f, .-f
+	.section .data.rel.ro, "aw"
+	.p2align 3
+.Ltable:
+	.quad .L1, .L0
+"""
+
+
+def test_shared():
+    source, linked = os.path.join(T, "y.s"), os.path.join(T, "y.so")
+    write(source, SHARED.encode())
+    assert run(["gcc", "-shared", "-nostdlib", "-o", linked, source]).rc == 0
+    r = run([prog("bb-disasm"), linked])
+    f = next(f for m in readstream.members(r.out) for f in m[1] if f["name"] == "f")
+    ok("tables/one jump for all, by a variable", f["exits"][-1] == 2 << 2 | 2 and f["jumps"][-2:] == [-2, -1],
+       (f["exits"], f["jumps"]))
+
+
 def test_unreachable():
     source, obj, linked = (os.path.join(T, n) for n in ("x.s", "x.o", "x.so"))
     write(source, CODE.encode())
@@ -57,4 +97,5 @@ def test_unreachable():
 
 if __name__ == "__main__":
     test_unreachable()
+    test_shared()
     sys.exit(done())
