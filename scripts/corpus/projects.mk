@@ -15,7 +15,7 @@
 TRAIN_tiny  := coreutils
 TEST_tiny   := diffutils findutils
 TRAIN_full  := binutils coreutils curl ffmpeg gdb gsl httpd openmpi openssl postgresql valgrind
-TRAIN_small := coreutils curl gsl binutils openssl
+TRAIN_small := coreutils curl gsl openssl
 TEST_full   := diffutils findutils inetutils mailutils wget
 TEST_small  := $(TEST_full)
 
