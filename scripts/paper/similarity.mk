@@ -12,10 +12,11 @@ LEAST := 5
 MOST  := 150
 
 # The paper looks up one of each group among all of them (sections 6.1.2, 6.1.3, 6.3.1): 833 groups of 59
-# strands, 505 of 13 blocks, 267 of 14 functions; groups are taken that are about as large.
+# strands, 505 of 13 blocks, 267 of 14 functions; groups are taken that are about as large, and smaller
+# ones of strands where the corpus is small.
 FIND_functions := -v groups=267 -v keep=1 -v asks=2000
 FIND_blocks    := -v groups=505
-FIND_strands   := -v groups=833 -v least=20 -v most=100
+FIND_strands   := -v groups=833 -v least=$(if $(filter full,$(PRESET)),20,4) -v most=100
 # What of the training side is tuned on.
 TUNE_functions := -v groups=100000
 TUNE_blocks    := -v groups=6000
