@@ -1,6 +1,7 @@
 /*
- * sort.c: see sort.h. Numbers and the places of their items are sorted byte by byte, the lowest
- * first (radix sort); bytes that are the same in all numbers are left out.
+ * sort.c: see sort.h. Runs that are sorted already are merged, if they are few. If not, numbers and
+ * the places of their items are sorted byte by byte, the lowest first (radix sort); bytes that are
+ * the same in all numbers are left out.
  */
 #include "base/sort.h"
 
@@ -9,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { FEW = 16, DIGITS = 256 };
+enum { FEW = 16, DIGITS = 256, RUNS = 32 };
 
 struct key {
 	uint64_t v;
@@ -24,13 +25,65 @@ static uint64_t number(const char *item, size_t offset)
 	return v;
 }
 
-static bool is_sorted(const char *p, size_t n, size_t size, int (*cmp)(const void *, const void *))
+/* Where the ascending runs start, at[0] to at[*runs - 1], and n; false: there are more than RUNS.
+ */
+static bool find_runs(const char *p, size_t n, size_t size, int (*cmp)(const void *, const void *),
+	size_t *at, size_t *runs)
 {
+	*runs = 1;
+	at[0] = 0;
 	for (size_t i = 1; i < n; i++) {
-		if (cmp(p + (i - 1) * size, p + i * size) > 0)
+		if (cmp(p + (i - 1) * size, p + i * size) <= 0)
+			continue;
+		if (*runs == RUNS)
 			return false;
+		at[(*runs)++] = i;
 	}
+	at[*runs] = n;
 	return true;
+}
+
+/* The na items at a and the nb behind them, both sorted, into `to`. */
+static void merge(const char *a, size_t na, size_t nb, size_t size, char *to,
+	int (*cmp)(const void *, const void *))
+{
+	const char *b = a + na * size, *end_a = b, *end_b = b + nb * size;
+
+	for (; a < end_a && b < end_b; to += size) {
+		bool first = cmp(a, b) <= 0;
+
+		memcpy(to, first ? a : b, size);
+		a += first ? size : 0;
+		b += first ? 0 : size;
+	}
+	memcpy(to, a, (size_t)(end_a - a));
+	memcpy(to + (end_a - a), b, (size_t)(end_b - b));
+}
+
+/* Neighbours first, until there is one run. */
+static void merge_runs(
+	char *p, size_t size, size_t *at, size_t runs, int (*cmp)(const void *, const void *))
+{
+	size_t n = at[runs];
+	char *copy = mem_alloc(n, size), *from = p, *to = copy, *swap;
+
+	while (runs > 1) {
+		size_t k = 0;
+
+		for (size_t r = 0; r < runs; r += 2) {
+			size_t mid = at[r + 1], end = r + 1 < runs ? at[r + 2] : mid;
+
+			merge(from + at[r] * size, mid - at[r], end - mid, size, to + at[r] * size,
+				cmp);
+			at[k++] = at[r];
+		}
+		at[k] = n;
+		runs = k;
+		swap = from, from = to, to = swap;
+	}
+	if (from != p)
+		memcpy(p, from, n * size);
+	mem_free(copy);
 }
 
 /* Sorts by 8 bits from `shift` on into `to`; equal ones keep their order. */
@@ -91,10 +144,16 @@ void sort_items(
 	void *items, size_t n, size_t size, size_t offset, int (*cmp)(const void *, const void *))
 {
 	char *p = items, *copy;
+	size_t at[RUNS + 1], runs;
 	struct key *k;
 
-	if (n < 2 || is_sorted(p, n, size, cmp))
+	if (n < 2)
 		return;
+	if (find_runs(p, n, size, cmp, at, &runs)) {
+		if (runs > 1)
+			merge_runs(p, size, at, runs, cmp);
+		return;
+	}
 	k = sorted_keys(p, n, size, offset);
 	copy = mem_alloc(n, size);
 	memcpy(copy, p, n * size);

@@ -480,6 +480,21 @@ static void add_called(
 	mem_free(c.found);
 }
 
+/* Code in gaps whose address is in data that is relocated. */
+static void add_pointers(struct gaps_addresses *out, const struct elf *f, const struct gap_list *l)
+{
+	for (size_t i = 0; i < f->nrelocs; i++) {
+		uint64_t addr;
+
+		if (f->relocs[i].kind != ELF_R_ADDR || f->relocs[i].size != f->word)
+			continue;
+		addr = elf_reloc_value(f, &f->relocs[i]);
+		if (in_gap(l, addr))
+			put(out, addr);
+	}
+	gaps_sort(out);
+}
+
 /* Functions in gaps become candidates. */
 static void search_gaps(
 	struct finder *f, const struct functions *fs, struct insn_decoder *d, struct par *par)
@@ -493,7 +508,7 @@ static void search_gaps(
 	if (l.n && !f->elf->object)
 		add_called(f, fs, &l, par);
 	if (l.n) {
-		gaps_pointers(&pointers, f->elf);
+		add_pointers(&pointers, f->elf, &l);
 		seeds.n = fs->n + f->n - first;
 		seeds.p = mem_alloc(seeds.n, sizeof(*seeds.p));
 	}

@@ -219,17 +219,6 @@ void gaps_sort(struct gaps_addresses *a)
 	sort_items(a->p, a->n, sizeof(*a->p), 0, by_number);
 }
 
-void gaps_pointers(struct gaps_addresses *out, const struct elf *f)
-{
-	for (size_t i = 0; i < f->nrelocs; i++) {
-		if (f->relocs[i].kind != ELF_R_ADDR || f->relocs[i].size != f->word)
-			continue;
-		out->p = mem_grow(out->p, &out->cap, out->n + 1, sizeof(*out->p));
-		out->p[out->n++] = elf_reloc_value(f, &f->relocs[i]);
-	}
-	gaps_sort(out);
-}
-
 static size_t first_from(const struct gaps_addresses *a, uint64_t addr)
 {
 	size_t lo = 0, hi = a->n;

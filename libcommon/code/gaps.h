@@ -25,14 +25,12 @@ struct gaps_addresses {
 
 /*
  * Finds the functions in the range. seeds are known to be functions; pointers are addresses that
- * relocated data hold, see gaps_pointers. The results are added to out, seeds included. What looks
+ * relocated data hold. The results are added to out, seeds included. What looks
  * like data is left out.
  */
 void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder *d,
 	struct gaps_range range, const struct gaps_addresses *seeds,
 	const struct gaps_addresses *pointers);
-/* Makes the list of them; free p with mem_free. */
-void gaps_pointers(struct gaps_addresses *out, const struct elf *f);
 /* The addresses of a list that are in the range. */
 struct gaps_addresses gaps_within(const struct gaps_addresses *a, struct gaps_range range);
 /* Sorts the addresses. */
