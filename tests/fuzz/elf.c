@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "code/archive.h"
 #include "code/body.h"
+#include "code/isa.h"
 #include "formats/function.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -25,7 +26,7 @@ static void take_apart(const uint8_t *p, size_t n, unsigned flags, struct insn_d
 			continue;
 		f = (struct function){.bin = {im->digest, HASH_BYTES},
 			.file = "",
-			.arch = "x86-64",
+			.arch = arch_name(isa_at(im->elf, u->addr)),
 			.name = "",
 			.thunk = b.thunk,
 			.code = {(uint8_t *)b.code, b.ncode},
