@@ -19,6 +19,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIMIT = 900  # seconds for one program or script
+LONG_LIMIT = 12 * 3600  # with --long
 
 lock = threading.Lock()
 count = {"ok": 0, "FAIL": 0, "skip": 0}
@@ -93,6 +94,8 @@ def main():
     env.update(O=O, LC_ALL="C.UTF-8", TZ="UTC", PYTHONDONTWRITEBYTECODE="1")
     if long:
         env["BB_LONG"] = "1"
+        global LIMIT
+        LIMIT = LONG_LIMIT
 
     unit = sorted(glob.glob(os.path.join(TOP, "tests/unit/*.c")))
     fuzz = sorted(glob.glob(os.path.join(TOP, "tests/fuzz/*.c")))
