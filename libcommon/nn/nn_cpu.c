@@ -5,7 +5,8 @@
  * product in one thread with its elementwise work done while the tile is in that core's cache.
  * Forward and input gradients: NN_ROWS rows of the batch, always exactly that many, so that the
  * product has the same shape, and a row the same bits, in any batch. Weight gradients: blocks of
- * the weight matrix, each the sum over all rows. So results do not depend on the number of threads.
+ * the weight matrix, each the sum over all rows, piece by piece. So results do not depend on the
+ * number of threads.
  */
 #include "nn/nn_cpu.h"
 
@@ -24,6 +25,7 @@
 enum {
 	BLOCK_N = 96,     /* rows of a weight-gradient block */
 	BLOCK_K = 384,    /* its columns */
+	BLOCK_ROWS = 256, /* rows of the batch that go into all blocks before the next ones do */
 	BLOCK_COL = 64,   /* columns of an embedding table done together */
 	HEAD_ROWS = 1024, /* rows of logits held at once */
 	GROUP_ROWS = 256, /* of each thread, in passes that are best cut */
@@ -207,7 +209,7 @@ struct wgrad {
 struct wgrad_job {
 	struct wgrad l[2];
 	size_t tasks[2];
-	size_t rows;
+	size_t at, rows; /* the piece of the batch that is added now */
 };
 
 static size_t blocks(size_t n, size_t block)
@@ -225,14 +227,14 @@ static void wgrad_task(void *ctx, size_t i, unsigned worker UNUSED)
 	size_t dn = MIN((size_t)BLOCK_N, n - n0), dk = MIN((size_t)BLOCK_K, k - k0);
 
 	if (k0 == 0)
-		nn_cpu_vec_colsum(j->rows, dn, n, l->dy + n0, l->g->b + n0);
-	nn_cpu_gemm('T', 'N', dn, dk, j->rows, l->dy + n0, n, l->x + k0, k, 1,
-		l->g->w + n0 * k + k0, k);
+		nn_cpu_vec_colsum(j->rows, dn, n, l->dy + j->at * n + n0, l->g->b + n0);
+	nn_cpu_gemm('T', 'N', dn, dk, j->rows, l->dy + j->at * n + n0, n, l->x + j->at * k + k0, k,
+		1, l->g->w + n0 * k + k0, k);
 }
 
 static void wgrad(struct nn_cpu *cpu, size_t rows, struct wgrad a, struct wgrad b)
 {
-	struct wgrad_job j = {.l = {a, b}, .rows = rows};
+	struct wgrad_job j = {.l = {a, b}};
 
 	if (cpu->bf16) {
 		struct nn_cpu_bf16_grad l[2] = {0};
@@ -247,8 +249,10 @@ static void wgrad(struct nn_cpu *cpu, size_t rows, struct wgrad a, struct wgrad 
 	for (int i = 0; i < 2; i++)
 		if (j.l[i].d)
 			j.tasks[i] = blocks(j.l[i].d->n, BLOCK_N) * blocks(j.l[i].d->k, BLOCK_K);
-	if (rows)
+	for (; j.at < rows; j.at += BLOCK_ROWS) {
+		j.rows = MIN((size_t)BLOCK_ROWS, rows - j.at);
 		nn_cpu_for(cpu, j.tasks[0] + j.tasks[1], wgrad_task, &j);
+	}
 }
 
 static void dense_task(void *ctx, size_t i, unsigned worker)

@@ -20,7 +20,7 @@
 #pragma STDC FP_CONTRACT ON
 #endif
 
-/* clang 14 makes clones that call each other wrongly; it gets the plain form. */
+/* clang 14 gives the chosen clone another name (f.ifunc), so that other files do not find it. */
 #if defined(__x86_64__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx512f", "fma", "default")))
 #else

@@ -10,15 +10,16 @@ import torch
 import torch.nn.functional as F
 from transformers import BertConfig
 
-BB = os.environ.get("BB", "build/bin")
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BB = os.path.abspath(os.environ.get("BB", f"{TOP}/build/bin"))
 LIB = os.environ.get("LIBBB", os.path.join(os.path.dirname(BB), "libbb.a"))
 ELF = ["/usr/bin/bash", "/usr/bin/perl"]
 
 
 def build(folder):
     exe = f"{folder}/nn"
-    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-std=c11", "-D_GNU_SOURCE", "-Ilibcommon", "-I.", "-pthread",
-                    "-o", exe, "scripts/bench/nn.c", LIB, "-Wl,--as-needed", "-ljansson", "-ldnnl", "-lgomp",
+    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-std=c11", "-D_GNU_SOURCE", f"-I{TOP}/libcommon", f"-I{TOP}",
+                    "-pthread", "-o", exe, f"{TOP}/scripts/bench/nn.c", LIB, "-Wl,--as-needed", "-ljansson", "-ldnnl", "-lgomp",
                     "-lxxhash", "-lbsd", "-lm"], check=True)
     return exe
 
