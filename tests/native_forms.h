@@ -120,8 +120,6 @@ static bool misdecoded(const struct form *f)
 	if ((op & 0xe7) == 0x26 || (op & 0xf0) == 0x40 || (op & 0xfc) == 0x64 || op == 0xf0 ||
 		(op & 0xfe) == 0xf2)
 		return true; /* another prefix */
-	if (op == 0x63)
-		return !f->w; /* movsxd of 32 bits */
 	if (f->prefix > 1 && (op & 0xfe) == 0xe0)
 		return true; /* f2 and f3 decide the condition of loope and loopne, says the
 				processor */

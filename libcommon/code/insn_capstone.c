@@ -400,6 +400,16 @@ static void mend(struct insn *o, const struct x86_fields *f)
 		writes(o, X86_RBP, 8);
 		break;
 	case X86_LEA: set_access(o, 1, 0); break;
+	case X86_MOVSXD: /* without REX.W a plain move of 32 or 16 bits, says the processor */
+		if (in_one_byte_map(f) && !(f->rex & 8) && o->nops == 2) {
+			uint8_t size = f->prefix & X86_P66 ? 2 : 4;
+
+			o->op[0].size = o->op[0].reg.size = size;
+			o->op[1].size = size;
+			if (o->op[1].kind == INSN_OP_REG)
+				o->op[1].reg.size = size;
+		}
+		break;
 	case X86_NOP: /* its operand is not touched */
 		set_access(o, 0, 0);
 		set_access(o, 1, 0);

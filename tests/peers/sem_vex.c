@@ -84,13 +84,9 @@ static Bool no_chase(void *ctx, Addr at)
 
 static unsigned capabilities(void)
 {
-	unsigned h = VEX_HWCAPS_AMD64_SSE3 | VEX_HWCAPS_AMD64_SSSE3 | VEX_HWCAPS_AMD64_CX16 |
-		     VEX_HWCAPS_AMD64_LZCNT | VEX_HWCAPS_AMD64_AVX | VEX_HWCAPS_AMD64_BMI |
-		     VEX_HWCAPS_AMD64_AVX2 | VEX_HWCAPS_AMD64_RDTSCP;
-
-	if (__builtin_cpu_supports("f16c"))
-		h |= VEX_HWCAPS_AMD64_F16C;
-	return h;
+	return VEX_HWCAPS_AMD64_SSE3 | VEX_HWCAPS_AMD64_SSSE3 | VEX_HWCAPS_AMD64_CX16 |
+	       VEX_HWCAPS_AMD64_LZCNT | VEX_HWCAPS_AMD64_AVX | VEX_HWCAPS_AMD64_BMI |
+	       VEX_HWCAPS_AMD64_AVX2 | VEX_HWCAPS_AMD64_RDTSCP;
 }
 
 int sem_vex_open(void)

@@ -143,6 +143,7 @@ class Unicorn:
         self.regs = {n: getattr(x, "UC_X86_REG_" + n.upper()) for n in GPR}
         self.vecs = {f"v{i}": getattr(x, f"UC_X86_REG_XMM{i}") for i in range(16)}
         self.eflags = x.UC_X86_REG_EFLAGS
+        self.u.reg_write(x.UC_X86_REG_MXCSR, 0x1f80)
 
     def run(self, c):
         """Registers and memory afterwards, or None if the peer cannot run it."""
