@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "code/body.h"
 #include "code/codeseq.h"
+#include "tests/input.h"
 #include "tests/unit.h"
 
 static char folder[] = "/tmp/bb-arch-XXXXXX";
@@ -33,27 +34,6 @@ static const char source[] =
 	"return y; }\n"
 	"int loop(int *p, int n) { int s = 0; for (int i = 0; i < n; i++) s += p[i] * local(i);\n"
 	"return s; }\n";
-
-struct input {
-	uint8_t *p;
-	size_t n;
-};
-
-static struct input load(const char *path)
-{
-	struct input in = {0};
-	int fd = open(path, O_RDONLY);
-	size_t cap = 0;
-	ssize_t got;
-
-	do {
-		in.p = mem_grow(in.p, &cap, in.n + (1 << 16), 1);
-		got = read(fd, in.p + in.n, cap - in.n);
-		in.n += got > 0 ? (size_t)got : 0;
-	} while (got > 0);
-	close(fd);
-	return in;
-}
 
 static struct input compile(const char *target, const char *options)
 {

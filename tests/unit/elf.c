@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "code/body.h"
+#include "tests/input.h"
 #include "tests/unit.h"
 
 static char folder[] = "/tmp/bb-elf-XXXXXX";
@@ -25,27 +26,6 @@ static const char source[] =
 	"void hello(const char *s) { if (!s) abort(); puts(s); fputs(s, stderr); }\n"
 	"int tail(const char *s) { return puts(s); }\n"
 	"int main(int argc, char **argv) { hello(argv[0]); return visible(argc); }\n";
-
-struct input {
-	uint8_t *p;
-	size_t n;
-};
-
-static struct input load(const char *path)
-{
-	struct input in = {0};
-	int fd = open(path, O_RDONLY);
-	size_t cap = 0;
-	ssize_t got;
-
-	do {
-		in.p = mem_grow(in.p, &cap, in.n + (1 << 16), 1);
-		got = read(fd, in.p + in.n, cap - in.n);
-		in.n += got > 0 ? (size_t)got : 0;
-	} while (got > 0);
-	close(fd);
-	return in;
-}
 
 /* Compiles the source with the options; empty when that fails. */
 static struct input compile(const char *options)

@@ -24,6 +24,7 @@
 #include "formats/function.h"
 #include "formats/kinds.h"
 #include "stream/stream.h"
+#include "tests/input.h"
 #include "tests/unit.h"
 
 enum { BATCH = 50, SECONDS = 4, MEMORY = 512 << 20, CLI_FILES = 40 };
@@ -46,27 +47,6 @@ static const char source[] =
 	"case 2: return 7; case 3: return other(x); case 4: exit(2); case 5: return x * 3; }\n"
 	"return 0; }\n"
 	"int main(int c, char **v) { printf(\"%s\", v[0]); return choose(c); }\n";
-
-struct input {
-	uint8_t *p;
-	size_t n;
-};
-
-static struct input load(const char *path)
-{
-	struct input in = {0};
-	int fd = open(path, O_RDONLY);
-	size_t cap = 0;
-	ssize_t got;
-
-	do {
-		in.p = mem_grow(in.p, &cap, in.n + (1 << 16), 1);
-		got = read(fd, in.p + in.n, cap - in.n);
-		in.n += got > 0 ? (size_t)got : 0;
-	} while (got > 0);
-	close(fd);
-	return in;
-}
 
 static char *path_of(const char *name)
 {
