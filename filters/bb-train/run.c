@@ -294,19 +294,13 @@ static void device_failed(void *ctx, bool memory, const char *why)
 static void open_device(struct run *r)
 {
 	struct nn_request q = {.fp32 = r->o->fp32, .fail = device_failed, .ctx = r};
-	bool is_auto = strcmp(r->o->device, "auto") == 0;
-	struct err e;
+	struct err said;
 
-	if (!is_auto && strcmp(r->o->device, "cuda") != 0)
-		return;
-	r->nn = nn_open_cuda(&q, &e);
+	if (nn_open_device(r->o->device, &q, &r->nn, &said) < 0)
+		prog_fail(r->p, "%s", said.text);
+	if (*said.text)
+		prog_warn(r->p, "%s", said.text);
 	r->p->gpu = r->nn != NULL;
-	if (!r->nn && !is_auto)
-		prog_fail(r->p, "--device cuda: %s", e.text);
-	if (!r->nn)
-		prog_warn(r->p, "device: cpu (no cuda: %s)", e.text);
-	else if (is_auto)
-		prog_warn(r->p, "device: %s", r->nn->about);
 }
 
 static void open_cpu(struct run *r)

@@ -1,5 +1,5 @@
 /*
- * sort.h: sorting by a number, faster than qsort.
+ * sort.h: sorting by a number, faster than qsort, and finding one among sorted ones.
  */
 #ifndef SORT_H
 #define SORT_H
@@ -12,5 +12,21 @@
  */
 void sort_items(
 	void *items, size_t n, size_t size, size_t offset, int (*cmp)(const void *, const void *));
+
+/* Index of the first of the n ascending numbers that is not below v; n if there is none. */
+static inline size_t sort_first_u32(const uint32_t *p, size_t n, uint64_t v)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (p[mid] < v)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
 
 #endif

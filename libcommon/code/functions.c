@@ -85,15 +85,7 @@ static size_t indexed_from(const struct functions *fs, uint64_t addr)
 		lo = fs->page[fs->npages - 1], hi = fs->n;
 	else
 		lo = fs->page[k], hi = fs->page[k + 1];
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (fs->start[mid] < at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return lo + sort_first_u32(fs->start + lo, hi - lo, at);
 }
 
 /* Makes functions_at fast: some two pages for each function, little memory to miss the cache on. */

@@ -383,17 +383,9 @@ static void risc_decode(struct gap *g)
 /* The item at the offset, or CFG_NOWHERE. */
 static uint32_t item_at(const struct gap *g, uint32_t offset)
 {
-	size_t lo = 0, hi = g->n;
+	size_t i = sort_first_u32(g->offset, g->n, offset);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (g->offset[mid] < offset)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < g->n && g->offset[lo] == offset ? (uint32_t)lo : CFG_NOWHERE;
+	return i < g->n && g->offset[i] == offset ? (uint32_t)i : CFG_NOWHERE;
 }
 
 /* From offsets to items; marks targets of calls, seeds, and addresses that are taken. */

@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/sort.h"
 #include "code/isa.h"
 #include "code/stubs.h"
 
@@ -739,17 +740,9 @@ void risc_code_follow(struct risc_code *c, const struct elf *f)
 uint32_t risc_code_at(const struct risc_code *c, uint64_t addr)
 {
 	uint64_t offset = addr - c->addr;
-	size_t lo = 0, hi = c->n;
+	size_t i = sort_first_u32(c->offset, c->n, offset);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (c->offset[mid] < offset)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < c->n && c->offset[lo] == offset ? (uint32_t)lo : CFG_NOWHERE;
+	return i < c->n && c->offset[i] == offset ? (uint32_t)i : CFG_NOWHERE;
 }
 
 static void resolve(struct risc_code *c, const struct elf *f)

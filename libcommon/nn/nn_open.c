@@ -55,3 +55,22 @@ struct nn *nn_open_cuda(const struct nn_request *q, struct err *e)
 		dlclose(library); /* else it stays: CUDA's threads run in it */
 	return nn;
 }
+
+int nn_open_device(const char *device, const struct nn_request *q, struct nn **nn, struct err *said)
+{
+	bool is_auto = strcmp(device, "auto") == 0;
+	struct err e;
+
+	*nn = NULL;
+	said->text[0] = '\0';
+	if (!is_auto && strcmp(device, "cuda") != 0)
+		return 0;
+	*nn = nn_open_cuda(q, &e);
+	if (!*nn && !is_auto)
+		return err_set(said, "--device cuda: %s", e.text);
+	if (!*nn)
+		(void)err_set(said, "device: cpu (no cuda: %s)", e.text);
+	else if (is_auto)
+		(void)err_set(said, "device: %s", (*nn)->about);
+	return 0;
+}

@@ -21,6 +21,14 @@ struct nn_request {
 };
 
 /*
+ * What --device asks for, "cpu", "cuda" or "auto" (cuda if there is one): 0, *nn, NULL for the CPU,
+ * and in `said` what was chosen where that was not asked for, or nothing. -1 and the reason if it
+ * is not to be had.
+ */
+int nn_open_device(const char *device, const struct nn_request *q, struct nn **nn,
+	struct err *said) MUST_CHECK;
+
+/*
  * Opens the first CUDA device, to be closed with nn->op->close. NULL and the reason if there is
  * none, or its driver, its libraries or the shared object are not there.
  */

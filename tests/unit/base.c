@@ -295,9 +295,24 @@ static void test_sort(void)
 	sort_items(NULL, 0, sizeof(*t), 0, by_number);
 }
 
+static void test_first(void)
+{
+	const uint32_t p[] = {2, 4, 4, 4, 9, UINT32_MAX};
+
+	for (size_t n = 0; n <= COUNT_OF(p); n++) {
+		for (uint64_t v = 0; v < 12; v++) {
+			size_t i = sort_first_u32(p, n, v);
+
+			CHECK(i <= n && (i == n || p[i] >= v) && (i == 0 || p[i - 1] < v));
+		}
+		CHECK(sort_first_u32(p, n, UINT64_MAX) == n);
+	}
+}
+
 int main(void)
 {
 	test_sort();
+	test_first();
 	test_mem();
 	test_arena();
 	test_buf();
