@@ -199,7 +199,7 @@ static int add(struct run *r, const struct tokens *t)
 	if (r->o->predict && label && field_label(&t->labels, label))
 		w.truth = copy_text(a, field_label(&t->labels, label));
 	w.size = sample_size(&w.s, r->m->config.max_len);
-	w.e = (struct embedding){.origin = t->origin, .insns = t->starts.n};
+	w.e = (struct embedding){.origin = t->origin, .insns = tokens_insns(t)};
 	w.e.unit = copy_text(a, t->unit);
 	w.e.origin.bin.p = (uint8_t *)arena_str(a, t->origin.bin.p, t->origin.bin.n);
 	w.e.origin.file = copy_text(a, t->origin.file);

@@ -40,6 +40,9 @@ struct join {
 	float *mean; /* [dim] */
 	size_t dim, cap_sum, cap_mean;
 	uint64_t insns;
+	struct {
+		uint64_t addr, insns;
+	} block;           /* sequence: the last part's, whose instructions are not in insns yet */
 	struct expr *expr; /* sequence: of all parts, then each once */
 	size_t exprs, cap_expr;
 	struct buf text; /* scratch */
@@ -96,6 +99,8 @@ static void start(struct join *j, const struct part *v)
 		f->origin.addr = v->origin.fn;
 	j->n = j->exprs = j->dim = 0;
 	j->insns = 0;
+	j->block.addr = v->origin.addr;
+	j->block.insns = 0;
 }
 
 /* ---- what the parts say ---- */
@@ -136,6 +141,22 @@ static void add_exprs(struct join *j, const struct sequence *s)
 				 : (struct expr){s->hashes.p[i], copy(&j->arena, s->exprs.p[i])};
 }
 
+/*
+ * Strands of a block are neighbours and share instructions, so a block counts up to the last
+ * instruction of any: all but a jump or return that computes nothing.
+ */
+static void add_insns(struct join *j, const struct sequence *s)
+{
+	uint64_t insns = s->pos.n ? (uint64_t)s->pos.p[s->pos.n - 1] + 1 : sequence_insns(s);
+
+	if (j->block.addr != s->origin.addr) {
+		j->insns += j->block.insns;
+		j->block.addr = s->origin.addr;
+		j->block.insns = 0;
+	}
+	j->block.insns = MAX(j->block.insns, insns);
+}
+
 static int by_hash(const void *a, const void *b)
 {
 	uint64_t x = ((const struct expr *)a)->hash, y = ((const struct expr *)b)->hash;
@@ -164,7 +185,8 @@ static int write_exprs(struct join *j)
 		.origin = f->origin,
 		.labels = f->labels,
 		.group = f->group,
-		.arch = f->arch};
+		.arch = f->arch,
+		.insns = j->insns + j->block.insns};
 	size_t n = 0;
 
 	if (j->exprs)
@@ -208,8 +230,10 @@ static int take_part(struct join *j, const struct kind *k, const void *rec)
 	}
 	if (k == &embedding_kind && add_vector(j, rec) < 0)
 		return -1;
-	if (k == &sequence_kind)
+	if (k == &sequence_kind) {
 		add_exprs(j, rec);
+		add_insns(j, rec);
+	}
 	j->n++;
 	return 0;
 }

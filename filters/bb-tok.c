@@ -168,7 +168,9 @@ static void tokenise(void *worker, UNUSED const struct kind *k, void *rec, struc
 		return;
 	tokenise_code(w, &t);
 	carry_marks(w, &s->marks, &t);
-	if (!is_computed(s))
+	if (is_computed(s))
+		t.insns = s->insns;
+	else
 		tokenise_exprs(w, &s->exprs, &t);
 	filter_emit(out, &t);
 }

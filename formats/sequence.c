@@ -18,6 +18,7 @@ static const struct field table[] = {
 	F_SUB(struct sequence, refs, FIELD_RECORD, OPT, &refs_fields, "what instructions refer to"),
 	F(struct sequence, exprs, FIELD_TEXTS, OPT, "symbolic expressions of the outputs"),
 	F(struct sequence, hashes, FIELD_ADDRS, OPT, "canonical hash of each expression"),
+	F(struct sequence, insns, FIELD_U64, OPT, "instructions it is of, when there is no code"),
 };
 static const struct fields fields = FIELDS("sequence", struct sequence, table);
 
@@ -64,6 +65,7 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 		for (size_t i = 0; i < s->len.n; i++)
 			s->marks.p[i] = (uint8_t)rng_below(r, MARK_ASKED + 1);
 	}
+	s->insns = s->len.n ? 0 : rng_below(r, 100);
 	refs_sample(&s->refs, s->len.n, a, r);
 	s->exprs = (struct texts){arena_get(a, n, sizeof(char *)), n};
 	s->hashes = (struct u64s){arena_get(a, n, 8), n};

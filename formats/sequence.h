@@ -27,7 +27,14 @@ struct sequence {
 	struct refs refs;  /* references, by index into this record's instructions */
 	struct texts exprs; /* symbolic expressions, in order of the outputs; empty before bb-sym */
 	struct u64s hashes; /* canonical hash of each expression */
+	uint64_t insns;     /* bb-join: instructions of the parts, whose code is not kept; else 0 */
 };
+
+/* How many instructions it is of. */
+static inline uint64_t sequence_insns(const struct sequence *s)
+{
+	return s->len.n ? s->len.n : s->insns;
+}
 
 extern const struct kind sequence_kind;
 

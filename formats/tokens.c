@@ -17,6 +17,7 @@ static const struct field table[] = {
 		"of each of starts: 0 out of the strand, 1 in it, 2 its last"),
 	F(struct tokens, eids, FIELD_U32S, OPT, "tokens of all expressions"),
 	F(struct tokens, elens, FIELD_U32S, OPT, "tokens of each expression"),
+	F(struct tokens, insns, FIELD_U64, OPT, "instructions, when starts are of expressions"),
 };
 static const struct fields fields = FIELDS("tokens", struct tokens, table);
 
@@ -48,7 +49,8 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 		.labels = origin_sample_labels(a, r),
 		.group = origin_sample_word(a, r),
 		.vocab = rng_u64(r),
-		.cut = rng_below(r, 3)};
+		.cut = rng_below(r, 3),
+		.insns = rng_below(r, 3)};
 	origin_sample(&t->origin, a, r);
 	starts = MIN(starts, n);
 	t->ids = (struct u32s){arena_get(a, n, 4), n};

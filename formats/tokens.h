@@ -20,7 +20,14 @@ struct tokens {
 	struct u8s marks;   /* enum mark (sequence.h) of each instruction in starts; or empty */
 	struct u32s eids;   /* tokens of all expressions, one after another */
 	struct u32s elens;  /* tokens of each expression; they add up to eids.n */
+	uint64_t insns;     /* when starts are those of expressions, instructions; else 0 */
 };
+
+/* How many instructions it is of. */
+static inline uint64_t tokens_insns(const struct tokens *t)
+{
+	return t->insns ? t->insns : t->starts.n;
+}
 
 extern const struct kind tokens_kind;
 

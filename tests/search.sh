@@ -199,7 +199,7 @@ strand() {
 		"\"exprs\":[$(echo "$4" | sed 's/0x/e/g')],\"hashes\":[$4]}"
 }
 sets() { # name, unit, hashes and expressions of each record
-	bb cat -j | sed 's/.*"unit":"\([^"]*\)".*"name":"\([^"]*\)".*"exprs":\(.*\),"hashes":\(.*\)}/\2 \1 \4 \3/' |
+	bb cat -j | sed 's/.*"unit":"\([^"]*\)".*"name":"\([^"]*\)".*"exprs":\(.*\),"hashes":\([^]]*]\).*/\2 \1 \4 \3/' |
 		tr -d '"'
 }
 {
@@ -246,6 +246,15 @@ bb join --shape places.bb | bb vocab --min-count 1 -n 400 -o words 2>err
 check "vocab: of what functions compute" grep -qx '1addv0' words/vocab.txt
 bb join --shape places.bb | bb tok -m words | bb cat -j | sed 's/.*"ids":\(.*\),"starts":\([^]]*\]\).*"eids":\(.*\),"elens".*/\1 \2 \3/' >got
 check "tok: tokens of what a function computes" grep -qE '^\[[0-9]+,[0-9]+\] \[0,1\] \[\]$' got
+{
+	for code in '10 0,2' '10 1,3' '20 0,1'; do
+		strand f a.o g1 '"0x1"' | sed "s/\"addr\":\"0x10\"/\"addr\":\"0x${code% *}\"/
+			s/\"code\":\"c3\",\"len\":\[1\]/\"code\":\"c3c3\",\"len\":[1,1],\"pos\":[${code#* }]/"
+	done
+} | bb cat --from-json sequence >shared.bb
+check "join: instructions" [ "$(bb join shared.bb | bb cat -j | grep -c '"insns":6')" = 1 ]
+check "tok: instructions" [ "$(bb join --shape shared.bb | bb tok -m words | bb cat -j | grep -c '"insns":6')" = 1 ]
+check "knn: instructions" [ "$(bb join shared.bb places.bb | bb knn -v --min-insns 5 2>&1 >got | grep -c '2 records left out')" = 1 ]
 check "join --shape of vectors" status 1 bb join --shape many.bb
 
 {

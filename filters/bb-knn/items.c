@@ -19,8 +19,8 @@ struct view items_view(const struct kind *k, const void *rec)
 	if (k == &embedding_kind)
 		return (struct view){m->unit, &m->origin, &m->labels, m->group, m->insns};
 	if (k == &sequence_kind)
-		return (struct view){q->unit, &q->origin, &q->labels, q->group, q->len.n};
-	return (struct view){t->unit, &t->origin, &t->labels, t->group, t->starts.n};
+		return (struct view){q->unit, &q->origin, &q->labels, q->group, sequence_insns(q)};
+	return (struct view){t->unit, &t->origin, &t->labels, t->group, tokens_insns(t)};
 }
 
 uint64_t items_id(struct items *s, const struct view *v)
