@@ -12,17 +12,17 @@
 #define OPT 0
 
 /* The key is the member's name. */
-#define F(type, member, kind, flags, doc)                                  \
-	{                                                                  \
-#member, kind, flags, offsetof(type, member), 0, NULL, doc \
+#define F(type, member, kind, flags, doc)                                             \
+	{                                                                             \
+		FIELD_KEY(#member), kind, flags, offsetof(type, member), 0, NULL, doc \
 	}
-#define F_SIZED(type, member, n, flags, doc)                                      \
-	{                                                                         \
-#member, FIELD_BYTES, flags, offsetof(type, member), n, NULL, doc \
+#define F_SIZED(type, member, n, flags, doc)                                                 \
+	{                                                                                    \
+		FIELD_KEY(#member), FIELD_BYTES, flags, offsetof(type, member), n, NULL, doc \
 	}
-#define F_SUB(type, member, kind, flags, sub, doc)                        \
-	{                                                                 \
-#member, kind, flags, offsetof(type, member), 0, sub, doc \
+#define F_SUB(type, member, kind, flags, sub, doc)                                   \
+	{                                                                            \
+		FIELD_KEY(#member), kind, flags, offsetof(type, member), 0, sub, doc \
 	}
 
 #define FIELDS(name, type, table)                          \

@@ -21,19 +21,23 @@ static uint64_t get_be(const uint8_t *p, size_t n)
 	return v;
 }
 
+uint8_t *cbor_long_head(uint8_t *p, enum cbor_major major, uint64_t arg)
+{
+	unsigned low = arg < 24            ? (unsigned)arg
+		       : arg <= UINT8_MAX  ? 24
+		       : arg <= UINT16_MAX ? 25
+		       : arg <= UINT32_MAX ? 26
+					   : 27;
+	size_t n = low < 24 ? 0 : (size_t)1 << (low - 24);
+
+	*p = (uint8_t)(major << 5 | low);
+	put_be(p + 1, arg, n);
+	return p + 1 + n;
+}
+
 void cbor_put_head(struct buf *b, enum cbor_major major, uint64_t arg)
 {
-	uint8_t *p = buf_reserve(b, 9);
-	size_t n = arg < 24            ? 0
-		   : arg <= UINT8_MAX  ? 1
-		   : arg <= UINT16_MAX ? 2
-		   : arg <= UINT32_MAX ? 4
-				       : 8;
-	unsigned low = n == 0 ? (unsigned)arg : n == 1 ? 24 : n == 2 ? 25 : n == 4 ? 26 : 27;
-
-	p[0] = (uint8_t)(major << 5 | low);
-	put_be(p + 1, arg, n);
-	b->n += 1 + n;
+	b->n = (size_t)(cbor_head(buf_reserve(b, CBOR_HEAD_MAX), major, arg) - b->p);
 }
 
 void cbor_put_bytes(struct buf *b, const void *p, size_t n)

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 
-enum { CBOR_DEPTH = 8 };
+enum { CBOR_DEPTH = 8, CBOR_HEAD_MAX = 9 };
 
 enum cbor_major {
 	CBOR_UINT,
@@ -27,6 +27,17 @@ enum cbor_major {
 struct cbor {
 	const uint8_t *p, *end;
 };
+
+/* The same for any argument. */
+uint8_t *cbor_long_head(uint8_t *p, enum cbor_major major, uint64_t arg);
+/* Writes the head of an item to p, CBOR_HEAD_MAX bytes at most; returns its end. */
+static inline uint8_t *cbor_head(uint8_t *p, enum cbor_major major, uint64_t arg)
+{
+	if (arg >= 24)
+		return cbor_long_head(p, major, arg);
+	*p = (uint8_t)(major << 5 | (unsigned)arg);
+	return p + 1;
+}
 
 void cbor_put_head(struct buf *b, enum cbor_major major, uint64_t arg);
 void cbor_put_bytes(struct buf *b, const void *p, size_t n);

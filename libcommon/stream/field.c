@@ -42,42 +42,43 @@ void field_clear(const struct fields *fs, void *rec)
 	}
 }
 
-static bool is_empty(const struct field *f, const void *m)
+/* ---- encoding ---- */
+
+/*
+ * A field is written through a pointer into room that was made for all of it: first its key, by
+ * begin, then the item, then `end` tells the buffer. An optional field that is empty is not
+ * written.
+ */
+
+/* The most bytes of the heads of a typed array, its tag and its length. */
+enum { HEADS = 2 * CBOR_HEAD_MAX };
+
+/* Makes room for the field with n bytes of content and puts its key there. */
+static uint8_t *begin(struct buf *b, const struct field *f, size_t n)
 {
-	switch (f->type) {
-	case FIELD_U64:
-	case FIELD_ADDR: return *(const uint64_t *)m == 0;
-	case FIELD_F32: return *(const float *)m == 0;
-	case FIELD_TEXT: return !*(const char *const *)m || !**(const char *const *)m;
-	case FIELD_BYTES:
-	case FIELD_U8S: return ((const struct u8s *)m)->n == 0;
-	case FIELD_U32S:
-	case FIELD_STEPS: return ((const struct u32s *)m)->n == 0;
-	case FIELD_I32S: return ((const struct i32s *)m)->n == 0;
-	case FIELD_ADDRS: return ((const struct u64s *)m)->n == 0;
-	case FIELD_F32S: return ((const struct f32s *)m)->n == 0;
-	case FIELD_TEXTS: return ((const struct texts *)m)->n == 0;
-	case FIELD_LABELS: return ((const struct labels *)m)->n == 0;
-	case FIELD_RECORDS: return ((const struct records *)m)->n == 0;
-	case FIELD_RECORD: break;
-	}
-	/* A nested record is empty when all of its fields are. */
-	for (size_t i = 0; i < f->sub->n; i++)
-		if (!is_empty(&f->sub->f[i], (const char *)m + f->sub->f[i].offset))
-			return false;
+	uint8_t *p = buf_reserve(b, 1 + FIELD_KEY_MAX + HEADS + n);
+
+	*p = (uint8_t)(CBOR_TEXT << 5 | f->nkey);
+	memcpy(p + 1, f->key, FIELD_KEY_MAX);
+	return p + 1 + f->nkey;
+}
+
+static bool end(struct buf *b, const uint8_t *p)
+{
+	b->n = (size_t)(p - b->p);
 	return true;
 }
 
-/* Room for n items of `width` bytes, behind the head of their typed array. */
-static uint8_t *put_typed(struct buf *b, uint64_t tag, size_t n, size_t width)
+static bool is_optional(const struct field *f)
 {
-	uint8_t *to;
+	return !(f->flags & FIELD_REQUIRED);
+}
 
-	cbor_put_head(b, CBOR_TAG, tag);
-	cbor_put_head(b, CBOR_BYTES, n * width);
-	to = buf_reserve(b, n * width);
-	b->n += n * width;
-	return to;
+static uint8_t *put_bytes(uint8_t *p, const void *from, size_t n)
+{
+	if (n)
+		memcpy(p, from, n);
+	return p + n;
 }
 
 static void put_le(uint8_t *to, uint64_t v, size_t width)
@@ -97,41 +98,36 @@ static uint64_t tag_of(size_t width)
 	return width == 1 ? TAG_U8 : width == 2 ? TAG_U16 : width == 4 ? TAG_U32 : TAG_U64;
 }
 
-static void put_u32s(struct buf *b, const struct u32s *v)
+/* Key and heads of a typed array of n items of `width` bytes; they go to where it points. */
+static uint8_t *begin_typed(
+	struct buf *b, const struct field *f, uint64_t tag, size_t n, size_t width)
 {
-	uint32_t all = 0;
-	size_t width;
-	uint8_t *to;
+	uint8_t *p = cbor_head(begin(b, f, n * width), CBOR_TAG, tag);
 
-	for (size_t i = 0; i < v->n; i++)
-		all |= v->p[i];
-	width = width_of(all);
-	to = put_typed(b, tag_of(width), v->n, width);
-	for (size_t i = 0; width == 1 && i < v->n; i++)
-		to[i] = (uint8_t)v->p[i];
-	for (size_t i = 0; width > 1 && i < v->n; i++)
-		put_le(to + i * width, v->p[i], width);
+	return cbor_head(p, CBOR_BYTES, n * width);
 }
 
-static void put_steps(struct buf *b, const struct u32s *v)
+/* The first item; each other one less `step` times the one before. */
+static bool put_u32s(struct buf *b, const struct field *f, const struct u32s *v, uint32_t step)
 {
 	uint32_t all = v->n ? v->p[0] : 0;
 	size_t width;
 	uint8_t *to;
 
 	for (size_t i = 1; i < v->n; i++)
-		all |= v->p[i] - v->p[i - 1];
+		all |= v->p[i] - step * v->p[i - 1];
 	width = width_of(all);
-	to = put_typed(b, tag_of(width), v->n, width);
+	to = begin_typed(b, f, tag_of(width), v->n, width);
 	if (v->n)
 		put_le(to, v->p[0], width);
 	for (size_t i = 1; width == 1 && i < v->n; i++)
-		to[i] = (uint8_t)(v->p[i] - v->p[i - 1]);
+		to[i] = (uint8_t)(v->p[i] - step * v->p[i - 1]);
 	for (size_t i = 1; width > 1 && i < v->n; i++)
-		put_le(to + i * width, v->p[i] - v->p[i - 1], width);
+		put_le(to + i * width, v->p[i] - step * v->p[i - 1], width);
+	return end(b, to + v->n * width);
 }
 
-static void put_i32s(struct buf *b, const struct i32s *v)
+static bool put_i32s(struct buf *b, const struct field *f, const struct i32s *v)
 {
 	uint32_t all = 0; /* the bits that differ from the sign's */
 	size_t width;
@@ -140,14 +136,15 @@ static void put_i32s(struct buf *b, const struct i32s *v)
 	for (size_t i = 0; i < v->n; i++)
 		all |= (uint32_t)(v->p[i] ^ v->p[i] >> 31);
 	width = all <= INT8_MAX ? 1 : all <= INT16_MAX ? 2 : 4;
-	to = put_typed(b, width == 1 ? TAG_I8 : width == 2 ? TAG_I16 : TAG_I32, v->n, width);
+	to = begin_typed(b, f, width == 1 ? TAG_I8 : width == 2 ? TAG_I16 : TAG_I32, v->n, width);
 	for (size_t i = 0; width == 1 && i < v->n; i++)
 		to[i] = (uint8_t)v->p[i];
 	for (size_t i = 0; width > 1 && i < v->n; i++)
 		put_le(to + i * width, (uint32_t)v->p[i], width);
+	return end(b, to + v->n * width);
 }
 
-static void put_addrs(struct buf *b, const struct u64s *v)
+static bool put_addrs(struct buf *b, const struct field *f, const struct u64s *v)
 {
 	uint64_t all = 0;
 	size_t width;
@@ -156,125 +153,159 @@ static void put_addrs(struct buf *b, const struct u64s *v)
 	for (size_t i = 0; i < v->n; i++)
 		all |= v->p[i];
 	width = width_of(all);
-	to = put_typed(b, tag_of(width), v->n, width);
+	to = begin_typed(b, f, tag_of(width), v->n, width);
 	for (size_t i = 0; i < v->n; i++)
 		put_le(to + i * width, v->p[i], width);
+	return end(b, to + v->n * width);
 }
 
-static void put_f32s(struct buf *b, const struct f32s *v)
+static bool put_f32s(struct buf *b, const struct field *f, const struct f32s *v)
 {
-	cbor_put_head(b, CBOR_TAG, TAG_F32);
-	cbor_put_head(b, CBOR_BYTES, 4 * v->n);
+	uint8_t *to = begin_typed(b, f, TAG_F32, v->n, 4);
+
 	for (size_t i = 0; i < v->n; i++) {
-		uint8_t *to = buf_reserve(b, 4);
 		uint32_t bits;
 
 		memcpy(&bits, &v->p[i], 4);
-		for (size_t k = 0; k < 4; k++)
-			to[k] = (uint8_t)(bits >> 8 * k);
-		b->n += 4;
+		put_le(to + 4 * i, bits, 4);
 	}
+	return end(b, to + 4 * v->n);
 }
 
-static void put_key(struct buf *b, const struct field *f)
+static bool put_texts(struct buf *b, const struct field *f, const struct texts *v)
 {
-	size_t n = strlen(f->key);
-	uint8_t *p;
-
-	if (n >= 24) {
-		cbor_put_text(b, f->key);
-		return;
-	}
-	p = buf_reserve(b, 24);
-	p[0] = (uint8_t)(CBOR_TEXT << 5 | n);
-	memcpy(p + 1, f->key, n);
-	b->n += 1 + n;
+	end(b, cbor_head(begin(b, f, 0), CBOR_ARRAY, v->n));
+	for (size_t i = 0; i < v->n; i++)
+		cbor_put_text(b, v->p[i]);
+	return true;
 }
 
-static void put_value(struct buf *b, const struct field *f, const void *m)
+static bool put_labels(struct buf *b, const struct field *f, const struct labels *v)
 {
-	const struct u8s *u8 = m;
-	const struct texts *texts = m;
-	const struct labels *labels = m;
-	const struct records *records = m;
+	end(b, cbor_head(begin(b, f, 0), CBOR_MAP, v->n));
+	for (size_t i = 0; i < v->n; i++) {
+		cbor_put_text(b, v->p[i].key);
+		cbor_put_text(b, v->p[i].value);
+	}
+	return true;
+}
 
+static size_t encode(struct buf *b, const struct fields *fs, const void *rec);
+
+/* A nested record is empty when all of its fields are. */
+static bool put_record(struct buf *b, const struct field *f, const void *rec)
+{
+	size_t before = b->n;
+
+	end(b, begin(b, f, 0));
+	if (encode(b, f->sub, rec) || !is_optional(f))
+		return true;
+	b->n = before;
+	return false;
+}
+
+static bool put_records(struct buf *b, const struct field *f, const struct records *v)
+{
+	end(b, cbor_head(begin(b, f, 0), CBOR_ARRAY, v->n));
+	for (size_t i = 0; i < v->n; i++)
+		encode(b, f->sub, (const char *)v->p + i * f->sub->size);
+	return true;
+}
+
+static bool put_f32(struct buf *b, const struct field *f, float v)
+{
+	if (v == 0 && is_optional(f))
+		return false;
+	end(b, begin(b, f, 0));
+	cbor_put_f32(b, v);
+	return true;
+}
+
+static bool put_uint(struct buf *b, const struct field *f, uint64_t v)
+{
+	if (!v && is_optional(f))
+		return false;
+	return end(b, cbor_head(begin(b, f, 0), CBOR_UINT, v));
+}
+
+static bool put_text(struct buf *b, const struct field *f, const char *s)
+{
+	size_t n = s ? strlen(s) : 0;
+
+	if (!n && is_optional(f))
+		return false;
+	return end(b, put_bytes(cbor_head(begin(b, f, n), CBOR_TEXT, n), s, n));
+}
+
+static bool put_u8s(struct buf *b, const struct field *f, const struct u8s *v)
+{
+	return end(b, put_bytes(begin_typed(b, f, TAG_U8, v->n, 1), v->p, v->n));
+}
+
+static bool put_string(struct buf *b, const struct field *f, const struct u8s *v)
+{
+	uint8_t *to = cbor_head(begin(b, f, v->n), CBOR_BYTES, v->n);
+
+	return end(b, put_bytes(to, v->p, v->n));
+}
+
+/* Arrays of every type are alike: the items, and how many. */
+static bool is_empty_array(const struct field *f, const void *m)
+{
+	return is_optional(f) && ((const struct u8s *)m)->n == 0;
+}
+
+/* Writes the field whose member is at m, and says whether it did. */
+static bool put_field(struct buf *b, const struct field *f, const void *m)
+{
 	switch (f->type) {
 	case FIELD_U64:
-	case FIELD_ADDR: cbor_put_head(b, CBOR_UINT, *(const uint64_t *)m); break;
-	case FIELD_F32: cbor_put_f32(b, *(const float *)m); break;
-	case FIELD_TEXT:
-		cbor_put_text(b, *(const char *const *)m ? *(const char *const *)m : "");
-		break;
-	case FIELD_U8S: cbor_put_head(b, CBOR_TAG, TAG_U8); /* fall through */
-	case FIELD_BYTES: cbor_put_bytes(b, u8->p, u8->n); break;
-	case FIELD_U32S: put_u32s(b, m); break;
-	case FIELD_STEPS: put_steps(b, m); break;
-	case FIELD_I32S: put_i32s(b, m); break;
-	case FIELD_ADDRS: put_addrs(b, m); break;
-	case FIELD_F32S: put_f32s(b, m); break;
-	case FIELD_TEXTS:
-		cbor_put_head(b, CBOR_ARRAY, texts->n);
-		for (size_t i = 0; i < texts->n; i++)
-			cbor_put_text(b, texts->p[i]);
-		break;
-	case FIELD_LABELS:
-		cbor_put_head(b, CBOR_MAP, labels->n);
-		for (size_t i = 0; i < labels->n; i++) {
-			cbor_put_text(b, labels->p[i].key);
-			cbor_put_text(b, labels->p[i].value);
-		}
-		break;
-	case FIELD_RECORD: field_encode(b, f->sub, m); break;
-	case FIELD_RECORDS:
-		cbor_put_head(b, CBOR_ARRAY, records->n);
-		for (size_t i = 0; i < records->n; i++)
-			field_encode(b, f->sub, (const char *)records->p + i * f->sub->size);
-		break;
+	case FIELD_ADDR: return put_uint(b, f, *(const uint64_t *)m);
+	case FIELD_F32: return put_f32(b, f, *(const float *)m);
+	case FIELD_TEXT: return put_text(b, f, *(const char *const *)m);
+	case FIELD_RECORD: return put_record(b, f, m);
+	default: break;
+	}
+	if (is_empty_array(f, m))
+		return false;
+	switch (f->type) {
+	case FIELD_BYTES: return put_string(b, f, m);
+	case FIELD_U8S: return put_u8s(b, f, m);
+	case FIELD_U32S: return put_u32s(b, f, m, 0);
+	case FIELD_STEPS: return put_u32s(b, f, m, 1);
+	case FIELD_I32S: return put_i32s(b, f, m);
+	case FIELD_ADDRS: return put_addrs(b, f, m);
+	case FIELD_F32S: return put_f32s(b, f, m);
+	case FIELD_TEXTS: return put_texts(b, f, m);
+	case FIELD_LABELS: return put_labels(b, f, m);
+	case FIELD_RECORDS: return put_records(b, f, m);
+	default: return false;
 	}
 }
 
-static size_t count_fields(const struct fields *fs, const void *rec)
+/* Puts the number of fields, known at last, before them: the head begins at `head`. */
+static void put_count(struct buf *b, size_t head, size_t n)
 {
-	size_t n = 0;
+	uint8_t text[CBOR_HEAD_MAX];
+	size_t more = (size_t)(cbor_head(text, CBOR_MAP, n) - text) - 1;
 
-	for (size_t i = 0; i < fs->n; i++)
-		n += (fs->f[i].flags & FIELD_REQUIRED) ||
-		     !is_empty(&fs->f[i], (const char *)rec + fs->f[i].offset);
-	return n;
+	if (more) { /* it is longer than the byte that was left for it */
+		buf_reserve(b, more);
+		memmove(b->p + head + 1 + more, b->p + head + 1, b->n - head - 1);
+		b->n += more;
+	}
+	memcpy(b->p + head, text, 1 + more);
 }
 
-/*
- * Returns how many fields there are. In a table of less than 24 the head takes one byte whatever
- * their number is, so that it can be put in at the end.
- */
+/* Returns how many fields were written. */
 static size_t encode(struct buf *b, const struct fields *fs, const void *rec)
 {
-	bool late = fs->n < 24;
 	size_t n = 0, head = b->n;
 
-	cbor_put_head(b, CBOR_MAP, late ? 0 : count_fields(fs, rec));
-	for (size_t i = 0; i < fs->n; i++) {
-		const struct field *f = &fs->f[i];
-		const void *m = (const char *)rec + f->offset;
-		bool optional = !(f->flags & FIELD_REQUIRED);
-		size_t before = b->n;
-
-		if (f->type == FIELD_RECORD) {
-			put_key(b, f);
-			if (!encode(b, f->sub, m) && optional) {
-				b->n = before;
-				continue;
-			}
-		} else {
-			if (optional && is_empty(f, m))
-				continue;
-			put_key(b, f);
-			put_value(b, f, m);
-		}
-		n++;
-	}
-	if (late)
-		b->p[head] = (uint8_t)(CBOR_MAP << 5 | n);
+	buf_putc(b, 0);
+	for (size_t i = 0; i < fs->n; i++)
+		n += put_field(b, &fs->f[i], (const char *)rec + fs->f[i].offset);
+	put_count(b, head, n);
 	return n;
 }
 
@@ -282,6 +313,8 @@ void field_encode(struct buf *b, const struct fields *fs, const void *rec)
 {
 	encode(b, fs, rec);
 }
+
+/* ---- decoding ---- */
 
 enum typed { TYPED_UINT, TYPED_SINT, TYPED_FLOAT };
 
@@ -484,6 +517,11 @@ static int get_value(struct cbor *c, const struct field *f, void *m, struct aren
 	return 0;
 }
 
+static bool is_key(const struct field *f, const uint8_t *key, size_t n)
+{
+	return f->nkey == n && !memcmp(f->key, key, n);
+}
+
 static int decode(struct cbor *c, const struct fields *fs, void *rec, struct arena *a,
 	unsigned depth, struct err *e)
 {
@@ -501,11 +539,11 @@ static int decode(struct cbor *c, const struct fields *fs, void *rec, struct are
 			return err_set(e, "%s: bad key", fs->name);
 		/* Keys come in table order, so the next field is nearly always the one. */
 		for (i = next; i < fs->n; i++)
-			if (strlen(fs->f[i].key) == len && !memcmp(fs->f[i].key, key, len))
+			if (is_key(&fs->f[i], key, len))
 				break;
 		if (i == fs->n) {
 			for (i = 0; i < next; i++)
-				if (strlen(fs->f[i].key) == len && !memcmp(fs->f[i].key, key, len))
+				if (is_key(&fs->f[i], key, len))
 					return err_set(e, "%s: key \"%s\" out of order", fs->name,
 						fs->f[i].key);
 			if (cbor_skip(c) < 0)

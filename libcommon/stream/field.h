@@ -73,10 +73,14 @@ struct labels {
 	size_t n;
 }; /* sorted by key, no key twice */
 
-enum { FIELD_REQUIRED = 1 };
+enum {
+	FIELD_REQUIRED = 1,
+	FIELD_KEY_MAX = 16, /* bytes of a key with the 0 that ends it */
+};
 
 struct field {
-	const char *key;
+	uint8_t nkey;            /* these two are written as FIELD_KEY("name") */
+	char key[FIELD_KEY_MAX]; /* terminated */
 	enum field_type type;
 	unsigned flags;           /* FIELD_REQUIRED */
 	size_t offset;            /* of the member */
@@ -84,6 +88,8 @@ struct field {
 	const struct fields *sub; /* of a nested record */
 	const char *doc;          /* one line: meaning, unit */
 };
+
+#define FIELD_KEY(text) sizeof(text) - 1, text
 
 struct fields {
 	const char *name; /* CDDL rule name */

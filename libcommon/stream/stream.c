@@ -15,37 +15,39 @@
 #include "stream/frame.h"
 
 static const struct field provenance_f[] = {
-	{"tool", FIELD_TEXT, FIELD_REQUIRED, offsetof(struct provenance, tool), 0, NULL, "program"},
-	{"version", FIELD_TEXT, FIELD_REQUIRED, offsetof(struct provenance, version), 0, NULL,
-		"of the program"},
-	{"options", FIELD_TEXTS, 0, offsetof(struct provenance, options), 0, NULL,
+	{FIELD_KEY("tool"), FIELD_TEXT, FIELD_REQUIRED, offsetof(struct provenance, tool), 0, NULL,
+		"program"},
+	{FIELD_KEY("version"), FIELD_TEXT, FIELD_REQUIRED, offsetof(struct provenance, version), 0,
+		NULL, "of the program"},
+	{FIELD_KEY("options"), FIELD_TEXTS, 0, offsetof(struct provenance, options), 0, NULL,
 		"options that change the output"},
 };
 static const struct fields provenance_fields = {
 	"provenance", sizeof(struct provenance), provenance_f, COUNT_OF(provenance_f)};
 
 static const struct field header_f[] = {
-	{"bb", FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_header, bb), 0, NULL,
+	{FIELD_KEY("bb"), FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_header, bb), 0, NULL,
 		"container version: 1"},
-	{"kind", FIELD_TEXT, FIELD_REQUIRED, offsetof(struct stream_header, kind), 0, NULL,
-		"record kind"},
-	{"version", FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_header, version), 0, NULL,
-		"version of the kind"},
-	{"prov", FIELD_RECORDS, FIELD_REQUIRED, offsetof(struct stream_header, prov), 0,
+	{FIELD_KEY("kind"), FIELD_TEXT, FIELD_REQUIRED, offsetof(struct stream_header, kind), 0,
+		NULL, "record kind"},
+	{FIELD_KEY("version"), FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_header, version),
+		0, NULL, "version of the kind"},
+	{FIELD_KEY("prov"), FIELD_RECORDS, FIELD_REQUIRED, offsetof(struct stream_header, prov), 0,
 		&provenance_fields, "how the member came to be, first step first"},
 };
 const struct fields stream_header_fields = {
 	"header", sizeof(struct stream_header), header_f, COUNT_OF(header_f)};
 
 static const struct field trailer_f[] = {
-	{"end", FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_trailer, end), 0, NULL, "1"},
-	{"records", FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_trailer, records), 0, NULL,
-		"records in this member"},
-	{"skipped", FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_trailer, skipped), 0, NULL,
-		"inputs that could not be used"},
-	{"digest", FIELD_BYTES, FIELD_REQUIRED, offsetof(struct stream_trailer, digest), HASH_BYTES,
-		NULL, "XXH3-128 of the bytes of all records"},
-	{"inputs", FIELD_BYTES, 0, offsetof(struct stream_trailer, inputs), 0, NULL,
+	{FIELD_KEY("end"), FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_trailer, end), 0, NULL,
+		"1"},
+	{FIELD_KEY("records"), FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_trailer, records),
+		0, NULL, "records in this member"},
+	{FIELD_KEY("skipped"), FIELD_U64, FIELD_REQUIRED, offsetof(struct stream_trailer, skipped),
+		0, NULL, "inputs that could not be used"},
+	{FIELD_KEY("digest"), FIELD_BYTES, FIELD_REQUIRED, offsetof(struct stream_trailer, digest),
+		HASH_BYTES, NULL, "XXH3-128 of the bytes of all records"},
+	{FIELD_KEY("inputs"), FIELD_BYTES, 0, offsetof(struct stream_trailer, inputs), 0, NULL,
 		"digests of the members this one was made from"},
 };
 const struct fields stream_trailer_fields = {

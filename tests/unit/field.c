@@ -135,6 +135,8 @@ static void test_keys(const struct kind *k)
 	field_encode(&a, k->fields, rec);
 	c = (struct cbor){a.p, a.p + a.n};
 	CHECK(cbor_get(&c, CBOR_MAP, &n) == 0 && n < COUNT_OF(at));
+	for (size_t i = 0; i < k->fields->n; i++)
+		CHECK(strlen(k->fields->f[i].key) == k->fields->f[i].nkey);
 	for (size_t i = 0; i < n; i++) {
 		at[i] = c.p;
 		CHECK(cbor_skip(&c) == 0 && cbor_skip(&c) == 0);
@@ -204,14 +206,14 @@ struct outer {
 	struct records many;
 };
 static const struct field inner_f[] = {
-	{"name", FIELD_TEXT, FIELD_REQUIRED, offsetof(struct inner, name), 0, NULL, ""},
-	{"v", FIELD_U64, 0, offsetof(struct inner, v), 0, NULL, ""},
+	{FIELD_KEY("name"), FIELD_TEXT, FIELD_REQUIRED, offsetof(struct inner, name), 0, NULL, ""},
+	{FIELD_KEY("v"), FIELD_U64, 0, offsetof(struct inner, v), 0, NULL, ""},
 };
 static const struct fields inner_fields = {
 	"inner", sizeof(struct inner), inner_f, COUNT_OF(inner_f)};
-#define O(member, type)                                                       \
-	{                                                                     \
-#member, type, 0, offsetof(struct outer, member), 0, NULL, "" \
+#define O(member, type)                                                                  \
+	{                                                                                \
+		FIELD_KEY(#member), type, 0, offsetof(struct outer, member), 0, NULL, "" \
 	}
 static const struct field outer_f[] = {
 	O(u, FIELD_U64),
@@ -219,7 +221,7 @@ static const struct field outer_f[] = {
 	O(f, FIELD_F32),
 	O(text, FIELD_TEXT),
 	O(bytes, FIELD_BYTES),
-	{"fixed", FIELD_BYTES, 0, offsetof(struct outer, fixed), 2, NULL, ""},
+	{FIELD_KEY("fixed"), FIELD_BYTES, 0, offsetof(struct outer, fixed), 2, NULL, ""},
 	O(u8, FIELD_U8S),
 	O(u32, FIELD_U32S),
 	O(steps, FIELD_STEPS),
@@ -228,8 +230,8 @@ static const struct field outer_f[] = {
 	O(f32, FIELD_F32S),
 	O(texts, FIELD_TEXTS),
 	O(labels, FIELD_LABELS),
-	{"one", FIELD_RECORD, 0, offsetof(struct outer, one), 0, &inner_fields, ""},
-	{"many", FIELD_RECORDS, 0, offsetof(struct outer, many), 0, &inner_fields, ""},
+	{FIELD_KEY("one"), FIELD_RECORD, 0, offsetof(struct outer, one), 0, &inner_fields, ""},
+	{FIELD_KEY("many"), FIELD_RECORDS, 0, offsetof(struct outer, many), 0, &inner_fields, ""},
 };
 static const struct fields outer_fields = {
 	"outer", sizeof(struct outer), outer_f, COUNT_OF(outer_f)};
@@ -340,6 +342,41 @@ static void test_values(void)
 	GOOD("unknown", "\x81\x81\x81\x81\x81\x81\x81\x00");
 	BAD("unknown", "\x81\x81\x81\x81\x81\x81\x81\x81\x81\x00");
 	CHECK(!strcmp(o.text, "") && !strcmp(o.one.name, "")); /* never NULL */
+	arena_free(&a);
+}
+
+/* Maps of so many fields that their number takes a byte of its own. */
+static void test_many(void)
+{
+	enum { MOST = 40 };
+	struct field f[MOST];
+	struct fields fs = {"many", MOST * sizeof(uint64_t), f, 0};
+	uint64_t rec[MOST], back[MOST];
+	struct buf b = {0};
+	struct arena a = {0};
+	struct err e;
+
+	for (unsigned i = 0; i < MOST; i++) {
+		f[i] = (struct field){.type = FIELD_U64, .offset = i * sizeof(uint64_t)};
+		f[i].nkey = (uint8_t)snprintf(f[i].key, FIELD_KEY_MAX, "key%u", i);
+		rec[i] = i % 5 ? 100 * i : 0;
+	}
+	for (fs.n = 0; fs.n <= MOST; fs.n++) {
+		uint64_t n = 0, counted = 0;
+		struct cbor c;
+
+		buf_reset(&b);
+		field_encode(&b, &fs, rec);
+		for (size_t i = 0; i < fs.n; i++)
+			n += rec[i] != 0;
+		c = (struct cbor){b.p, b.p + b.n};
+		CHECK(cbor_get(&c, CBOR_MAP, &counted) == 0 && counted == n);
+		CHECK(c.p - b.p == (n < 24 ? 1 : 2));
+		memset(back, 1, sizeof(back));
+		CHECK(field_decode(&fs, b.p, b.n, back, &a, &e) == (ptrdiff_t)b.n);
+		CHECK(!memcmp(rec, back, fs.n * sizeof(*rec)));
+	}
+	buf_free(&b);
 	arena_free(&a);
 }
 
@@ -480,6 +517,7 @@ int main(void)
 		test_keys(kinds_all[i]);
 	}
 	test_values();
+	test_many();
 	test_json();
 	test_checks();
 	return unit_done();
