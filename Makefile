@@ -73,12 +73,13 @@ $O/cuda/%.o: %.c | $O/.deps-build
 	$(shared) -isystem $(word 2,$(CUDA_AT)) $<
 $O/cuda/%.o: %.cu
 	@mkdir -p $(@D)
-	$(NVCC) -std=c++14 -O3 -Ilibcommon -I. -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions \
+	$(NVCC) -std=c++14 -O3 -Ilibcommon -I. -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-fno-threadsafe-statics \
 		-gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
 		-gencode arch=compute_90,code=compute_90 -MMD -MP -c -o $@ $<
 $O/lib/bb/nn_cuda.so: $(CUDA_C:%.c=$O/cuda/%.o) $(CUDA_CU:%.cu=$O/cuda/%.o)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -shared -o $@ $^ -L$(word 3,$(CUDA_AT)) -Wl,-rpath,$(word 3,$(CUDA_AT)) \
+	$(CC) $(LDFLAGS) -shared -Wl,-z,defs -o $@ $^ -L$(word 3,$(CUDA_AT)) \
+		-Wl,-rpath,$(word 3,$(CUDA_AT)),-rpath,/usr/local/cuda/lib64 \
 		-lcublasLt -lcudart_static -ldl -lrt -lpthread -lm
 all: $(if $(NVCC),$O/lib/bb/nn_cuda.so)
 
@@ -100,7 +101,10 @@ $O/emu/bin/%: $O/bin/% | $O/emu/lib/bb/nn_cuda.so
 $O/emu/bin/parity: $O/lib/parity | $O/emu/lib/bb/nn_cuda.so
 	@mkdir -p $(@D)
 	ln -f $< $@
-EMU := $(addprefix $O/emu/bin/,bb-train bb-embed parity)
+$O/emu/bin/gpu: $O/bench/gpu | $O/emu/lib/bb/nn_cuda.so
+	@mkdir -p $(@D)
+	ln -f $< $@
+EMU := $(addprefix $O/emu/bin/,bb-train bb-embed parity gpu)
 emu: $(EMU) $O/emu/lib/bb/nn_cuda.so
 -include $(EMU_C:.o=.d) $(EMU_CU:.o=.d) $(CUDA_C:%.c=$O/cuda/%.d) $(CUDA_CU:%.cu=$O/cuda/%.d)
 
@@ -123,6 +127,13 @@ $O/lib/%: $O/tests/lib/%.o $O/libbb.a
 $O/lib/failio: tests/lib/failio.c | $O/.deps-check
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
+# What scripts/bench/gpu runs on a machine where nothing is built; see there.
+$O/bench/gpu: $O/scripts/bench/gpu.o $O/libbb.a
+	@mkdir -p $(@D)
+	$(link)
+bench-gpu: all $O/bench/gpu $O/lib/parity
+-include $O/scripts/bench/gpu.d
 
 unit: $(UNIT)
 fuzz: $(FUZZ)
@@ -194,6 +205,7 @@ help:
 ## make paper        the experiments of the BinBert paper, on a corpus of scripts/corpus.mk: hours
 ## make check        all tests; check-long: for hours; check-peers: against PyTorch and others
 ## make install      into PREFIX (/usr/local), below DESTDIR; uninstall
+## make bench-gpu    what scripts/bench/gpu measures a GPU with
 ## make config       what was found: compiler, libraries, CUDA
 ## make deps         installs the Debian packages that build, tests and demo need
 ## make clean        removes build/
@@ -202,5 +214,5 @@ help:
 ## is found in CUDA_HOME, PATH or /usr/local/cuda), SAN=1 with AddressSanitizer and UBSan, SAN=thread
 ## with ThreadSanitizer; CC, CFLAGS and LDFLAGS as usual.
 
-.PHONY: all emu unit fuzz tests tests-san tests-fuzz check check-long check-peers demo paper install \
+.PHONY: all emu bench-gpu unit fuzz tests tests-san tests-fuzz check check-long check-peers demo paper install \
 	uninstall deps config clean help

@@ -41,6 +41,15 @@
 			args);                                                                    \
 	} while (0)
 #define SHARED(p) extern __shared__ __align__(16) float p[]
+
+/* x as bf16, rounded to the nearest, ties to even; NaN stays NaN. */
+DEVICE uint16_t to_bf16(float x)
+{
+	uint16_t h;
+
+	asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(h) : "f"(x));
+	return h;
+}
 #endif
 
 #define BLOCKS(n, per) (((n) + (per)-1) / (per))
@@ -66,14 +75,6 @@ DEVICE float warp_max(float v)
 	for (int i = 16; i; i /= 2)
 		v = fmaxf(v, __shfl_xor_sync(ALL_LANES, v, i));
 	return v;
-}
-
-/* x as bf16, rounded to the nearest, ties to even. x is not NaN (where it is, so is the loss). */
-DEVICE uint16_t to_bf16(float x)
-{
-	uint32_t u = __float_as_uint(x);
-
-	return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
 }
 
 #endif

@@ -22,6 +22,13 @@ static struct nn_cuda *cuda_of(struct nn *nn)
 	return (struct nn_cuda *)nn;
 }
 
+/* The stream, for work of this kind. */
+static cudaStream_t on(struct nn_cuda *c, enum nn_time what)
+{
+	nn_cuda_mark(c, what);
+	return c->stream;
+}
+
 static float *cuda_alloc(struct nn *nn, size_t n)
 {
 	return nn_cuda_alloc(cuda_of(nn), n * sizeof(float));
@@ -39,8 +46,8 @@ static void cuda_put(struct nn *nn, float *dst, const float *host, size_t n)
 {
 	struct nn_cuda *c = cuda_of(nn);
 
-	nn_cuda_check(c,
-		cudaMemcpyAsync(dst, host, n * sizeof(float), cudaMemcpyHostToDevice, c->stream));
+	nn_cuda_check(c, cudaMemcpyAsync(dst, host, n * sizeof(float), cudaMemcpyHostToDevice,
+				 on(c, NN_TIME_COPY)));
 	nn_cuda_check(c, cudaStreamSynchronize(c->stream));
 }
 
@@ -53,7 +60,8 @@ static void cuda_zero(struct nn *nn, float *p, size_t n)
 {
 	struct nn_cuda *c = cuda_of(nn);
 
-	nn_cuda_check(c, cudaMemsetAsync(p, 0, n * sizeof(float), c->stream));
+	nn_cuda_check(c, cudaMemsetAsync(p, 0, n * sizeof(float), on(c, NN_TIME_COPY)));
+	nn_cuda_launched(c);
 }
 
 /* ---- operands ---- */
@@ -64,7 +72,7 @@ static void cuda_prepare(struct nn *nn, const float *w, float *wt, size_t n, siz
 	struct nn_cuda *c = cuda_of(nn);
 
 	if (!c->q.fp32)
-		kernels_cast(c->stream, n * k, w, (uint16_t *)wt);
+		kernels_cast(on(c, NN_TIME_OPTIM), n * k, w, (uint16_t *)wt);
 	nn_cuda_launched(c);
 }
 
@@ -81,7 +89,7 @@ static const void *operand(struct nn_cuda *c, enum nn_cuda_spaces s, size_t n, c
 	if (c->q.fp32)
 		return x;
 	h = nn_cuda_scratch(c, s, n * sizeof(*h));
-	kernels_cast(c->stream, n, x, h);
+	kernels_cast(on(c, NN_TIME_ELEMENT), n, x, h);
 	return h;
 }
 
@@ -125,7 +133,7 @@ static void colsum(
 {
 	float *part = floats(c, SPACE_PART, kernels_chunks(rows) * n);
 
-	kernels_colsum(c->stream, rows, n, x, times, part, sum);
+	kernels_colsum(on(c, NN_TIME_SUM), rows, n, x, times, part, sum);
 }
 
 /* The gradients of W and b from dy[rows,n], given also as a factor, and the factor x[rows,k]. */
@@ -148,7 +156,8 @@ static void cuda_dense(struct nn *nn, size_t rows, const struct nn_dense *d, enu
 	if (act != NN_GELU)
 		u = NULL;
 	product(c, rows, d, operand(c, SPACE_A, rows * d->k, x), y);
-	kernels_bias_act(c->stream, rows, d->n, d->b, (int)act, y, u, (struct kernels_out){.f = y});
+	kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act, y, u,
+		(struct kernels_out){.f = y});
 	nn_cuda_launched(c);
 }
 
@@ -162,7 +171,8 @@ static void cuda_dense_back(struct nn *nn, size_t rows, const struct nn_dense *d
 	if (!rows)
 		return;
 	if (act != NN_LINEAR)
-		kernels_act_back(c->stream, rows * d->n, (int)act, act == NN_GELU ? u : y, dy);
+		kernels_act_back(
+			on(c, NN_TIME_ELEMENT), rows * d->n, (int)act, act == NN_GELU ? u : y, dy);
 	dyo = operand(c, SPACE_A, rows * d->n, dy);
 	wgrad(c, rows, d, g, operand(c, SPACE_B, rows * d->k, x), dy, dyo);
 	if (dx)
@@ -198,11 +208,11 @@ static void cuda_dense_norm(struct nn *nn, size_t rows, const struct nn_dense *d
 	k.r = r;
 	product(c, rows, d, operand(c, SPACE_A, rows * d->k, x), k.y);
 	if (act == NN_GELU)
-		kernels_bias_act(c->stream, rows, d->n, d->b, (int)act, k.y, u,
+		kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act, k.y, u,
 			(struct kernels_out){.f = k.y});
 	else
 		k.bias = d->b;
-	kernels_norm(c->stream, k);
+	kernels_norm(on(c, NN_TIME_NORM), k);
 	nn_cuda_launched(c);
 }
 
@@ -215,7 +225,7 @@ static void cuda_norm_back(struct nn *nn, size_t rows, size_t n, const struct nn
 		return;
 	colsum(c, rows, n, dz, kept->xhat, g->g); /* before ds, which may be dz */
 	colsum(c, rows, n, dz, NULL, g->b);
-	kernels_norm_back(c->stream, rows, n, norm->g, dz, kept->xhat, kept->rstd, ds);
+	kernels_norm_back(on(c, NN_TIME_NORM), rows, n, norm->g, dz, kept->xhat, kept->rstd, ds);
 	nn_cuda_launched(c);
 }
 
@@ -239,9 +249,9 @@ static void cuda_ffn(struct nn *nn, size_t rows, const struct nn_dense *up,
 	k.bias = down->b;
 	k.r = x;
 	product(c, rows, up, operand(c, SPACE_A, rows * up->k, x), wide);
-	kernels_bias_act(c->stream, rows, up->n, up->b, NN_GELU, wide, u, act);
+	kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, up->n, up->b, NN_GELU, wide, u, act);
 	product(c, rows, down, factor_of(act), k.y);
-	kernels_norm(c->stream, k);
+	kernels_norm(on(c, NN_TIME_NORM), k);
 	nn_cuda_launched(c);
 }
 
@@ -265,19 +275,24 @@ static void cuda_ffn_back(struct nn *nn, size_t rows, const struct nn_dense *up,
 		dh = nn_cuda_scratch(c, SPACE_C, n * sizeof(*dh));
 	duo = dh ? (const void *)dh : du;
 	product_back(c, rows, down, dso, du);
-	kernels_gelu_back(c->stream, n, u, du, dh, act);
+	kernels_gelu_back(on(c, NN_TIME_ELEMENT), n, u, du, dh, act);
 	wgrad(c, rows, down, gdown, factor_of(act), ds, dso);
 	wgrad(c, rows, up, gup, operand(c, SPACE_D, rows * up->k, x), du, duo);
 	product_back(c, rows, up, duo, dx);
-	kernels_add(c->stream, rows * up->k, ds, dx);
+	kernels_add(on(c, NN_TIME_ELEMENT), rows * up->k, ds, dx);
 	nn_cuda_launched(c);
 }
 
 /* ---- embeddings ---- */
 
-static const uint32_t *upload_cu(struct nn_cuda *c, const struct nn_batch *b, bool *fresh)
+static const uint32_t *upload_cu(struct nn_cuda *c, const struct nn_batch *b)
 {
-	return nn_cuda_upload(c, UP_CU, b->cu, (b->seqs + 1) * sizeof(*b->cu), fresh);
+	const uint32_t *there;
+	bool fresh;
+
+	there = nn_cuda_upload(c, UP_CU, b->cu, (b->seqs + 1) * sizeof(*b->cu), &fresh);
+	c->tiled = c->tiled && !fresh;
+	return there;
 }
 
 static void cuda_embed(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e, float *x,
@@ -286,13 +301,16 @@ static void cuda_embed(struct nn *nn, const struct nn_batch *b, const struct nn_
 	struct nn_cuda *c = cuda_of(nn);
 	struct kernels_norm k = norm_of(b->tokens, e->h, &e->norm, x, kept);
 	size_t t = b->tokens;
+	const uint32_t *ids, *pos;
+	const uint8_t *types;
 
 	if (!t)
 		return;
 	k.y = x;
-	kernels_embed(c->stream, k, nn_cuda_upload(c, UP_IDS, b->ids, t * sizeof(*b->ids), NULL),
-		nn_cuda_upload(c, UP_POS, b->pos, t * sizeof(*b->pos), NULL),
-		nn_cuda_upload(c, UP_TYPES, b->types, t, NULL), e->word, e->pos, e->type);
+	ids = nn_cuda_upload(c, UP_IDS, b->ids, t * sizeof(*b->ids), NULL);
+	pos = nn_cuda_upload(c, UP_POS, b->pos, t * sizeof(*b->pos), NULL);
+	types = nn_cuda_upload(c, UP_TYPES, b->types, t, NULL);
+	kernels_embed(on(c, NN_TIME_NORM), k, ids, pos, types, e->word, e->pos, e->type);
 	nn_cuda_launched(c);
 }
 
@@ -312,7 +330,8 @@ static struct kernels_lists lists_size(const uint32_t *count, size_t rows)
  * The items 0 to n of each row that index names, in their order (a counting sort), as lists on the
  * device; see kernels.h.
  */
-static struct kernels_lists lists_make(struct nn_cuda *c, size_t n, const uint32_t *index)
+static struct kernels_lists lists_make(
+	struct nn_cuda *c, enum nn_cuda_uploads u, size_t n, const uint32_t *index)
 {
 	uint32_t rows = 0, *count, *all, *row, *first, *start, *order, at = 0;
 	struct kernels_lists l;
@@ -347,7 +366,7 @@ static struct kernels_lists lists_make(struct nn_cuda *c, size_t n, const uint32
 	start[chunk] = at;
 	for (size_t i = 0; i < n; i++)
 		order[count[index[i]]++] = (uint32_t)i;
-	there = nn_cuda_upload(c, UP_LISTS, all, size * sizeof(*all), NULL);
+	there = nn_cuda_upload(c, u, all, size * sizeof(*all), NULL);
 	l.row = there;
 	l.first = there + (first - all);
 	l.start = there + (start - all);
@@ -357,13 +376,14 @@ static struct kernels_lists lists_make(struct nn_cuda *c, size_t n, const uint32
 	return l;
 }
 
-/* table[index[i]] += x[i] for i < n; rows of h. */
-static void add_rows(
-	struct nn_cuda *c, size_t n, size_t h, const uint32_t *index, const float *x, float *table)
+/* table[index[i]] += x[i] for i < n; rows of h. u: where the lists go. */
+static void add_rows(struct nn_cuda *c, enum nn_cuda_uploads u, size_t n, size_t h,
+	const uint32_t *index, const float *x, float *table)
 {
-	struct kernels_lists l = lists_make(c, n, index);
+	struct kernels_lists l = lists_make(c, u, n, index);
+	float *part = floats(c, SPACE_PART, l.chunks * h);
 
-	kernels_sum_lists(c->stream, l, h, x, floats(c, SPACE_PART, l.chunks * h), table);
+	kernels_sum_lists(on(c, NN_TIME_SUM), l, h, x, part, table);
 }
 
 static void cuda_embed_back(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e,
@@ -379,9 +399,9 @@ static void cuda_embed_back(struct nn *nn, const struct nn_batch *b, const struc
 	types = mem_alloc(t, sizeof(*types));
 	for (size_t i = 0; i < t; i++)
 		types[i] = b->types[i];
-	add_rows(c, t, e->h, b->ids, dx, g->word);
-	add_rows(c, t, e->h, b->pos, dx, g->pos);
-	add_rows(c, t, e->h, types, dx, g->type);
+	add_rows(c, UP_WORDS, t, e->h, b->ids, dx, g->word);
+	add_rows(c, UP_POSITIONS, t, e->h, b->pos, dx, g->pos);
+	add_rows(c, UP_TOKEN_TYPES, t, e->h, types, dx, g->type);
 	mem_free(types);
 	nn_cuda_launched(c);
 }
@@ -402,6 +422,7 @@ static const uint32_t *upload_tiles(struct nn_cuda *c, const struct nn_batch *b)
 		}
 	}
 	c->tiles = n;
+	c->tiled = true;
 	there = nn_cuda_upload(c, UP_TILES, tile, 2 * n * sizeof(*tile), NULL);
 	mem_free(tile);
 	return there;
@@ -411,13 +432,12 @@ static struct kernels_attn attention(
 	struct nn_cuda *c, const struct nn_batch *b, size_t heads, size_t h, const float *qkv)
 {
 	struct kernels_attn j = {.tokens = b->tokens, .heads = heads, .h = h, .qkv = qkv};
-	bool fresh;
 
 	if (h / heads > KERNELS_ATTN_WIDTH)
 		nn_cuda_fail(c, false, "heads of %zu numbers: the CUDA backend takes at most %d",
 			h / heads, KERNELS_ATTN_WIDTH);
-	j.cu = upload_cu(c, b, &fresh);
-	j.tile = fresh || !c->up[UP_TILES].host ? upload_tiles(c, b) : c->up[UP_TILES].device.p;
+	j.cu = upload_cu(c, b);
+	j.tile = c->tiled ? c->up[UP_TILES].device.p : upload_tiles(c, b);
 	j.tiles = c->tiles;
 	return j;
 }
@@ -433,7 +453,7 @@ static void cuda_attend(struct nn *nn, const struct nn_batch *b, size_t heads, s
 	j = attention(c, b, heads, h, qkv);
 	j.o = o;
 	j.lse = lse;
-	kernels_attn(c->stream, j);
+	kernels_attn(on(c, NN_TIME_ATTEND), j);
 	nn_cuda_launched(c);
 }
 
@@ -451,7 +471,7 @@ static void cuda_attend_back(struct nn *nn, const struct nn_batch *b, size_t hea
 	j.dout = dout;
 	j.dqkv = dqkv;
 	j.delta = floats(c, SPACE_PART, b->tokens * heads);
-	kernels_attn_back(c->stream, j);
+	kernels_attn_back(on(c, NN_TIME_ATTEND_BACK), j);
 	nn_cuda_launched(c);
 }
 
@@ -461,10 +481,12 @@ static void cuda_gather(
 	struct nn *nn, size_t n, size_t h, const uint32_t *row, const float *x, float *y)
 {
 	struct nn_cuda *c = cuda_of(nn);
+	const uint32_t *there;
 
-	if (n)
-		kernels_gather(c->stream, n, h,
-			nn_cuda_upload(c, UP_ROW, row, n * sizeof(*row), NULL), x, y);
+	if (!n)
+		return;
+	there = nn_cuda_upload(c, UP_ROW, row, n * sizeof(*row), NULL);
+	kernels_gather(on(c, NN_TIME_ROWS), n, h, there, x, y);
 	nn_cuda_launched(c);
 }
 
@@ -472,10 +494,12 @@ static void cuda_scatter(
 	struct nn *nn, size_t n, size_t h, const uint32_t *row, const float *y, float *x)
 {
 	struct nn_cuda *c = cuda_of(nn);
+	const uint32_t *there;
 
-	if (n)
-		kernels_scatter(c->stream, n, h,
-			nn_cuda_upload(c, UP_ROW, row, n * sizeof(*row), NULL), y, x);
+	if (!n)
+		return;
+	there = nn_cuda_upload(c, UP_ROW, row, n * sizeof(*row), NULL);
+	kernels_scatter(on(c, NN_TIME_ROWS), n, h, there, y, x);
 	nn_cuda_launched(c);
 }
 
@@ -489,10 +513,14 @@ static const float *upload_share(struct nn_cuda *c, const struct nn_batch *b)
 static void cuda_pool(struct nn *nn, const struct nn_batch *b, size_t h, const float *x, float *v)
 {
 	struct nn_cuda *c = cuda_of(nn);
+	const uint32_t *cu;
+	const float *share;
 
-	if (b->seqs)
-		kernels_pool(
-			c->stream, b->seqs, h, upload_cu(c, b, NULL), upload_share(c, b), x, v);
+	if (!b->seqs)
+		return;
+	cu = upload_cu(c, b);
+	share = upload_share(c, b);
+	kernels_pool(on(c, NN_TIME_ROWS), b->seqs, h, cu, share, x, v);
 	nn_cuda_launched(c);
 }
 
@@ -500,10 +528,14 @@ static void cuda_pool_back(
 	struct nn *nn, const struct nn_batch *b, size_t h, const float *dv, float *dx)
 {
 	struct nn_cuda *c = cuda_of(nn);
+	const uint32_t *cu;
+	const float *share;
 
-	if (b->seqs)
-		kernels_pool_back(
-			c->stream, b->seqs, h, upload_cu(c, b, NULL), upload_share(c, b), dv, dx);
+	if (!b->seqs)
+		return;
+	cu = upload_cu(c, b);
+	share = upload_share(c, b);
+	kernels_pool_back(on(c, NN_TIME_ROWS), b->seqs, h, cu, share, dv, dx);
 	nn_cuda_launched(c);
 }
 
@@ -525,7 +557,7 @@ static void classify(struct nn_cuda *c, size_t m, const struct nn_dense *d,
 	e.loss = loss;
 	e.best = best;
 	product(c, m, d, xo, e.x);
-	kernels_xent(c->stream, e);
+	kernels_xent(on(c, NN_TIME_LOSS), e);
 	if (!dx)
 		return;
 	dyo = e.dh ? (const void *)e.dh : e.x;
@@ -561,7 +593,7 @@ static void cuda_add(struct nn *nn, size_t n, const float *x, float *y)
 	struct nn_cuda *c = cuda_of(nn);
 
 	if (n)
-		kernels_add(c->stream, n, x, y);
+		kernels_add(on(c, NN_TIME_ELEMENT), n, x, y);
 	nn_cuda_launched(c);
 }
 
@@ -573,7 +605,7 @@ static double cuda_sumsq(struct nn *nn, size_t n, const float *x)
 	if (!n)
 		return 0;
 	sum = nn_cuda_scratch(c, SPACE_PART, (1 + kernels_sumsq_parts(n)) * sizeof(*sum));
-	kernels_sumsq(c->stream, n, x, sum);
+	kernels_sumsq(on(c, NN_TIME_OPTIM), n, x, sum);
 	nn_cuda_launched(c);
 	nn_cuda_download(c, &result, sum, sizeof(result));
 	return result;
@@ -595,7 +627,7 @@ static void cuda_adamw(struct nn *nn, size_t n, const struct nn_adamw *o, float 
 	k.b2 = o->beta2;
 	k.eps = o->eps;
 	k.scale = o->scale;
-	kernels_adamw(c->stream, k);
+	kernels_adamw(on(c, NN_TIME_OPTIM), k);
 	nn_cuda_launched(c);
 }
 
@@ -606,6 +638,7 @@ static void cuda_close(struct nn *nn)
 	struct nn_cuda *c = cuda_of(nn);
 
 	nn_cuda_release(c);
+	nn_cuda_time_free(c);
 	if (c->lt)
 		cublasLtDestroy(c->lt);
 	if (c->stream)

@@ -43,14 +43,17 @@ enum nn_cuda_uploads {
 	UP_ROW,
 	UP_WANT,
 	UP_SHARE,
-	UP_LISTS,
+	UP_WORDS, /* lists of the rows that are added to each row of a table */
+	UP_POSITIONS,
+	UP_TOKEN_TYPES,
 	UPLOADS
 };
 
 struct nn_cuda_upload {
 	struct nn_cuda_space device;
-	uint8_t *host; /* what it holds; owned */
+	uint8_t *host; /* what it holds, pinned: the device fetches it by itself; owned */
 	size_t bytes, cap;
+	cudaEvent_t sent; /* NULL until the first copy */
 };
 
 /* The way cuBLASLt does a product of these sizes. */
@@ -70,8 +73,11 @@ struct nn_cuda {
 	struct nn_cuda_space space[SPACES];
 	struct nn_cuda_upload up[UPLOADS];
 	size_t tiles; /* in UP_TILES */
+	bool tiled;   /* they are those of what is in UP_CU */
 	struct nn_cuda_plan *plan;
 	size_t plans, cap_plans;
+	struct nn_cuda_mark *mark; /* [marks] in the stream, [made_marks] events */
+	size_t marks, made_marks, cap_marks;
 };
 
 /* ---- nn_cuda_mem.c: memory, copies, failures ---- */
@@ -85,13 +91,24 @@ _Noreturn void nn_cuda_fail(struct nn_cuda *c, bool memory, const char *fmt, ...
 void *nn_cuda_alloc(struct nn_cuda *c, size_t bytes);
 /* At least so many bytes; the content is not kept when it grows. */
 void *nn_cuda_scratch(struct nn_cuda *c, enum nn_cuda_spaces s, size_t bytes);
-/* Copies an array to the device, unless it is there already. *fresh says if it was not. */
+/*
+ * Copies an array to the device, unless it is there already; does not wait. *fresh, if not NULL,
+ * says if it was not.
+ */
 const void *nn_cuda_upload(
 	struct nn_cuda *c, enum nn_cuda_uploads u, const void *p, size_t bytes, bool *fresh);
 /* Copies to the host, and waits for it. */
 void nn_cuda_download(struct nn_cuda *c, void *host, const void *p, size_t bytes);
 /* Releases spaces and uploads. */
 void nn_cuda_release(struct nn_cuda *c);
+
+/* ---- nn_cuda_time.c: where the time goes, if q.times asks for it ---- */
+
+/* What is put into the stream from here on. */
+void nn_cuda_mark(struct nn_cuda *c, enum nn_time now);
+/* Adds up the marks; the device has reached the last of them. */
+void nn_cuda_times(struct nn_cuda *c);
+void nn_cuda_time_free(struct nn_cuda *c);
 
 /* ---- nn_cuda_gemm.c: products ---- */
 

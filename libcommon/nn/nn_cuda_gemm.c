@@ -131,6 +131,7 @@ void nn_cuda_gemm(struct nn_cuda *c, bool ta, bool tb, size_t m, size_t n, size_
 	want.align = MIN(alignment(a), alignment(b));
 	want.align = MIN(want.align, alignment(to));
 	describe(c, &want, &x);
+	nn_cuda_mark(c, ta ? NN_TIME_WGRAD : NN_TIME_PRODUCT);
 	s = cublasLtMatmul(c->lt, x.op, &one, b, x.a, a, x.b, &beta, to, x.c, to, x.c,
 		&plan(c, want)->algo, workspace, WORKSPACE, c->stream);
 	if (s == CUBLAS_STATUS_NOT_SUPPORTED || s == CUBLAS_STATUS_INVALID_VALUE) {

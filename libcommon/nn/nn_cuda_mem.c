@@ -31,6 +31,7 @@ void nn_cuda_check(struct nn_cuda *c, cudaError_t e)
 void nn_cuda_launched(struct nn_cuda *c)
 {
 	nn_cuda_check(c, cudaGetLastError());
+	nn_cuda_mark(c, NN_TIME_WAIT);
 }
 
 static double gib(size_t bytes)
@@ -75,9 +76,25 @@ void *nn_cuda_scratch(struct nn_cuda *c, enum nn_cuda_spaces s, size_t bytes)
 	return grow(c, &c->space[s], bytes);
 }
 
+/* Pinned memory of at least so many bytes, which the device has read. */
+static void make_room(struct nn_cuda *c, struct nn_cuda_upload *up, size_t bytes)
+{
+	if (up->sent)
+		nn_cuda_check(c, cudaEventSynchronize(up->sent));
+	else
+		nn_cuda_check(c, cudaEventCreateWithFlags(&up->sent, cudaEventDisableTiming));
+	if (up->cap >= bytes)
+		return;
+	nn_cuda_check(c, cudaFreeHost(up->host));
+	up->host = NULL;
+	up->cap = bytes + bytes / 2;
+	nn_cuda_check(c, cudaMallocHost((void **)&up->host, up->cap));
+}
+
 /*
- * The copy is of pageable memory: the driver has read all of it when the call returns, and the
- * stream orders it after the kernels that still read what was there.
+ * A copy of pageable memory could make the host wait for all that is in the stream, so it is of
+ * pinned memory, which is not written again before the copy is done. The stream orders it after the
+ * kernels that still read what was there.
  */
 const void *nn_cuda_upload(
 	struct nn_cuda *c, enum nn_cuda_uploads u, const void *p, size_t bytes, bool *fresh)
@@ -90,18 +107,23 @@ const void *nn_cuda_upload(
 	if (same)
 		return up->device.p;
 	grow(c, &up->device, bytes);
-	up->host = mem_grow(up->host, &up->cap, bytes, 1);
+	make_room(c, up, bytes);
 	memcpy(up->host, p, bytes);
 	up->bytes = bytes;
+	nn_cuda_mark(c, NN_TIME_COPY);
 	nn_cuda_check(c,
 		cudaMemcpyAsync(up->device.p, up->host, bytes, cudaMemcpyHostToDevice, c->stream));
+	nn_cuda_check(c, cudaEventRecord(up->sent, c->stream));
 	return up->device.p;
 }
 
 void nn_cuda_download(struct nn_cuda *c, void *host, const void *p, size_t bytes)
 {
+	nn_cuda_mark(c, NN_TIME_COPY);
 	nn_cuda_check(c, cudaMemcpyAsync(host, p, bytes, cudaMemcpyDeviceToHost, c->stream));
+	nn_cuda_mark(c, NN_TIME_WAIT);
 	nn_cuda_check(c, cudaStreamSynchronize(c->stream));
+	nn_cuda_times(c);
 }
 
 void nn_cuda_release(struct nn_cuda *c)
@@ -110,6 +132,8 @@ void nn_cuda_release(struct nn_cuda *c)
 		cudaFree(c->space[i].p);
 	for (int i = 0; i < UPLOADS; i++) {
 		cudaFree(c->up[i].device.p);
-		mem_free(c->up[i].host);
+		cudaFreeHost(c->up[i].host);
+		if (c->up[i].sent)
+			cudaEventDestroy(c->up[i].sent);
 	}
 }

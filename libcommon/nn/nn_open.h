@@ -10,6 +10,29 @@
 
 #include "nn/nn.h"
 
+/* What a device spends its time on. */
+enum nn_time {
+	NN_TIME_WAIT,        /* for the host, and what stands nowhere below */
+	NN_TIME_PRODUCT,     /* products that results and gradients of activations are made of */
+	NN_TIME_WGRAD,       /* products that gradients of weights are made of */
+	NN_TIME_ATTEND,      /* attention, forward */
+	NN_TIME_ATTEND_BACK, /* and backward */
+	NN_TIME_NORM,        /* normalisation, both ways, and the embedding layer's sums */
+	NN_TIME_ELEMENT,     /* activation functions, biases, conversions */
+	NN_TIME_SUM,         /* sums over rows: gradients of biases, gains and tables */
+	NN_TIME_ROWS,        /* gather, scatter, pool */
+	NN_TIME_LOSS,        /* softmax and cross entropy */
+	NN_TIME_OPTIM,       /* AdamW, the norm of the gradient, weights made ready */
+	NN_TIME_COPY,        /* to and from the host, zeroes */
+	NN_TIMES
+};
+
+/* Added to whenever the host waits for a result. */
+struct nn_times {
+	double seconds[NN_TIMES];
+	uint64_t count[NN_TIMES]; /* stretches of time */
+};
+
 struct nn_request {
 	bool fp32; /* products of fp32 numbers instead of bf16 ones */
 	/*
@@ -18,6 +41,8 @@ struct nn_request {
 	 */
 	void (*fail)(void *ctx, bool memory, const char *why);
 	void *ctx;
+	/* NULL, or where to count the device's time by what it does: costs some. Yours. */
+	struct nn_times *times;
 };
 
 /*

@@ -65,6 +65,15 @@ def test_parity():
         skip("cuda/every row of the table against the CPU, on the device", "built without CUDA: no nvcc")
 
 
+def test_opens():
+    """The object for real devices: that it can be loaded shows even where there is none."""
+    name = "cuda/the shared object can be loaded"
+    if not os.path.exists(os.path.join(O, "lib/bb/nn_cuda.so")):
+        return skip(name, "built without CUDA: no nvcc")
+    r = run([prog("bb-embed"), "-m", os.path.join(FIX, "model"), "--device", "cuda", os.path.join(FIX, "ftok.a.bb")])
+    ok(name, r.rc == 0 or any(w in r.err for w in ("no NVIDIA driver", "driver is too old", "no CUDA device")), r)
+
+
 def test_train():
     gpu, cpu = os.path.join(EMU, "bb-train"), prog("bb-train")
     a, b = train(cpu, "cpu"), train(gpu, "gpu", "--device", "cuda", "--fp32")
@@ -134,6 +143,7 @@ def test_errors():
 
 
 if __name__ == "__main__":
+    test_opens()
     test_errors()
     test_embed()
     test_train()

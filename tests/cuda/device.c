@@ -197,25 +197,44 @@ static void run_block(unsigned threads)
 	}
 }
 
-void device_launch(void (*thread)(const void *args), const void *args, size_t x, size_t y,
-	size_t threads, size_t bytes)
+struct launch {
+	void (*thread)(const void *args);
+	size_t x, y, threads, bytes;
+	max_align_t args[]; /* of the kernel */
+};
+
+static void run_launch(const void *p)
 {
-	if (!x || !y || !threads || threads > THREADS || threads % 32 || bytes > SHARED_MAX ||
-		x > 0x7fffffff || y > 65535)
-		die("a grid that no device would take");
-	d.thread = thread;
-	d.args = args;
-	device_block_size.x = (unsigned)threads;
+	const struct launch *l = p;
+	size_t bytes = l->bytes;
+
+	d.thread = l->thread;
+	d.args = l->args;
+	device_block_size.x = (unsigned)l->threads;
 	device_shared = bytes ? malloc(bytes) : NULL;
-	for (size_t j = 0; j < y; j++) {
-		for (size_t i = 0; i < x; i++) {
+	for (size_t j = 0; j < l->y; j++) {
+		for (size_t i = 0; i < l->x; i++) {
 			device_block = (struct device_index){(unsigned)i, (unsigned)j};
 			d.turn = d.turn * 6364136223846793005u + 1442695040888963407u;
 			d.turn ^= d.turn >> 33;
 			if (bytes)
 				memset(device_shared, 0xff, bytes); /* NaN */
-			run_block((unsigned)threads);
+			run_block((unsigned)l->threads);
 		}
 	}
 	free(device_shared);
+}
+
+void device_launch(void (*thread)(const void *args), const void *args, size_t size, size_t x,
+	size_t y, size_t threads, size_t bytes)
+{
+	struct launch *l = malloc(sizeof(*l) + size);
+
+	if (!x || !y || !threads || threads > THREADS || threads % 32 || bytes > SHARED_MAX ||
+		x > 0x7fffffff || y > 65535 || size > 4096)
+		die("a grid that no device would take");
+	*l = (struct launch){thread, x, y, threads, bytes};
+	memcpy(l->args, args, size);
+	device_later(run_launch, l, sizeof(*l) + size);
+	free(l);
 }

@@ -23,9 +23,14 @@ struct device_index {
 extern struct device_index device_thread, device_block, device_block_size;
 extern float *device_shared;
 
-/* Runs thread(args) for all threads of a grid of x by y blocks. */
-void device_launch(void (*thread)(const void *args), const void *args, size_t x, size_t y,
-	size_t threads, size_t bytes);
+/*
+ * Puts a kernel into the stream: thread(args), args of `size` bytes, for all threads of a grid of x
+ * by y blocks of `threads`, with `bytes` of shared memory.
+ */
+void device_launch(void (*thread)(const void *args), const void *args, size_t size, size_t x,
+	size_t y, size_t threads, size_t bytes);
+/* runtime.c: run(a copy of the arguments) when the stream gets to it. */
+void device_later(void (*run)(const void *args), const void *args, size_t size);
 /* The calling thread waits until all of its block, or of its warp, wait. */
 void device_wait_block(void);
 void device_wait_warp(void);
@@ -41,7 +46,7 @@ uint32_t device_shuffle(uint32_t v, unsigned lane);
 	}                                        \
 	static void name(const struct args a)
 #define LAUNCH(name, x, y, threads, bytes, stream, args) \
-	((void)(stream), device_launch(name##_thread, &(args), x, y, threads, bytes))
+	((void)(stream), device_launch(name##_thread, &(args), sizeof(args), x, y, threads, bytes))
 #define SHARED(p) float *p = device_shared
 
 #define __shared__        static
@@ -57,6 +62,16 @@ static inline uint32_t __float_as_uint(float x)
 
 	memcpy(&u, &x, sizeof(u));
 	return u;
+}
+
+/* As PTX's cvt.rn.bf16.f32. */
+static inline __attribute__((unused)) uint16_t to_bf16(float x)
+{
+	uint32_t u = __float_as_uint(x);
+
+	if ((u & 0x7fffffff) > 0x7f800000)
+		return 0x7fff;
+	return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
 }
 
 static inline float device_shuffle_float(float v, unsigned lane)

@@ -6,6 +6,8 @@
  *	BB_DEVICE=none     there is none        old   the driver is too old       absent   no driver
  *	         =small    memory for 1 MiB     weak  compute capability 7.5
  *	         =lost:N   fails at the N-th synchronisation, and from then on
+ * What is put into the stream is done when the host waits for it, in its order, and not before: a
+ * buffer of the host that is used again too early gives wrong results.
  * Memory is filled with NaN when it is allocated, and may not be more than is asked for: with
  * AddressSanitizer reads beyond it are found.
  */
@@ -13,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cublasLt.h"
+#include "tests/cuda/device.h"
 
 static struct {
 	bool lost;
@@ -68,6 +72,40 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device)
 	return cudaSetDevice(device);
 }
 
+/* ---- the stream: a list of what is to be done, done when the host waits for it ---- */
+
+struct task {
+	struct task *next;
+	void (*run)(const void *args);
+	max_align_t args[];
+};
+
+static struct task *first, **last = &first;
+
+void device_later(void (*run)(const void *args), const void *args, size_t size)
+{
+	struct task *t = malloc(sizeof(*t) + size);
+
+	*t = (struct task){NULL, run};
+	memcpy(t->args, args, size);
+	*last = t;
+	last = &t->next;
+}
+
+static cudaError_t catch_up(void)
+{
+	while (first) {
+		struct task *t = first;
+
+		if (!dev.lost)
+			t->run(t->args);
+		first = t->next;
+		free(t);
+	}
+	last = &first;
+	return health();
+}
+
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
 	*stream = NULL;
@@ -77,7 +115,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
 	(void)stream;
-	return health();
+	return catch_up();
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
@@ -87,8 +125,68 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 	(void)stream;
 	if (e && strncmp(e, "lost:", 5) == 0 && ++dev.syncs >= atol(e + 5))
 		dev.lost = true;
+	return catch_up();
+}
+
+/* ---- events ---- */
+
+struct device_event {
+	struct timespec at;
+	bool asked, done, untimed;
+};
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
+{
+	*event = calloc(1, sizeof(**event));
+	(*event)->untimed = flags == cudaEventDisableTiming;
 	return health();
 }
+
+cudaError_t cudaEventCreate(cudaEvent_t *event)
+{
+	return cudaEventCreateWithFlags(event, 0);
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+	cudaError_t e = catch_up();
+
+	free(event);
+	return e;
+}
+
+static void happen(const void *p)
+{
+	cudaEvent_t event = *(const cudaEvent_t *)p;
+
+	clock_gettime(CLOCK_MONOTONIC, &event->at);
+	event->done = true;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+	(void)stream;
+	event->asked = true;
+	event->done = false;
+	device_later(happen, &event, sizeof(event));
+	return health();
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+	return event->asked && !event->done ? catch_up() : health();
+}
+
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
+{
+	if (!from->done || !to->done || from->untimed || to->untimed)
+		return dev.lost ? cudaErrorLaunchFailure : cudaErrorInvalidValue;
+	*ms = (float)(1e3 * (double)(to->at.tv_sec - from->at.tv_sec) +
+		      1e-6 * (double)(to->at.tv_nsec - from->at.tv_nsec));
+	return health();
+}
+
+/* ---- memory ---- */
 
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
@@ -113,6 +211,7 @@ cudaError_t cudaFree(void *p)
 
 	if (!p)
 		return health();
+	(void)catch_up(); /* as CUDA's waits for the device */
 	memcpy(&bytes, (char *)p - HEADER, sizeof(bytes));
 	dev.held -= bytes;
 	free((char *)p - HEADER);
@@ -126,18 +225,97 @@ cudaError_t cudaMemGetInfo(size_t *left, size_t *all)
 	return health();
 }
 
-cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t stream)
+/* Memory of the host that the device reads and writes by itself, later. */
+static struct {
+	char *from, *to;
+} pinned[64];
+
+cudaError_t cudaMallocHost(void **p, size_t bytes)
 {
-	(void)stream;
-	memset(p, value, bytes);
+	*p = malloc(bytes);
+	memset(*p, 0xff, bytes);
+	for (int i = 0; i < 64; i++) {
+		if (!pinned[i].from) {
+			pinned[i].from = *p;
+			pinned[i].to = pinned[i].from + bytes;
+			return health();
+		}
+	}
+	return cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeHost(void *p)
+{
+	(void)catch_up();
+	for (int i = 0; i < 64; i++)
+		if (p && pinned[i].from == p)
+			pinned[i].from = pinned[i].to = NULL;
+	free(p);
 	return health();
 }
 
+static bool is_pinned(const void *p, size_t bytes)
+{
+	const char *c = p;
+
+	for (int i = 0; i < 64; i++)
+		if (pinned[i].from && c >= pinned[i].from && c + bytes <= pinned[i].to)
+			return true;
+	return false;
+}
+
+struct set {
+	void *p;
+	int value;
+	size_t bytes;
+};
+
+static void run_set(const void *p)
+{
+	const struct set *s = p;
+
+	memset(s->p, s->value, s->bytes);
+}
+
+cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t stream)
+{
+	struct set s = {p, value, bytes};
+
+	(void)stream;
+	device_later(run_set, &s, sizeof(s));
+	return health();
+}
+
+struct move {
+	void *to;
+	const void *from; /* NULL: what follows */
+	size_t bytes;
+	char data[];
+};
+
+static void run_move(const void *p)
+{
+	const struct move *m = p;
+
+	memcpy(m->to, m->from ? m->from : m->data, m->bytes);
+}
+
+/* Pageable memory of the host is read at once, and written before the call returns. */
 cudaError_t cudaMemcpyAsync(
 	void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream)
 {
-	(void)kind, (void)stream;
-	memcpy(to, from, bytes);
+	bool whole = kind == cudaMemcpyHostToDevice && !is_pinned(from, bytes);
+	size_t size = sizeof(struct move) + (whole ? bytes : 0);
+	struct move *m = malloc(size);
+
+	(void)stream;
+	*m = (struct move){to, whole ? NULL : from, bytes};
+	if (whole)
+		memcpy(m->data, from, bytes);
+	device_later(run_move, m, size);
+	free(m);
+	if (kind == cudaMemcpyDeviceToHost && !is_pinned(to, bytes))
+		return catch_up();
 	return health();
 }
 
@@ -313,6 +491,34 @@ static float *rows(const void *p, const struct cublas_layout *l, cublasOperation
 	return x;
 }
 
+struct matmul {
+	float f, g;
+	const void *pa, *pb;
+	float *to;
+	struct cublas_desc d;
+	struct cublas_layout a, b, c;
+};
+
+static void run_matmul(const void *p)
+{
+	const struct matmul *j = p;
+	float *x = rows(j->pa, &j->a, j->d.a), *y;
+	uint64_t k = cols_of(&j->a, j->d.a);
+
+	y = rows(j->pb, &j->b, j->d.b == CUBLAS_OP_N ? CUBLAS_OP_T : CUBLAS_OP_N); /* columns */
+	for (uint64_t i = 0; i < j->c.rows; i++) {
+		for (uint64_t c = 0; c < j->c.cols; c++) {
+			float *out = j->to + c * (uint64_t)j->c.ld + i, sum = 0;
+
+			for (uint64_t l = 0; l < k; l++)
+				sum += x[i * k + l] * y[c * k + l];
+			*out = j->f * sum + (j->g != 0 ? j->g * *out : 0);
+		}
+	}
+	free(x);
+	free(y);
+}
+
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const void *alpha,
 	const void *pa, cublasLtMatrixLayout_t a, const void *pb, cublasLtMatrixLayout_t b,
 	const void *beta, const void *pc, cublasLtMatrixLayout_t c, void *pto,
@@ -320,8 +526,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
 	cudaStream_t stream)
 {
 	const void *all[4] = {pa, pb, pc, pto};
-	float *x, *y, f = *(const float *)alpha, g = *(const float *)beta;
-	uint64_t k = cols_of(a, d->a);
+	struct matmul j = {
+		*(const float *)alpha, *(const float *)beta, pa, pb, pto, *d, *a, *b, *to};
 
 	(void)stream;
 	if (!h || !workspace || !bytes || algo->data[0] != 1 || pc != pto || !fit(d, a, b, c) ||
@@ -330,18 +536,6 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
 	for (int i = 0; i < 4; i++)
 		if ((uintptr_t)all[i] % algo->data[1 + i])
 			return CUBLAS_STATUS_INVALID_VALUE;
-	x = rows(pa, a, d->a);
-	y = rows(pb, b, d->b == CUBLAS_OP_N ? CUBLAS_OP_T : CUBLAS_OP_N); /* its columns */
-	for (uint64_t i = 0; i < to->rows; i++) {
-		for (uint64_t j = 0; j < to->cols; j++) {
-			float *out = (float *)pto + j * (uint64_t)to->ld + i, sum = 0;
-
-			for (uint64_t l = 0; l < k; l++)
-				sum += x[i * k + l] * y[j * k + l];
-			*out = f * sum + (g != 0 ? g * *out : 0);
-		}
-	}
-	free(x);
-	free(y);
+	device_later(run_matmul, &j, sizeof(j));
 	return CUBLAS_STATUS_SUCCESS;
 }

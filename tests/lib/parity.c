@@ -729,6 +729,51 @@ static void packing(struct nn *g)
 	model_free(m);
 }
 
+/*
+ * What is copied to the device and kept there belongs to its batch: the vectors of one batch do not
+ * depend on what was computed before, here a batch of which only some tokens were averaged.
+ */
+static void leftovers(struct nn *g)
+{
+	static const unsigned first[] = {2, 36}, then[] = {34};
+	struct model_config c = {90, 48, 1, 4, 60, 512, 2, 1e-12f, 0.05f, MODEL_BARE, 0};
+	struct model *m = model_new(g, &c);
+	float fresh[48], later[48], other[2 * 48];
+	struct nn_batch b;
+
+	model_init(m, 5);
+	model_update(m);
+	b = batch(then, 1, c.vocab);
+	model_embed(m, &b, 1, false, fresh);
+	b = batch(first, 2, c.vocab);
+	model_embed_inner(m, &b, 1, other);
+	b = batch(then, 1, c.vocab);
+	model_embed(m, &b, 1, false, later);
+	check(memcmp(fresh, later, sizeof(fresh)) == 0, "equal bits after another batch");
+	model_free(m);
+}
+
+/* What is not a number on one side of a product is not one on the other, whatever its bits. */
+static void not_a_number(struct nn *g)
+{
+	static const uint32_t bits[] = {0x7fffffff, 0xffffffff, 0x7f800001, 0x7fc00000};
+
+	for (size_t i = 0; i < COUNT_OF(bits); i++) {
+		struct side s = {.nn = g};
+		struct nn_dense d = dense(&s, 8, 16);
+		float *x = rows_given(&s, 8, 16, 1), *y = blank(&s, nn_rows(8) * 8), bad,
+		      out[8 * 8];
+
+		memcpy(&bad, &bits[i], sizeof(bad));
+		g->op->put(g, x + 16, &bad, 1);
+		g->op->dense(g, 8, &d, NN_LINEAR, x, NULL, y);
+		g->op->get(g, out, y, 8 * 8);
+		for (size_t k = 0; k < 8 * 8; k++)
+			check(isnan(out[k]) == (k / 8 == 1), "NaN comes through, in its row alone");
+		clear(&s);
+	}
+}
+
 static void fail(void *ctx, bool memory, const char *why)
 {
 	(void)ctx, (void)memory;
@@ -742,6 +787,8 @@ static void compare(struct nn *cpu, struct nn *g, bool fp32, int argc, char **ar
 	rows(cpu, g, fp32, argc, argv);
 	trainings(cpu, g, fp32);
 	packing(g);
+	leftovers(g);
+	not_a_number(g);
 }
 
 static int finish(struct nn *cpu)
