@@ -14,11 +14,11 @@ static const struct field table[] = {
 	F(struct function, addr, FIELD_ADDR, REQ, "address of the first instruction"),
 	F(struct function, name, FIELD_TEXT, OPT, "linkage name"),
 	F(struct function, code, FIELD_BYTES, REQ, "machine code"),
-	F(struct function, len, FIELD_U8S, REQ, "bytes of each instruction"),
+	F(struct function, len, FIELD_HALVES, REQ, "bytes of each instruction"),
 	F(struct function, blocks, FIELD_STEPS, REQ, "first instruction of each basic block"),
-	F(struct function, exits, FIELD_U32S, REQ,
+	F(struct function, exits, FIELD_NUMBERS, REQ,
 		"of each block: 1 goes on to the next one, 2 by a jump table, 4 times its targets"),
-	F(struct function, jumps, FIELD_I32S, OPT, "targets of all blocks, less the block"),
+	F(struct function, jumps, FIELD_SIGNED, OPT, "targets of all blocks, less the block"),
 	F_SUB(struct function, refs, FIELD_RECORD, OPT, &refs_fields, "what instructions refer to"),
 	F(struct function, thunk, FIELD_TEXT, OPT, "name it only jumps to"),
 	F(struct function, part, FIELD_ADDR, OPT, "address of the function it was split from"),
@@ -126,5 +126,5 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 	source_sample(&f->source, f->blocks.n, a, r);
 }
 
-const struct kind function_kind = {"function", 2, &fields,
+const struct kind function_kind = {"function", 3, &fields,
 	"a function of an ELF file: code, control-flow graph, references", check, sample};

@@ -43,12 +43,12 @@ void kinds_cddl(struct buf *b)
 		    "ta-uint16le = #6.69(bstr)\n"
 		    "ta-uint32le = #6.70(bstr)\n"
 		    "ta-uint64le = #6.71(bstr)\n"
-		    "ta-sint8 = #6.72(bstr)\n"
-		    "ta-sint16le = #6.77(bstr)\n"
-		    "ta-sint32le = #6.78(bstr)\n"
 		    "ta-float32le = #6.85(bstr)\n"
-		    "; ascending numbers: the first, then each one less the one before\n"
-		    "steps = ta-uint8 / ta-uint16le / ta-uint32le\n\n");
+		    "; columns of small numbers in half-bytes: bb-stream(5)\n"
+		    "halves = bstr ; 1 to 15, two to a byte\n"
+		    "numbers = bstr ; below 2^32, three bits to a half-byte\n"
+		    "steps = numbers ; ascending: the first, then each less the one before\n"
+		    "signed = numbers ; 0, -1, 1, -2 ... as 0, 1, 2, 3 ...\n\n");
 	field_cddl(b, &stream_header_fields);
 	field_cddl(b, stream_header_fields.f[3].sub); /* provenance */
 	field_cddl(b, &stream_trailer_fields);

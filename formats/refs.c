@@ -5,10 +5,10 @@
 #include "formats/origin.h"
 
 static const struct field table[] = {
-	F(struct refs, insn, FIELD_U32S, OPT, "index of the instruction, ascending"),
-	F(struct refs, kind, FIELD_U8S, OPT, "1 call, 2 import, 3 jump, 4 data, 5 code, 6 slot"),
+	F(struct refs, insn, FIELD_STEPS, OPT, "index of the instruction, ascending"),
+	F(struct refs, kind, FIELD_HALVES, OPT, "1 call, 2 import, 3 jump, 4 data, 5 code, 6 slot"),
 	F(struct refs, target, FIELD_ADDRS, OPT, "absolute address, 0 if only the name is known"),
-	F(struct refs, name, FIELD_U32S, OPT, "0 for none, else 1 + index into names"),
+	F(struct refs, name, FIELD_NUMBERS, OPT, "0 for none, else 1 + index into names"),
 	F(struct refs, names, FIELD_TEXTS, OPT, "linkage names"),
 };
 const struct fields refs_fields = FIELDS("refs", struct refs, table);

@@ -11,7 +11,7 @@ static const struct field table[] = {
 	F(struct sequence, group, FIELD_TEXT, OPT, "equal for units that are alike"),
 	F(struct sequence, arch, FIELD_TEXT, REQ, "architecture, as x86-64"),
 	F(struct sequence, code, FIELD_BYTES, REQ, "machine code of the instructions"),
-	F(struct sequence, len, FIELD_U8S, REQ, "bytes of each instruction"),
+	F(struct sequence, len, FIELD_HALVES, REQ, "bytes of each instruction"),
 	F(struct sequence, pos, FIELD_U32S, OPT, "strands: index of each instruction in its block"),
 	F(struct sequence, marks, FIELD_U8S, OPT,
 		"of each instruction: 0 out of the strand, 1 in it, 2 its last"),
@@ -75,5 +75,5 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 	}
 }
 
-const struct kind sequence_kind = {"sequence", 1, &fields,
+const struct kind sequence_kind = {"sequence", 2, &fields,
 	"a strand, block or function as code, with its symbolic expressions", check, sample};

@@ -38,10 +38,8 @@ def need(cond, why):
 # ---- what the kinds hold: the subset of CDDL that bb.cddl is written in ---------------------------
 
 WIDTHS = {"ta-uint8": (64, "B"), "ta-uint16le": (69, "<H"), "ta-uint32le": (70, "<I"),
-          "ta-uint64le": (71, "<Q"), "ta-sint8": (72, "b"),
-          "ta-sint16le": (77, "<h"), "ta-sint32le": (78, "<i"), "ta-float32le": (85, "<f")}
-UINTS = ["ta-uint8", "ta-uint16le", "ta-uint32le"]
-VERSIONS = {"function": 2}  # of all other kinds 1
+          "ta-uint64le": (71, "<Q"), "ta-float32le": (85, "<f")}
+VERSIONS = {"function": 3, "sequence": 2}  # of all other kinds 1
 
 
 def read_cddl(path):
@@ -121,8 +119,37 @@ def typed(v, allowed):
     if code == "<f":
         need(all(map(math.isfinite, out)), "a float that is not finite")
     elif size > 1:
-        bits = max((x ^ x >> 63 for x in out), default=0)  # but for the sign
-        need(bits >> 4 * size - code[-1].islower(), "a typed array wider than it need be")
+        need(max(out, default=0) >> 4 * size, "a typed array wider than it need be")
+    return out
+
+
+def halves(v):
+    """The half-bytes of a byte string, low half first."""
+    need(isinstance(v, bytes), "no byte string")
+    return [h for byte in v for h in (byte & 15, byte >> 4)]
+
+
+def lengths(v):
+    """A column of numbers from 1 to 15."""
+    out = halves(v)
+    if out and out[-1] == 0:
+        out.pop()
+    need(all(out), "a half of 0 that is not the last")
+    return out
+
+
+def numbers(v):
+    """A column of numbers in groups of three bits, each in the fewest groups."""
+    out, now, groups = [], 0, 0
+    for h in halves(v):
+        now |= (h & 7) << 3 * groups
+        groups += 1
+        if h < 8:
+            need(h or groups == 1, "a number in more groups than it needs")
+            need(now < 1 << 32, "a number over 32 bits")
+            out.append(now)
+            now = groups = 0
+    need(groups == 0 or (groups == 1 and v[-1] >> 4 == 8), "cut inside a number")
     return out
 
 
@@ -156,8 +183,14 @@ def value(v, t):
         return [record(x, m[1]) for x in v]
     if t in RULES:
         return record(v, t)
+    if t == "halves":
+        return lengths(v)
+    if t == "numbers":
+        return numbers(v)
+    if t == "signed":
+        return [x >> 1 ^ -(x & 1) for x in numbers(v)]
     if t == "steps":
-        out = list(itertools.accumulate(typed(v, UINTS)))
+        out = list(itertools.accumulate(numbers(v)))
         need(not out or out[-1] < 1 << 32, "steps over 32 bits")
         return out
     allowed = t.split(" / ")

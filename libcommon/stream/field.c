@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "stream/cbor.h"
+#include "stream/halves.h"
 
 /* RFC 8746, section 2.1: tags of little-endian typed arrays. */
 enum {
@@ -15,9 +16,6 @@ enum {
 	TAG_U16 = 69,
 	TAG_U32 = 70,
 	TAG_U64 = 71,
-	TAG_I8 = 72,
-	TAG_I16 = 77,
-	TAG_I32 = 78,
 	TAG_F32 = 85,
 };
 
@@ -107,41 +105,33 @@ static uint8_t *begin_typed(
 	return cbor_head(p, CBOR_BYTES, n * width);
 }
 
-/* The first item; each other one less `step` times the one before. */
-static bool put_u32s(struct buf *b, const struct field *f, const struct u32s *v, uint32_t step)
+static bool put_u32s(struct buf *b, const struct field *f, const struct u32s *v)
 {
-	uint32_t all = v->n ? v->p[0] : 0;
-	size_t width;
-	uint8_t *to;
-
-	for (size_t i = 1; i < v->n; i++)
-		all |= v->p[i] - step * v->p[i - 1];
-	width = width_of(all);
-	to = begin_typed(b, f, tag_of(width), v->n, width);
-	if (v->n)
-		put_le(to, v->p[0], width);
-	for (size_t i = 1; width == 1 && i < v->n; i++)
-		to[i] = (uint8_t)(v->p[i] - step * v->p[i - 1]);
-	for (size_t i = 1; width > 1 && i < v->n; i++)
-		put_le(to + i * width, v->p[i] - step * v->p[i - 1], width);
-	return end(b, to + v->n * width);
-}
-
-static bool put_i32s(struct buf *b, const struct field *f, const struct i32s *v)
-{
-	uint32_t all = 0; /* the bits that differ from the sign's */
+	uint32_t all = 0;
 	size_t width;
 	uint8_t *to;
 
 	for (size_t i = 0; i < v->n; i++)
-		all |= (uint32_t)(v->p[i] ^ v->p[i] >> 31);
-	width = all <= INT8_MAX ? 1 : all <= INT16_MAX ? 2 : 4;
-	to = begin_typed(b, f, width == 1 ? TAG_I8 : width == 2 ? TAG_I16 : TAG_I32, v->n, width);
+		all |= v->p[i];
+	width = width_of(all);
+	to = begin_typed(b, f, tag_of(width), v->n, width);
 	for (size_t i = 0; width == 1 && i < v->n; i++)
 		to[i] = (uint8_t)v->p[i];
 	for (size_t i = 0; width > 1 && i < v->n; i++)
-		put_le(to + i * width, (uint32_t)v->p[i], width);
+		put_le(to + i * width, v->p[i], width);
 	return end(b, to + v->n * width);
+}
+
+static bool put_halves(struct buf *b, const struct field *f, const void *m)
+{
+	uint8_t *to = begin(b, f, halves_room(((const struct u8s *)m)->n));
+
+	switch (f->type) {
+	case FIELD_NUMBERS: return end(b, halves_put_numbers(to, m));
+	case FIELD_STEPS: return end(b, halves_put_steps(to, m));
+	case FIELD_SIGNED: return end(b, halves_put_signed(to, m));
+	default: return end(b, halves_put(to, m));
+	}
 }
 
 static bool put_addrs(struct buf *b, const struct field *f, const struct u64s *v)
@@ -271,9 +261,11 @@ static bool put_field(struct buf *b, const struct field *f, const void *m)
 	switch (f->type) {
 	case FIELD_BYTES: return put_string(b, f, m);
 	case FIELD_U8S: return put_u8s(b, f, m);
-	case FIELD_U32S: return put_u32s(b, f, m, 0);
-	case FIELD_STEPS: return put_u32s(b, f, m, 1);
-	case FIELD_I32S: return put_i32s(b, f, m);
+	case FIELD_U32S: return put_u32s(b, f, m);
+	case FIELD_HALVES:
+	case FIELD_NUMBERS:
+	case FIELD_STEPS:
+	case FIELD_SIGNED: return put_halves(b, f, m);
 	case FIELD_ADDRS: return put_addrs(b, f, m);
 	case FIELD_F32S: return put_f32s(b, f, m);
 	case FIELD_TEXTS: return put_texts(b, f, m);
@@ -316,7 +308,7 @@ void field_encode(struct buf *b, const struct fields *fs, const void *rec)
 
 /* ---- decoding ---- */
 
-enum typed { TYPED_UINT, TYPED_SINT, TYPED_FLOAT };
+enum typed { TYPED_UINT, TYPED_FLOAT };
 
 /* The bytes of an item, or 0 if the tag is none of this type. */
 static size_t width_of_tag(enum typed type, uint64_t tag)
@@ -328,7 +320,6 @@ static size_t width_of_tag(enum typed type, uint64_t tag)
 		       : tag == TAG_U32 ? 4
 		       : tag == TAG_U64 ? 8
 					: 0;
-	case TYPED_SINT: return tag == TAG_I8 ? 1 : tag == TAG_I16 ? 2 : tag == TAG_I32 ? 4 : 0;
 	default: return tag == TAG_F32 ? 4 : 0;
 	}
 }
@@ -388,34 +379,6 @@ static int get_ints(struct cbor *c, size_t size, void **to, size_t *count, struc
 	return 0;
 }
 
-/* Sums of what is there: none may be over 32 bits. */
-static int get_steps(struct cbor *c, struct u32s *v, struct arena *a)
-{
-	if (get_ints(c, 4, (void **)&v->p, &v->n, a) < 0)
-		return -1;
-	for (size_t i = 1; i < v->n; i++) {
-		if (__builtin_add_overflow(v->p[i], v->p[i - 1], &v->p[i]))
-			return -1;
-	}
-	return 0;
-}
-
-static int get_i32s(struct cbor *c, struct i32s *v, struct arena *a)
-{
-	const uint8_t *p;
-	size_t width;
-
-	if (get_typed(c, TYPED_SINT, &width, &p, &v->n) < 0)
-		return -1;
-	v->p = arena_get(a, v->n, sizeof(*v->p));
-	for (size_t i = 0; i < v->n; i++, p += width) {
-		uint32_t u = (uint32_t)get_le(p, width);
-
-		v->p[i] = width == 1 ? (int8_t)u : width == 2 ? (int16_t)u : (int32_t)u;
-	}
-	return 0;
-}
-
 static int get_f32s(struct cbor *c, struct f32s *v, struct arena *a)
 {
 	const uint8_t *p;
@@ -432,6 +395,21 @@ static int get_f32s(struct cbor *c, struct f32s *v, struct arena *a)
 			return -1;
 	}
 	return 0;
+}
+
+static int get_halves(struct cbor *c, enum field_type type, void *m, struct arena *a)
+{
+	const uint8_t *p;
+	size_t n;
+
+	if (cbor_get_string(c, CBOR_BYTES, &p, &n) < 0)
+		return -1;
+	switch (type) {
+	case FIELD_NUMBERS: return halves_get_numbers(p, n, m, a);
+	case FIELD_STEPS: return halves_get_steps(p, n, m, a);
+	case FIELD_SIGNED: return halves_get_signed(p, n, m, a);
+	default: halves_get(p, n, m, a); return 0;
+	}
 }
 
 static int get_text(struct cbor *c, const char **s, struct arena *a)
@@ -487,8 +465,10 @@ static int get_value(struct cbor *c, const struct field *f, void *m, struct aren
 		return get_u8s(p, len, m, a);
 	case FIELD_U32S:
 		return get_ints(c, 4, (void **)&((struct u32s *)m)->p, &((struct u32s *)m)->n, a);
-	case FIELD_STEPS: return get_steps(c, m, a);
-	case FIELD_I32S: return get_i32s(c, m, a);
+	case FIELD_HALVES:
+	case FIELD_NUMBERS:
+	case FIELD_STEPS:
+	case FIELD_SIGNED: return get_halves(c, f->type, m, a);
 	case FIELD_ADDRS:
 		return get_ints(c, 8, (void **)&((struct u64s *)m)->p, &((struct u64s *)m)->n, a);
 	case FIELD_F32S: return get_f32s(c, m, a);

@@ -15,19 +15,20 @@
 #include "base/buf.h"
 #include "base/rng.h"
 
-enum field_type {     /* the C member                        in CBOR */
-	FIELD_U64,    /* uint64_t: a count below 2^63        unsigned integer */
-	FIELD_ADDR,   /* uint64_t: an address or hash        unsigned integer; hex text in JSON */
-	FIELD_F32,    /* float, finite                       float */
-	FIELD_TEXT,   /* const char *, terminated UTF-8      text */
-	FIELD_BYTES,  /* struct u8s                          byte string; hex text in JSON */
-	FIELD_U8S,    /* struct u8s                          typed array */
-	FIELD_U32S,   /* struct u32s                         typed array of the narrowest fitting
-			 width */
+enum field_type {      /* the C member                        in CBOR */
+	FIELD_U64,     /* uint64_t: a count below 2^63        unsigned integer */
+	FIELD_ADDR,    /* uint64_t: an address or hash        unsigned integer; hex text in JSON */
+	FIELD_F32,     /* float, finite                       float */
+	FIELD_TEXT,    /* const char *, terminated UTF-8      text */
+	FIELD_BYTES,   /* struct u8s                          byte string; hex text in JSON */
+	FIELD_U8S,     /* struct u8s                          typed array */
+	FIELD_U32S,    /* struct u32s                         typed array of the narrowest fitting
+			  width */
+	FIELD_HALVES,  /* struct u8s, of 1 to 15              byte string: see halves.h */
+	FIELD_NUMBERS, /* struct u32s, mostly small          the same */
 	FIELD_STEPS,  /* struct u32s, ascending              the same, of the differences: the first
 			 item from 0, each other from the one before */
-	FIELD_I32S,   /* struct i32s                         typed array of the narrowest fitting
-			 signed width */
+	FIELD_SIGNED, /* struct i32s, mostly near 0          the same */
 	FIELD_ADDRS,  /* struct u64s                         the same; hex texts in JSON */
 	FIELD_F32S,   /* struct f32s, all finite             typed array */
 	FIELD_TEXTS,  /* struct texts                        array of text */

@@ -94,10 +94,12 @@ static void json_value(struct buf *b, const struct field *f, const void *m)
 		if (i)
 			buf_putc(b, ',');
 		switch (f->type) {
-		case FIELD_U8S: buf_putu(b, u8->p[i]); break;
+		case FIELD_U8S:
+		case FIELD_HALVES: buf_putu(b, u8->p[i]); break;
 		case FIELD_U32S:
+		case FIELD_NUMBERS:
 		case FIELD_STEPS: buf_putu(b, u32->p[i]); break;
-		case FIELD_I32S: buf_printf(b, "%" PRId32, i32->p[i]); break;
+		case FIELD_SIGNED: buf_printf(b, "%" PRId32, i32->p[i]); break;
 		case FIELD_ADDRS: buf_printf(b, "\"0x%" PRIx64 "\"", u64->p[i]); break;
 		case FIELD_F32S: json_f32(b, f32->p[i]); break;
 		case FIELD_TEXTS: field_json_text(b, texts->p[i]); break;
@@ -232,10 +234,12 @@ static int from_value(json_t *j, const struct field *f, void *m, struct arena *a
 	case FIELD_BYTES: return from_hex(j, f, m, a);
 	case FIELD_LABELS: return from_labels(j, m, a);
 	case FIELD_RECORD: return from_object(j, f->sub, m, a, e);
-	case FIELD_U8S: size = 1; break;
+	case FIELD_U8S:
+	case FIELD_HALVES: size = 1; break;
 	case FIELD_U32S:
+	case FIELD_NUMBERS:
 	case FIELD_STEPS:
-	case FIELD_I32S: size = 4; break;
+	case FIELD_SIGNED: size = 4; break;
 	case FIELD_ADDRS: size = 8; break;
 	case FIELD_F32S: size = sizeof(float); break;
 	case FIELD_TEXTS: size = sizeof(char *); break;
@@ -254,10 +258,14 @@ static int from_value(json_t *j, const struct field *f, void *m, struct arena *a
 
 		switch (f->type) {
 		case FIELD_U8S:
-			r = from_uint(v, UINT8_MAX, &u);
+		case FIELD_HALVES:
+			r = from_uint(v, f->type == FIELD_U8S ? UINT8_MAX : 15, &u);
+			if (f->type == FIELD_HALVES && !u)
+				r = -1;
 			*(uint8_t *)item = (uint8_t)u;
 			break;
 		case FIELD_U32S:
+		case FIELD_NUMBERS:
 		case FIELD_STEPS:
 			r = from_uint(v, UINT32_MAX, &u);
 			*(uint32_t *)item = (uint32_t)u;
@@ -265,7 +273,7 @@ static int from_value(json_t *j, const struct field *f, void *m, struct arena *a
 				u < ((uint32_t *)(void *)array->p)[i - 1])
 				r = -1;
 			break;
-		case FIELD_I32S: r = from_sint(v, item); break;
+		case FIELD_SIGNED: r = from_sint(v, item); break;
 		case FIELD_ADDRS: r = from_addr(v, item); break;
 		case FIELD_F32S: r = from_f32(v, item); break;
 		case FIELD_TEXTS: r = from_text(v, item, a); break;
@@ -323,8 +331,10 @@ static const char *cddl_type(const struct field *f)
 	case FIELD_BYTES: return "bstr";
 	case FIELD_U8S: return "ta-uint8";
 	case FIELD_U32S: return "ta-uint8 / ta-uint16le / ta-uint32le";
+	case FIELD_HALVES: return "halves";
+	case FIELD_NUMBERS: return "numbers";
 	case FIELD_STEPS: return "steps";
-	case FIELD_I32S: return "ta-sint8 / ta-sint16le / ta-sint32le";
+	case FIELD_SIGNED: return "signed";
 	case FIELD_ADDRS: return "ta-uint8 / ta-uint16le / ta-uint32le / ta-uint64le";
 	case FIELD_F32S: return "ta-float32le";
 	case FIELD_TEXTS: return "[* tstr]";

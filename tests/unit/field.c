@@ -195,9 +195,9 @@ struct outer {
 	uint64_t u, addr;
 	float f;
 	const char *text;
-	struct u8s bytes, fixed, u8;
-	struct u32s u32, steps;
-	struct i32s i32;
+	struct u8s bytes, fixed, u8, halves;
+	struct u32s u32, numbers, steps;
+	struct i32s sint;
 	struct u64s u64;
 	struct f32s f32;
 	struct texts texts;
@@ -224,8 +224,10 @@ static const struct field outer_f[] = {
 	{FIELD_KEY("fixed"), FIELD_BYTES, 0, offsetof(struct outer, fixed), 2, NULL, ""},
 	O(u8, FIELD_U8S),
 	O(u32, FIELD_U32S),
+	O(halves, FIELD_HALVES),
+	O(numbers, FIELD_NUMBERS),
 	O(steps, FIELD_STEPS),
-	O(i32, FIELD_I32S),
+	O(sint, FIELD_SIGNED),
 	O(u64, FIELD_ADDRS),
 	O(f32, FIELD_F32S),
 	O(texts, FIELD_TEXTS),
@@ -302,19 +304,32 @@ static void test_values(void)
 	BAD("u32", "\xd8\x47\x48\x01\x02\x03\x04\x01\x00\x00\x00"); /* over 32 bits */
 	BAD("u32", "\xd8\x45\x43\x01\x02\x03");                     /* half an item */
 	BAD("u32", "\xd8\x41\x42\x01\x02");                         /* big-endian */
-	GOOD("steps", "\xd8\x40\x43\x01\x00\xff");
+	GOOD("halves", "\x42\x21\x03");
+	CHECK(o.halves.n == 3 && o.halves.p[0] == 1 && o.halves.p[1] == 2 && o.halves.p[2] == 3);
+	GOOD("halves", "\x45\x21\x43\x65\x87\xf9"); /* more than eight */
+	CHECK(o.halves.n == 10 && o.halves.p[4] == 5 && o.halves.p[7] == 8 && o.halves.p[9] == 15);
+	BAD("halves", "\xd8\x40\x42\x21\x03");   /* a tag */
+	GOOD("numbers", "\x42\xf9\x03"); /* 1 + 7 * 8 + 3 * 64, and 0 */
+	CHECK(o.numbers.n == 2 && o.numbers.p[0] == 249 && o.numbers.p[1] == 0);
+	GOOD("numbers", "\x40");
+	CHECK(o.numbers.n == 0);
+	GOOD("numbers", "\x41\x87");
+	CHECK(o.numbers.n == 1 && o.numbers.p[0] == 7);
+	GOOD("numbers", "\x46\xff\xff\xff\xff\xff\x83");
+	CHECK(o.numbers.n == 1 && o.numbers.p[0] == UINT32_MAX);
+	BAD("numbers", "\x46\xff\xff\xff\xff\xff\x84"); /* over 32 bits */
+	BAD("numbers", "\x46\xff\xff\xff\xff\xff\xff"); /* too many groups */
+	BAD("numbers", "\x41\xf1");                     /* another group follows */
+	BAD("numbers", "\x41\x99");                     /* none does, but not as it should be */
+	BAD("numbers", "\x41\x88");
+	BAD("numbers", "\xd8\x40\x41\x11"); /* a tag */
+	GOOD("steps", "\x43\x01\xff\x83");
 	CHECK(o.steps.n == 3 && o.steps.p[0] == 1 && o.steps.p[1] == 1 && o.steps.p[2] == 256);
-	BAD("steps", "\xd8\x46\x48\xff\xff\xff\xff\x01\x00\x00\x00"); /* over 32 bits */
-	BAD("steps", "\xd8\x48\x41\x01");                             /* signed */
-	GOOD("i32", "\xd8\x48\x43\x01\x80\xff");
-	CHECK(o.i32.n == 3 && o.i32.p[0] == 1 && o.i32.p[1] == -128 && o.i32.p[2] == -1);
-	GOOD("i32", "\xd8\x4d\x44\x00\x80\xff\x7f");
-	CHECK(o.i32.n == 2 && o.i32.p[0] == -32768 && o.i32.p[1] == 32767);
-	GOOD("i32", "\xd8\x4e\x44\x00\x00\x00\x80");
-	CHECK(o.i32.n == 1 && o.i32.p[0] == INT32_MIN);
-	BAD("i32", "\xd8\x40\x41\x01");                             /* unsigned */
-	BAD("i32", "\xd8\x4d\x43\x01\x00\x01");                     /* half an item */
-	BAD("i32", "\xd8\x4f\x48\x01\x00\x00\x00\x00\x00\x00\x00"); /* 64 bits wide */
+	BAD("steps", "\x46\xff\xff\xff\xff\xff\x13"); /* over 32 bits */
+	GOOD("sint", "\x45\x12\xf0\xff\x8b\x80");
+	CHECK(o.sint.n == 4 && o.sint.p[0] == 1 && o.sint.p[1] == -1 && o.sint.p[2] == 0);
+	GOOD("sint", "\x46\xff\xff\xff\xff\xff\x83");
+	CHECK(o.sint.n == 1 && o.sint.p[0] == INT32_MIN);
 	GOOD("u64", "\xd8\x47\x48\x01\x00\x00\x00\x00\x00\x00\x80");
 	CHECK(o.u64.n == 1 && o.u64.p[0] == (((uint64_t)1 << 63) | 1));
 	GOOD("f32", "\xd8\x55\x44\x00\x00\x80\x3f");

@@ -344,11 +344,11 @@ static void test_forged(void)
 	 * container. */
 	for (int i = 0; i < 5; i++) {
 		static const char *const says[] = {
-			"widget", "version 3", "version 1", "container version 2", NULL};
+			"widget", "version 4", "version 2", "container version 2", NULL};
 		struct stream_header h = {i == 3 ? 2 : 1, i == 0 ? "widget" : "function",
-			i == 1   ? 3
-			: i == 2 ? 1
-				 : 2,
+			i == 1   ? 4
+			: i == 2 ? 2
+				 : 3,
 			{NULL, 0}};
 		struct file forged;
 
