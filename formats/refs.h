@@ -8,7 +8,7 @@
 #include "stream/field.h"
 
 enum ref_kind {
-	REF_CALL = 1,   /* direct call (or tail call) to code of this file */
+	REF_CALL = 1,   /* direct call (or tail call) to code of this file or archive */
 	REF_IMPORT = 2, /* call, jump or load that reaches a function of another file, by name */
 	REF_JUMP = 3,   /* jump within the function to where its bytes, unrelocated, do not say */
 	REF_DATA = 4,   /* memory operand or immediate that is an address in this file */

@@ -11,13 +11,15 @@
 
 struct blob {
 	struct inputs_bytes bytes;
-	int users; /* atomic */
+	struct map defines; /* of an archive: the names that its members define */
+	int users;          /* atomic */
 };
 
 static void blob_release(struct blob *b)
 {
 	if (b && !__atomic_sub_fetch(&b->users, 1, __ATOMIC_ACQ_REL)) {
 		inputs_free(&b->bytes);
+		map_free(&b->defines);
 		mem_free(b);
 	}
 }
@@ -75,7 +77,7 @@ static int file_read(struct file *f)
 	if (f->bad)
 		return -1;
 	f->blob = mem_alloc(1, sizeof(*f->blob));
-	*f->blob = (struct blob){b, 1};
+	*f->blob = (struct blob){.bytes = b, .users = 1};
 	f->p = b.p;
 	f->n = b.n;
 	return 0;
@@ -133,6 +135,8 @@ void files_load(struct file *f, const struct files_options *o, const struct surv
 		f->bad = !f->member;
 		err_set(&f->why, "has no functions");
 	}
+	if (f->image && f->member)
+		f->image->linked = &f->blob->defines;
 	if (f->image && o->dwarf)
 		load_debug(f, o);
 }
@@ -156,6 +160,7 @@ static void open_archive(struct files *fs, struct file *f)
 	fs->archive_path = mem_strdup(f->path);
 	arena_reset(&fs->names);
 	fs->members = archive_open(fs->archive->bytes.p, fs->archive->bytes.n, &fs->names);
+	archive_defines(fs->archive->bytes.p, fs->archive->bytes.n, &fs->archive->defines);
 	files_release(f);
 }
 

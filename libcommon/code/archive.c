@@ -5,6 +5,7 @@
 #include "code/archive.h"
 
 #include <ar.h>
+#include <endian.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -107,4 +108,51 @@ int archive_next(struct archive *a, struct archive_member *m, struct err *e)
 		return 1;
 	}
 	return 0;
+}
+
+/* The big-endian number of `width` bytes, 4 or 8, at p. */
+static uint64_t index_number(const uint8_t *p, size_t width)
+{
+	uint32_t v4;
+	uint64_t v8;
+
+	if (width == 4) {
+		memcpy(&v4, p, 4);
+		return be32toh(v4);
+	}
+	memcpy(&v8, p, 8);
+	return be64toh(v8);
+}
+
+/* The index is the first member: how many, the place of each one's member, the names. */
+void archive_defines(const uint8_t *p, size_t n, struct map *names)
+{
+	const struct ar_hdr *h = (const struct ar_hdr *)(p + SARMAG);
+	const uint8_t *at, *nul;
+	size_t width = 4;
+	uint64_t count, left;
+	int64_t size;
+
+	if (!archive_is(p, n) || n - SARMAG < sizeof(*h))
+		return;
+	if (is_called(h, "/SYM64/"))
+		width = 8;
+	else if (!is_called(h, "/"))
+		return;
+	size = number(h->ar_size, sizeof(h->ar_size));
+	left = n - SARMAG - sizeof(*h);
+	if (size < (int64_t)width || (uint64_t)size > left)
+		return;
+	at = (const uint8_t *)(h + 1);
+	left = (uint64_t)size - width;
+	count = index_number(at, width);
+	if (count > left / width)
+		return;
+	at += width * (1 + count);
+	left -= width * count;
+	for (; count && (nul = memchr(at, 0, left)); count--) {
+		map_put(names, at, (size_t)(nul - at), NULL);
+		left -= (size_t)(nul + 1 - at);
+		at = nul + 1;
+	}
 }

@@ -4,7 +4,7 @@
 #ifndef ARCHIVE_H
 #define ARCHIVE_H
 
-#include "base/arena.h"
+#include "base/map.h"
 
 struct archive {
 	const uint8_t *p; /* the file, borrowed */
@@ -30,5 +30,7 @@ struct archive archive_open(const uint8_t *p, size_t n, struct arena *a);
  * rest cannot be read.
  */
 int archive_next(struct archive *a, struct archive_member *m, struct err *e) MUST_CHECK;
+/* Puts the names that members define, as GNU's index tells them, into `names`. */
+void archive_defines(const uint8_t *p, size_t n, struct map *names);
 
 #endif

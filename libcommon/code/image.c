@@ -144,6 +144,15 @@ static bool is_function(const struct image *im, const struct elf_symbol *s)
 	       (s->type == ELF_NOTYPE && !im->elf->object);
 }
 
+/*
+ * Whether the name is one of the files this will be linked with: a call of it will not show it.
+ * That of the others of its archive makes its code what it will be in a program.
+ */
+static bool is_linked(const struct image *im, const char *name)
+{
+	return im->linked && map_get(im->linked, name, strlen(name));
+}
+
 /* What a GOT slot that is no branch's holds: the address that r, made for its use, names. */
 static struct image_ref held(struct image_ref r, bool branch)
 {
@@ -159,7 +168,10 @@ static struct image_ref symbol_ref(
 	struct image_ref r = {.name = s->name};
 
 	if (!s->defined) {
-		r.kind = branch || is_function(im, s) ? REF_IMPORT : REF_DATA;
+		if (branch && is_linked(im, s->name))
+			r.kind = REF_CALL;
+		else
+			r.kind = branch || is_function(im, s) ? REF_IMPORT : REF_DATA;
 		r.no_return = branch && names_no_return(s->name);
 		return r;
 	}

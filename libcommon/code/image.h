@@ -14,7 +14,9 @@ struct image {
 	uint8_t digest[HASH_BYTES]; /* XXH3-128 of the file */
 	struct functions functions;
 	bool ignore_symbols;
-	struct map64 objects; /* address to 1 + index of the symbol of a variable */
+	struct map64 objects;     /* address to 1 + index of the symbol of a variable */
+	const struct map *linked; /* names other files define that it will be linked with, or NULL;
+				   * set by who knows them */
 };
 
 /* What an instruction refers to; kind 0: nothing. */

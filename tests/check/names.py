@@ -109,6 +109,21 @@ def test_module():
     ok("names/module: data", {"operations"} == fs["cleanup_module"]["data"] - {""} and "state" in fs["my_open"]["data"], fs)
 
 
+def test_archive():
+    """Members call each other as in the program they are linked into: the calls are no imports."""
+    options = ["-c", "-O1", "-fno-pie"]
+    one = build("one.o", "#include <stdio.h>\nint two(int); int three(int);\n"
+                "int one(int x) { puts(\"one\"); return two(x) + three(x); }\n", *options)
+    two = build("two.o", "int one(int);\nint two(int x) { return one(x - 1); }\n", *options)
+    assert run(["ar", "rcs", at("lib.a"), one, two]).rc == 0
+    fs = refers(at("lib.a"))
+    ok("names/archive: calls of other members", fs["one"]["call"] == {"two"} and fs["two"]["call"] == {"one"}, fs)
+    ok("names/archive: calls of other files", fs["one"]["import"] == {"puts", "three"}, fs)
+    assert run(["ar", "rcS", at("bare.a"), one, two]).rc == 0
+    for path in one, at("bare.a"):
+        ok(f"names/{os.path.basename(path)}: all calls by name", refers(path)["one"]["import"] == {"puts", "two", "three"})
+
+
 def test_versions():
     write(at("map"), b"V1 { global: twice; local: *; };\nV2 { global: twice; other; } V1;\n")
     path = build("x", """
@@ -151,5 +166,6 @@ if __name__ == "__main__":
     test_demangle()
     test_linking()
     test_module()
+    test_archive()
     test_versions()
     sys.exit(done())

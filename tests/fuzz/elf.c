@@ -12,12 +12,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static void take_apart(const uint8_t *p, size_t n, unsigned flags, struct insn_decoder *d)
+static void take_apart(const uint8_t *p, size_t n, unsigned flags, const struct map *linked,
+	struct insn_decoder *d)
 {
 	static struct body b;
 	struct err e;
 	struct image *im = image_new(p, n, flags, &(struct survey_crew){&d, NULL}, &e);
 
+	if (im)
+		im->linked = linked;
 	for (size_t i = 0; im && i < im->functions.n; i++) {
 		const struct func *u = &im->functions.f[i];
 		struct function f;
@@ -47,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct insn_decoder *d;
 	struct arena names = {0};
+	struct map linked = {0};
 	struct archive a = archive_open(data, n, &names);
 	struct archive_member m;
 	struct err e;
@@ -54,12 +58,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (!d)
 		d = insn_open(ARCH_X86_64);
 	if (archive_is(data, n)) {
+		archive_defines(data, n, &linked);
 		while (archive_next(&a, &m, &e) > 0)
-			take_apart(m.p, m.n, 0, d);
+			take_apart(m.p, m.n, 0, &linked, d);
 	} else {
-		take_apart(data, n, 0, d);
-		take_apart(data, n, IMAGE_IGNORE_SYMBOLS, d);
+		take_apart(data, n, 0, NULL, d);
+		take_apart(data, n, IMAGE_IGNORE_SYMBOLS, NULL, d);
 	}
+	map_free(&linked);
 	arena_free(&names);
 	return 0;
 }
