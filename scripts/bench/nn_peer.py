@@ -107,29 +107,36 @@ def config(a, vocab):
                       hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 
 
-def hidden(bert, b):
-    """The last hidden states [T,h] of a packed batch by the modules of a transformers BertModel."""
+def grouped(q, k, v, b, heads):
+    """Attention without padding: sequences of one length together. q, k, v [T,h] to [T,h]."""
+    outs = []
+    for g in b.groups:
+        s, n = g.shape
+        cut = lambda t: t[g.view(-1)].view(s, n, heads, -1).transpose(1, 2)
+        outs.append(F.scaled_dot_product_attention(cut(q), cut(k), cut(v)).transpose(1, 2).reshape(s * n, -1))
+    return torch.cat(outs)[b.order]
+
+
+def hidden(bert, b, attend=None):
+    """
+    The last hidden states [T,h] of a packed batch by the modules of a transformers BertModel; attend: another
+    function than grouped.
+    """
     e = bert.embeddings
     x = e.LayerNorm(e.word_embeddings(b.t["ids"]) + e.position_embeddings(b.t["pos"]) +
                     e.token_type_embeddings(b.t["types"]))
     heads = bert.config.num_attention_heads
     for layer in bert.encoder.layer:
         a = layer.attention
-        q, k, v = a.self.query(x), a.self.key(x), a.self.value(x)
-        outs = []
-        for g in b.groups:
-            s, n = g.shape
-            cut = lambda t: t[g.view(-1)].view(s, n, heads, -1).transpose(1, 2)
-            outs.append(F.scaled_dot_product_attention(cut(q), cut(k), cut(v)).transpose(1, 2).reshape(s * n, -1))
-        o = torch.cat(outs)[b.order]
+        o = (attend or grouped)(a.self.query(x), a.self.key(x), a.self.value(x), b, heads)
         x = a.output.LayerNorm(a.output.dense(o) + x)
         x = layer.output.LayerNorm(layer.output.dense(F.gelu(layer.intermediate.dense(x))) + x)
     return x
 
 
-def pretraining_loss(model, b):
+def pretraining_loss(model, b, attend=None):
     """ELM at the masked tokens alone, and SSM: what bb's model_pretrain computes."""
-    x = hidden(model.bert, b)
+    x = hidden(model.bert, b, attend)
     elm = F.cross_entropy(model.cls.predictions(x[b.t["row"]]), b.t["want"])
     ssm = F.cross_entropy(model.cls.seq_relationship(model.bert.pooler.activation(
         model.bert.pooler.dense(x[b.t["first"]]))), b.t["label"])

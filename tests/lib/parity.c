@@ -1,11 +1,12 @@
 /*
  * parity.c: the table of nn.h on CUDA against the CPU, row by row, then whole trainings.
  *
- *	parity [bf16] [FIRST-ROW...]
+ *	parity [bf16] [quick] [FIRST-ROW...]
  *
- * With bf16 the other side is the CPU with products in bf16. Prints a line for each row of the
- * table and exits 1 if one is too far off, 77 if there is no device (no such processor). Beside a
- * program of the folder emu the device is emulated (tests/cuda/runtime.c).
+ * With bf16 the other side is the CPU with products in bf16. quick: small shapes only, for tools
+ *that make everything slow. Prints a line for each row of the table and exits 1 if one is too far
+ *off, 77 if there is no device (no such processor). Beside a program of the folder emu the device
+ *is emulated (tests/cuda/runtime.c).
  *
  * Each row runs on both with equal random input in odd sizes; what it writes is NaN before, what it
  * adds to is not 0. fp32: the largest difference by the largest number of the CPU's result; bf16:
@@ -23,6 +24,7 @@
 #include "nn/optim.h"
 
 static unsigned long failed, passed;
+static bool quick;
 
 /* ---- one side of a comparison ---- */
 
@@ -581,6 +583,8 @@ static void rows(struct nn *c, struct nn *g, bool fp32, int argc, char **argv)
 			wanted |= strncmp(argv[i], table[k].name, strlen(argv[i])) == 0;
 		for (size_t i = 0; i < COUNT_OF(lens) && wanted; i++) {
 			for (size_t j = i % 3; j < COUNT_OF(sizes); j += 3) {
+				if (quick && (lens[i][0] > 100 || sizes[j][0] * sizes[j][1] > 8192))
+					continue;
 				struct shape x = {.h = sizes[j][0],
 					.f = sizes[j][1],
 					.heads = sizes[j][2],
@@ -827,11 +831,17 @@ static int bf16(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	bool cpu_bf16 = argc > 1 && strcmp(argv[1], "bf16") == 0;
 	struct nn *cpu;
 
 	setlinebuf(stdout);
-	if (argc > 1 && strcmp(argv[1], "bf16") == 0)
-		return bf16(argc - 1, argv + 1);
+	argc -= cpu_bf16;
+	argv += cpu_bf16;
+	quick = argc > 1 && strcmp(argv[1], "quick") == 0;
+	argc -= quick;
+	argv += quick;
+	if (cpu_bf16)
+		return bf16(argc, argv);
 	cpu = nn_cpu_open(0);
 	for (int fp32 = 1; fp32 >= 0; fp32--) {
 		struct nn_request q = {.fp32 = fp32, .fail = fail};
