@@ -20,6 +20,7 @@ enum risc_op {
 	RISC_ADD,   /* rd = ra + imm */
 	RISC_TOP,   /* rd = the lower half of rd, imm above it */
 	RISC_SHIFT, /* rd = rb << shift */
+	RISC_MASK,  /* rd = some bits of ra: at most imm */
 	RISC_SUM,   /* rd = ra + rb, extended from size, << shift; ra may be RISC_HERE, */
 	/* the address of the instruction + imm */
 	RISC_LOAD,     /* rd = size bytes at ra + imm */

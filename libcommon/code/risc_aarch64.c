@@ -90,6 +90,16 @@ static void immediate(struct risc *i, uint32_t w)
 			if ((w & 31) == 31 && (w >> 5 & 31) == 31 && !(w >> 30 & 1))
 				i->what = RISC_EPILOGUE; /* add sp, sp, ... */
 		}
+	} else if ((w & 0x7fa00000) == 0x12000000 && (w >> 16 & 63) == 0 && (w >> 10 & 63) < 31) {
+		i->op = RISC_MASK; /* and, of the lowest bits */
+		i->imm = (int64_t)(UINT64_C(2) << (w >> 10 & 63)) - 1;
+	} else if ((w & 0x7f800000) == 0x53000000) { /* ubfm: ubfx, lsr */
+		unsigned first = w >> 16 & 63, last = w >> 10 & 63;
+
+		if (last >= first && last - first < 32) {
+			i->op = RISC_MASK;
+			i->imm = (int64_t)(UINT64_C(2) << (last - first)) - 1;
+		}
 	} else if ((w & 0x7f800000) == 0x52800000) { /* movz */
 		i->op = RISC_SET;
 		i->imm = (int64_t)((uint64_t)(w >> 5 & 0xffff) << (w >> 21 & 3) * 16);

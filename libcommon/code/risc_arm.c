@@ -223,6 +223,9 @@ static void compute(struct risc *i, uint32_t w)
 		i->op = RISC_SHIFT;
 		i->rb = risc_arm_reg(rm);
 		i->shift = (uint8_t)shift;
+	} else if (op == 0 && immediate) { /* and */
+		i->op = RISC_MASK;
+		i->imm = imm;
 	} else if ((op == 4 || op == 2) && immediate) {
 		i->op = rn == 15 ? RISC_PC : RISC_ADD;
 		i->ra = risc_arm_reg(rn);

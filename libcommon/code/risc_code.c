@@ -21,6 +21,7 @@ enum {
 	ENTRIES_MAX = 65536, /* of all tables of a range beside 4 for each instruction */
 	SHORT_MAX = 256,     /* of one table of small entries whose length is not known */
 	NEAR_START = 64,
+	NO_ADDRESS = 65536, /* numbers below are none */
 	STUB_INSNS = 6,
 };
 
@@ -34,7 +35,11 @@ struct value {
 	uint8_t size;    /* ENTRY, TARGET: bytes of an entry */
 	bool is_signed;  /* the same */
 	bool is_address; /* CONSTANT: not just a number */
+	bool by_itself;  /* TARGET: entries are relative to the table, which is in the holder */
 	uint32_t origin; /* where an index comes from: equal numbers are equal values */
+	uint32_t self;   /* SCALED, ENTRY: the same of the value itself */
+	uint32_t holder; /* UNKNOWN: the variable it was loaded from; SCALED, ENTRY, TARGET: what */
+			 /* holds the address that base is added to; 0: nothing */
 	uint64_t base;   /* CONSTANT: itself; SCALED: added; ENTRY, TARGET: the table; SLOT: its */
 			 /* address; LESS: the limit */
 	uint64_t add;    /* TARGET: what entries are relative to */
@@ -47,6 +52,7 @@ struct risc_state {
 	uint32_t compared;  /* the last compare: origin and constant */
 	uint32_t bounded;   /* origin known to be less than bound; 0: none */
 	uint64_t limit, bound;
+	bool masked; /* no compare: the bound is more than there may be */
 };
 
 struct follow {
@@ -54,7 +60,8 @@ struct follow {
 	const struct elf *f;
 	const struct risc_ops *ops;
 	struct risc_state s;
-	size_t entries; /* of tables that may still be read */
+	size_t entries; /* of tables that may still be read, */
+	size_t steps;   /* and addresses tried: hostile code has no end of jumps */
 };
 
 static bool is_branch(const struct risc *i)
@@ -106,6 +113,42 @@ static void start(struct follow *w)
 static uint32_t place(const struct value *base, int64_t offset)
 {
 	return (uint32_t)hash_mix(base->origin + ((uint64_t)offset << 32)) | 1u << 31;
+}
+
+/* The same for what holds a table: a register, */
+static uint32_t in_register(uint8_t r)
+{
+	return 1u + r;
+}
+
+/* or a variable, by the register its place is relative to. */
+static uint32_t in_variable(uint8_t r, int64_t offset)
+{
+	return (uint32_t)hash_mix(r + ((uint64_t)offset << 8)) | 1u << 31;
+}
+
+/* What holds the unknown value in register r. */
+static uint32_t holder_of(const struct value *v, uint8_t r)
+{
+	return v->holder ? v->holder : in_register(r);
+}
+
+static void add_holder(struct follow *w, size_t k, uint32_t key, const struct value *v)
+{
+	struct risc_code *c = w->c;
+
+	if (v->kind != CONSTANT || (!v->is_address && (w->f->movable || v->base < NO_ADDRESS)))
+		return;
+	c->holder = mem_grow(c->holder, &c->cap_holder, c->nholders + 1, sizeof(*c->holder));
+	c->holder[c->nholders++] = (struct risc_holder){v->base, key, (uint32_t)k};
+}
+
+/* What a value is as an index. */
+static struct value as_index(struct value v)
+{
+	if (v.kind == ENTRY || (v.kind == SCALED && v.holder))
+		return (struct value){.kind = UNKNOWN, .origin = v.self};
+	return v;
 }
 
 static void add_use(struct follow *w, size_t k, enum risc_use_kind kind, uint64_t addr)
@@ -193,18 +236,31 @@ static struct value load(struct follow *w, size_t k, const struct risc *i)
 		return (struct value){.kind = ENTRY,
 			.base = b.base + (uint64_t)i->imm,
 			.origin = b.origin,
+			.self = w->s.next++,
+			.holder = b.holder,
 			.shift = b.shift,
 			.size = i->size,
 			.is_signed = i->what & RISC_SIGNED};
 	if (b.kind == UNKNOWN)
-		return (struct value){.kind = UNKNOWN, .origin = place(&b, i->imm)};
+		return (struct value){.kind = UNKNOWN,
+			.origin = place(&b, i->imm),
+			.holder = in_variable(i->ra, i->imm)};
 	return unknown(&w->s);
+}
+
+/* Whether a constant is too small to be an address, as what is subtracted from an index is. */
+static bool is_small(const struct follow *w, const struct value *v)
+{
+	return !v->is_address &&
+	       (w->f->movable || v->base < NO_ADDRESS || (uint32_t)-v->base < NO_ADDRESS);
 }
 
 /* a + (b << shift), where b is a number or an index. */
 static struct value scaled(
-	struct follow *w, const struct value *a, const struct value *b, unsigned shift)
+	struct follow *w, const struct value *a, const struct value *index, unsigned shift)
 {
+	struct value v = as_index(*index), *b = &v;
+
 	if (b->kind == CONSTANT)
 		return constant((a->base + (b->base << shift)) & w->f->mask,
 			a->is_address || b->is_address);
@@ -213,12 +269,27 @@ static struct value scaled(
 			.base = a->base,
 			.origin = b->origin,
 			.shift = (uint8_t)(b->shift + shift)};
+	if (b->kind == UNKNOWN && !shift && is_small(w, a))
+		return unknown(&w->s);
 	if (b->kind == UNKNOWN)
 		return (struct value){.kind = SCALED,
 			.base = a->base,
 			.origin = b->origin,
 			.shift = (uint8_t)shift};
 	return unknown(&w->s);
+}
+
+/* The same, where what is not known in register ra is taken for the address of a table. */
+static struct value held(struct follow *w, const struct value *a, uint8_t ra,
+	const struct value *index, unsigned shift)
+{
+	struct value zero = constant(0, true), v = scaled(w, &zero, index, shift);
+
+	if (a->kind != UNKNOWN || v.kind != SCALED || ra >= RISC_REGS)
+		return unknown(&w->s);
+	v.holder = holder_of(a, ra);
+	v.self = w->s.next++;
+	return v;
 }
 
 static struct value target(const struct value *entry, uint64_t add, const struct risc *i)
@@ -259,12 +330,30 @@ static struct value sum(struct follow *w, size_t k, const struct risc *i, struct
 		return target(&a, b.base, i);
 	if (a.kind == CONSTANT && b.kind == ENTRY)
 		return target(&b, a.base, i);
+	/* in object files of position-independent code the GOT's address is not known yet */
+	if (w->f->object && w->ops->fixed < RISC_REGS && a.kind == ENTRY && b.kind == UNKNOWN)
+		return target(&a, w->f->got, i);
+	if (a.kind == UNKNOWN && b.kind == ENTRY && b.holder == holder_of(&a, i->ra) && !b.base) {
+		b = target(&b, 0, i);
+		b.by_itself = true;
+		return b;
+	}
+	if (a.kind == ENTRY && b.kind == UNKNOWN && a.holder == holder_of(&b, i->rb) && !a.base &&
+		!i->shift) {
+		a = target(&a, 0, i);
+		a.by_itself = true;
+		return a;
+	}
 	if (a.kind == CONSTANT && b.kind == CONSTANT)
 		return address(w, k, a.base + (b.base << i->shift), a.is_address || b.is_address);
 	if (a.kind == CONSTANT)
 		return scaled(w, &a, &b, i->shift);
 	if (b.kind == CONSTANT && !i->shift)
 		return scaled(w, &b, &a, 0);
+	if (i->shift || (b.kind == SCALED && !b.base && !b.holder))
+		return held(w, &a, i->ra, &b, i->shift);
+	if (a.kind == SCALED && !a.base && !a.holder)
+		return held(w, &b, i->rb, &a, 0);
 	return unknown(&w->s);
 }
 
@@ -277,14 +366,13 @@ static struct value load_sum(struct follow *w, size_t k, const struct risc *i, s
 		a = b;
 		b = v;
 	}
-	if (a.kind != CONSTANT)
-		return unknown(&w->s);
-	v = scaled(w, &a, &b, i->shift);
+	v = a.kind == CONSTANT ? scaled(w, &a, &b, i->shift) : held(w, &a, i->ra, &b, i->shift);
 	if (v.kind == CONSTANT && v.is_address)
 		return loaded(w, k, v.base, i);
 	if (v.kind != SCALED)
 		return unknown(&w->s);
 	v.kind = ENTRY;
+	v.self = w->s.next++;
 	v.size = i->size;
 	v.is_signed = i->what & RISC_SIGNED;
 	return v;
@@ -314,16 +402,18 @@ static bool relocated(struct follow *w, size_t k, struct value *v)
 	return true;
 }
 
-/* A jump by a table of distances. */
-static struct value by_table(struct follow *w, const struct risc *i, const struct value *base)
+/* A jump by a table of distances from `from`. */
+static struct value by_table(
+	struct follow *w, const struct risc *i, const struct value *base, uint64_t from)
 {
-	struct value b = get(w, i->rb);
+	struct value b = as_index(get(w, i->rb));
 
-	if (base->kind != CONSTANT || b.kind != UNKNOWN)
+	if ((base->kind != CONSTANT && base->kind != UNKNOWN) || b.kind != UNKNOWN)
 		return unknown(&w->s);
 	return (struct value){.kind = TARGET,
-		.base = base->base,
-		.add = base->base,
+		.base = base->kind == CONSTANT ? base->base : 0,
+		.holder = base->kind == CONSTANT ? 0 : holder_of(base, i->ra),
+		.add = from,
 		.origin = b.origin,
 		.size = i->size,
 		.shift = i->shift};
@@ -331,8 +421,10 @@ static struct value by_table(struct follow *w, const struct risc *i, const struc
 
 static void store(struct follow *w, size_t k, const struct risc *i)
 {
-	struct value b = get(w, i->ra);
+	struct value b = get(w, i->ra), v = get(w, i->rb);
 
+	if (b.kind == UNKNOWN && i->rb < RISC_REGS)
+		add_holder(w, k, in_variable(i->ra, i->imm), &v);
 	if (is_place(w, &b) && elf_section_at(w->f, (b.base + (uint64_t)i->imm) & w->f->mask))
 		add_use(w, k, RISC_USE_ADDRESS, b.base + (uint64_t)i->imm);
 	/* what is loaded from there later is the same index */
@@ -342,10 +434,17 @@ static void store(struct follow *w, size_t k, const struct risc *i)
 
 static void compare(struct follow *w, const struct risc *i)
 {
-	struct value a = get(w, i->ra);
+	struct value a = as_index(get(w, i->ra));
 
 	w->s.compared = a.kind == UNKNOWN ? a.origin : 0;
 	w->s.limit = (uint64_t)i->imm & UINT32_MAX;
+}
+
+static void bound(struct risc_state *s, uint32_t origin, uint64_t n)
+{
+	s->bounded = origin;
+	s->bound = n;
+	s->masked = false;
 }
 
 /* What instruction k, which is no branch, does to its destination. */
@@ -389,11 +488,16 @@ static void step(struct follow *w, size_t k)
 	case RISC_SUM: v = sum(w, k, i, a); break;
 	case RISC_LOAD: v = load(w, k, i); break;
 	case RISC_LOAD_SUM: v = load_sum(w, k, i, a); break;
-	case RISC_TABLE: v = by_table(w, i, &a); break;
+	case RISC_TABLE: v = by_table(w, i, &a, at + (uint64_t)i->imm); break;
+	case RISC_MASK:
+		bound(&w->s, v.origin, (uint64_t)i->imm + 1);
+		w->s.masked = true;
+		break;
 	case RISC_LITERAL: v = literal(w, k, at + (uint64_t)i->imm, i); break;
 	case RISC_STORE: store(w, k, i); break;
 	case RISC_COMPARE: compare(w, i); break;
 	case RISC_LESS:
+		a = as_index(a);
 		if (a.kind == UNKNOWN)
 			v = (struct value){
 				.kind = LESS, .origin = a.origin, .base = (uint64_t)i->imm};
@@ -403,6 +507,8 @@ static void step(struct follow *w, size_t k)
 	if ((i->what & RISC_MAYBE) && !is_branch(i))
 		v = unknown(&w->s);
 	set(w, i->rd, v);
+	if (i->rd < RISC_REGS)
+		add_holder(w, k, in_register(i->rd), &v);
 	for (uint8_t r = 0; i->writes >> r && r < RISC_REGS; r++) {
 		if (i->writes >> r & 1)
 			set(w, r, unknown(&w->s));
@@ -416,8 +522,12 @@ struct risc_table {
 	uint64_t base, add;
 	unsigned stride, size, shift;
 	bool is_signed, absolute;
-	bool code;      /* a table of instructions: to base and every 2^stride bytes from there */
-	uint64_t bound; /* entries, if known, else 0 */
+	bool by_itself;  /* relative to the table */
+	bool code;       /* a table of instructions: to base and every 2^stride bytes from there */
+	uint32_t holder; /* of the address that base is added to, or 0, */
+	size_t before;   /* and how many such addresses were known */
+	uint64_t bound;  /* entries, if known, else 0 */
+	bool masked;     /* it may have fewer */
 };
 
 /* Where entry k leads. 0 or -1. */
@@ -458,11 +568,15 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Reads the table, of t->bound entries at most. */
-static void read_table(struct follow *w, const struct risc_table *t)
+/*
+ * Reads the table, of t->bound entries at most, and `whole`: of no less. Whether it is one. Entries
+ * for what cannot happen may lead to the end of the code; they are passed over.
+ */
+static bool read_table(struct follow *w, const struct risc_table *t, bool whole)
 {
 	struct risc_code *c = w->c;
 	uint64_t limit = t->bound, m;
+	uint64_t end = risc_code_addr(c, c->n - 1) + c->insn[c->n - 1].len;
 	size_t first = c->ntargets, n = first;
 
 	limit = MIN(limit, (uint64_t)w->entries);
@@ -473,14 +587,18 @@ static void read_table(struct follow *w, const struct risc_table *t)
 		if (entry(w->f, t, m, &to) < 0)
 			break;
 		i = risc_code_at(c, to);
+		if (i == CFG_NOWHERE && to == end)
+			continue;
 		if (i == CFG_NOWHERE)
 			break;
+		if (!t->code && to > t->base) /* a table between code ends where that goes on */
+			limit = MIN(limit, (to - t->base) >> t->stride);
 		c->targets = mem_grow(c->targets, &c->cap_targets, n + 1, sizeof(*c->targets));
 		c->targets[n++] = i;
 	}
 	w->entries -= (size_t)m;
-	if (n == first || (m < 2 && t->bound != 1))
-		return;
+	if (n == first || (m < 2 && t->bound != 1) || (whole && m < limit))
+		return false;
 	qsort(c->targets + first, n - first, sizeof(*c->targets), by_number);
 	c->ntargets = first + 1;
 	for (size_t i = first + 1; i < n; i++) {
@@ -490,16 +608,24 @@ static void read_table(struct follow *w, const struct risc_table *t)
 	c->table = mem_grow(c->table, &c->cap_table, c->ntables + 1, sizeof(*c->table));
 	c->table[c->ntables++] =
 		(struct cfg_table){(uint32_t)t->jump, (uint32_t)(c->ntargets - first), NULL};
+	return true;
 }
 
 /* An indirect jump to v; it takes effect at instruction k. */
 static void find_table(struct follow *w, size_t k, const struct value *v)
 {
-	struct risc_table t = {
-		k, v->base, v->add, 0, v->size, v->shift, v->is_signed, false, false, 0};
+	struct risc_table t = {.jump = k,
+		.base = v->base,
+		.add = v->add,
+		.size = v->size,
+		.shift = v->shift,
+		.is_signed = v->is_signed,
+		.by_itself = v->by_itself,
+		.holder = v->holder,
+		.before = w->c->nholders};
 	struct risc_code *c = w->c;
 
-	if (v->kind == SCALED && v->shift) {
+	if (v->kind == SCALED && v->shift && !v->holder) {
 		t.code = true;
 		t.stride = v->shift;
 	} else if (v->kind == ENTRY && v->size == w->f->word)
@@ -511,9 +637,9 @@ static void find_table(struct follow *w, size_t k, const struct value *v)
 	if (v->kind == ENTRY && v->shift != t.stride)
 		return;
 	if (w->s.bounded && w->s.bounded == v->origin)
-		t.bound = w->s.bound;
-	if (t.bound) {
-		read_table(w, &t);
+		t.bound = w->s.bound, t.masked = w->s.masked;
+	if (t.bound && !t.holder && !t.masked) {
+		read_table(w, &t, false);
 		return;
 	}
 	if (t.code)
@@ -536,7 +662,52 @@ static int by_jump(const void *a, const void *b)
 	return x->insn < y->insn ? -1 : x->insn > y->insn;
 }
 
-/* Tables without a known length go to the next address that the code uses. */
+/* A table without a known length goes to the next address that the code uses. */
+static bool read_to_cut(struct follow *w, struct risc_table t)
+{
+	struct risc_code *c = w->c;
+	size_t lo = 0, hi = c->nuses;
+
+	while (lo < hi) { /* the first cut after the table's start */
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (c->cuts[mid] <= t.base)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!t.bound)
+		t.bound = t.size < 4 ? SHORT_MAX : ENTRIES_MAX;
+	if (lo < c->nuses)
+		t.bound = MIN(t.bound, (c->cuts[lo] - t.base) >> t.stride);
+	return t.bound > 1 && read_table(w, &t, false);
+}
+
+static bool try_holder(struct follow *w, struct risc_table t, const struct risc_holder *h)
+{
+	if (h->key != t.holder || !w->steps)
+		return false;
+	t.base = (t.base + h->addr) & w->f->mask;
+	if (t.by_itself)
+		t.add = t.base;
+	return t.bound && !t.masked ? read_table(w, &t, true) : read_to_cut(w, t);
+}
+
+/* The table's address was put elsewhere into what holds it: the last one before the jump first. */
+static void try_holders(struct follow *w, const struct risc_table *t)
+{
+	const struct risc_code *c = w->c;
+
+	for (size_t k = t->before; k-- > 0 && w->steps; w->steps--) {
+		if (try_holder(w, *t, &c->holder[k]))
+			return;
+	}
+	for (size_t k = t->before; k < c->nholders && w->steps; k++, w->steps--) {
+		if (try_holder(w, *t, &c->holder[k]))
+			return;
+	}
+}
+
 static void read_later(struct follow *w)
 {
 	struct risc_code *c = w->c;
@@ -547,22 +718,10 @@ static void read_later(struct follow *w)
 	if (c->nuses)
 		qsort(c->cuts, c->nuses, sizeof(*c->cuts), by_address);
 	for (size_t k = 0; k < c->nlater; k++) {
-		struct risc_table *t = &c->later[k];
-		size_t lo = 0, hi = c->nuses;
-
-		while (lo < hi) { /* the first cut after the table's start */
-			size_t mid = lo + (hi - lo) / 2;
-
-			if (c->cuts[mid] <= t->base)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		t->bound = t->size < 4 ? SHORT_MAX : ENTRIES_MAX;
-		if (lo < c->nuses)
-			t->bound = MIN(t->bound, (c->cuts[lo] - t->base) >> t->stride);
-		if (t->bound > 1)
-			read_table(w, t);
+		if (c->later[k].holder)
+			try_holders(w, &c->later[k]);
+		else
+			read_to_cut(w, c->later[k]);
 	}
 }
 
@@ -584,12 +743,6 @@ static void keep(struct follow *w, size_t k, uint32_t to)
 	c->state = mem_grow(c->state, &c->cap_state, c->nstates + 1, sizeof(*c->state));
 	c->state[c->nstates++] = w->s;
 	c->snapshot[to] = (uint32_t)c->nstates;
-}
-
-static void bound(struct risc_state *s, uint32_t origin, uint64_t n)
-{
-	s->bounded = origin;
-	s->bound = n;
 }
 
 /* What a conditional branch that is taken says of an index. */
@@ -687,16 +840,40 @@ static void find_called(struct risc_code *c, const struct elf *f)
 	}
 }
 
+static void find_joins(struct risc_code *c)
+{
+	for (size_t k = 0; k < c->n; k++) {
+		if (c->flow[k].target != CFG_NOWHERE)
+			c->flow[c->flow[k].target].join = true;
+	}
+}
+
+/* Where paths meet, numbers differ by the path; addresses hardly do. */
+static void forget_numbers(struct follow *w)
+{
+	for (uint8_t r = 0; r < RISC_REGS; r++) {
+		const struct value *v = &w->s.reg[r];
+
+		if (v->kind == CONSTANT && !v->is_address &&
+			(v->base < NO_ADDRESS || (uint32_t)-v->base < NO_ADDRESS))
+			w->s.reg[r] = unknown(&w->s);
+	}
+}
+
 void risc_code_follow(struct risc_code *c, const struct elf *f)
 {
-	struct follow w = {
-		.c = c, .f = f, .ops = risc_ops(c->arch), .entries = 4 * c->n + ENTRIES_MAX};
+	struct follow w = {.c = c,
+		.f = f,
+		.ops = risc_ops(c->arch),
+		.entries = 4 * c->n + ENTRIES_MAX,
+		.steps = 64 * c->n};
 	size_t at = 0;
 
-	c->nuses = c->ntables = c->ntargets = c->nstates = c->nlater = 0;
+	c->nuses = c->ntables = c->ntargets = c->nstates = c->nlater = c->nholders = 0;
 	c->snapshot = mem_grow(c->snapshot, &c->cap_snapshot, c->n, sizeof(*c->snapshot));
 	memset(c->snapshot, 0, c->n * sizeof(*c->snapshot));
 	find_called(c, f);
+	find_joins(c);
 	start(&w);
 	for (size_t k = 0; k < c->n; k++) {
 		const struct risc *i = &c->insn[k];
@@ -707,6 +884,8 @@ void risc_code_follow(struct risc_code *c, const struct elf *f)
 			forget_all(&w);
 		else if (c->snapshot[k])
 			w.s = c->state[c->snapshot[k] - 1];
+		if (c->flow[k].join)
+			forget_numbers(&w);
 		if (!is_branch(i)) {
 			step(&w, k);
 			continue;
@@ -752,8 +931,8 @@ static void resolve(struct risc_code *c, const struct elf *f)
 		size_t at = (i->what & RISC_SLOT) && k + 1 < c->n ? k + 1 : k;
 		uint64_t to = (risc_code_addr(c, k) + (uint64_t)i->imm) & f->mask;
 
-		c->flow[k] = (struct risc_flow){CFG_NOWHERE, INSN_FALL};
-		c->flow[at] = (struct risc_flow){CFG_NOWHERE, i->flow};
+		c->flow[k] = (struct risc_flow){CFG_NOWHERE, INSN_FALL, false};
+		c->flow[at] = (struct risc_flow){CFG_NOWHERE, i->flow, false};
 		if ((i->what & RISC_DIRECT) && (i->flow == INSN_JUMP || i->flow == INSN_COND))
 			c->flow[at].target = risc_code_at(c, to);
 		k = at;
@@ -817,6 +996,7 @@ void risc_code_free(struct risc_code *c)
 	mem_free(c->state);
 	mem_free(c->later);
 	mem_free(c->cuts);
+	mem_free(c->holder);
 	*c = (struct risc_code){0};
 }
 
@@ -852,6 +1032,7 @@ static uint64_t stub(const struct elf *f, uint64_t addr, bool again)
 		break;
 	}
 	mem_free(c.use);
+	mem_free(c.holder);
 	return next && again && stubs_section_at(f, next) ? stub(f, next, false) : slot;
 }
 

@@ -29,6 +29,14 @@ struct risc_use {
 struct risc_flow {
 	uint32_t target; /* instruction jumped to, or CFG_NOWHERE */
 	uint8_t flow;    /* enum insn_flow */
+	bool join;       /* a branch leads to this instruction */
+};
+
+/* An address that is put into a register, or from there into a variable. */
+struct risc_holder {
+	uint64_t addr;
+	uint32_t key; /* of the register or variable */
+	uint32_t insn;
 };
 
 struct risc_state;
@@ -54,8 +62,10 @@ struct risc_code {
 	size_t nstates;
 	struct risc_table *later; /* tables without a known length */
 	size_t nlater, cap_later;
-	uint64_t *cuts; /* addresses in use: no table goes over one */
-	size_t cap_cuts;
+	uint64_t *cuts;             /* addresses in use: no table goes over one */
+	struct risc_holder *holder; /* ascending by instruction */
+	size_t nholders;
+	size_t cap_cuts, cap_holder;
 	size_t cap_insn, cap_offset, cap_flow, cap_use, cap_table, cap_targets, cap_snapshot,
 		cap_state;
 };

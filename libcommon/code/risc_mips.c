@@ -119,7 +119,11 @@ static void immediate(struct risc *i, uint32_t w)
 			i->what = RISC_EPILOGUE;
 		break;
 	case 0x0b: i->op = RISC_LESS; break; /* sltiu */
-	case 0x0d:                           /* ori */
+	case 0x0c:                           /* andi */
+		i->op = RISC_MASK;
+		i->imm = w & 0xffff;
+		break;
+	case 0x0d: /* ori */
 		i->imm = w & 0xffff;
 		i->op = i->ra == RISC_NOREG ? RISC_SET : RISC_ADD;
 		break;
@@ -194,7 +198,13 @@ static void read_word(uint32_t w, uint64_t addr, struct risc *i)
 	case 0x3f: i->what = RISC_ODD; break; /* of other coprocessors, or of 64 bits */
 	case 0x13: break;                     /* COP1X */
 	case 0x1c: i->rd = reg(w, 11); break;
-	case 0x1f: i->rd = (w & 63) <= 7 || (w & 63) == 0x3b ? reg(w, 16) : reg(w, 11); break;
+	case 0x1f:
+		i->rd = (w & 63) <= 7 || (w & 63) == 0x3b ? reg(w, 16) : reg(w, 11);
+		if (!(w & 63)) { /* ext */
+			i->op = RISC_MASK;
+			i->imm = (int64_t)(UINT64_C(2) << (w >> 11 & 31)) - 1;
+		}
+		break;
 	default:
 		if (op < 0x10)
 			immediate(i, w);

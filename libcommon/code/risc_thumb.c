@@ -262,6 +262,9 @@ static void processing_immediate(struct risc *i, unsigned a, unsigned b, uint64_
 		} else if (op == 4 || op == 12) {
 			i->op = op == 4 ? RISC_SET : RISC_TOP;
 			i->imm = rn << 12 | imm;
+		} else if (op == 28) { /* ubfx */
+			i->op = RISC_MASK;
+			i->imm = (int64_t)(UINT64_C(2) << (b & 31)) - 1;
 		}
 		return;
 	}
@@ -272,6 +275,12 @@ static void processing_immediate(struct risc *i, unsigned a, unsigned b, uint64_
 	} else if ((op == 2 || op == 3) && rn == 15) {
 		i->op = RISC_SET;
 		i->imm = op == 2 ? (int64_t)imm : (int64_t)~imm;
+	} else if (op == 2 && imm == 1) { /* orr: an address of Thumb code */
+		i->op = RISC_ADD;
+		i->ra = risc_arm_reg(rn);
+	} else if (op == 0) { /* and */
+		i->op = RISC_MASK;
+		i->imm = imm;
 	} else if (op == 8 || op == 13) {
 		i->op = RISC_ADD;
 		i->ra = risc_arm_reg(rn);

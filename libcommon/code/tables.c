@@ -173,10 +173,11 @@ static struct value load(struct state *s, const struct search *f, const struct i
 	return v;
 }
 
-static struct value sum(struct state *s, unsigned a, unsigned b)
+/* x + y; rx and ry are the registers they are in, or X86_NOREG. */
+static struct value sum(
+	struct state *s, const struct value *x, unsigned rx, const struct value *y, unsigned ry)
 {
-	const struct value *x = &s->reg[a], *y = &s->reg[b];
-	unsigned holder = b;
+	unsigned holder = ry;
 	struct value v;
 
 	if (x->kind != ENTRY) {
@@ -184,7 +185,7 @@ static struct value sum(struct state *s, unsigned a, unsigned b)
 
 		x = y;
 		y = t;
-		holder = a;
+		holder = rx;
 	}
 	v = *x;
 	v.kind = TARGET;
@@ -213,7 +214,7 @@ static struct value address(
 		v.base = fixed_address(f, i, o, addr);
 		v.kind = v.base ? CONSTANT : UNKNOWN;
 	} else if (o->mem.index < 16 && o->mem.base < 16 && o->mem.scale == 1 && o->mem.disp == 0) {
-		v = sum(s, o->mem.base, o->mem.index);
+		v = sum(s, &s->reg[o->mem.base], o->mem.base, &s->reg[o->mem.index], o->mem.index);
 	} else if (s->got && o->mem.index == X86_NOREG && o->mem.base < 16 &&
 		   s->reg[o->mem.base].kind == UNKNOWN) {
 		v.base = got_relative(s, f, i, o, addr);
@@ -301,7 +302,7 @@ static void clobber(struct state *s, const struct insn *i)
 static void step(
 	struct state *s, const struct search *f, const struct insn *i, uint64_t addr, bool taken)
 {
-	const struct insn_op *a = &i->op[0];
+	const struct insn_op *a = &i->op[0], *b = &i->op[1];
 	struct value v;
 
 	switch (i->mn) {
@@ -324,9 +325,16 @@ static void step(
 		s->reg[a->reg.id] = v;
 		return;
 	case X86_ADD:
-		if (!is_gpr(a) || a->size != s->word || !is_gpr(&i->op[1]))
+		if (!is_gpr(a) || a->size != s->word)
 			break;
-		v = sum(s, a->reg.id, i->op[1].reg.id);
+		if (is_gpr(b)) {
+			v = sum(s, &s->reg[a->reg.id], a->reg.id, &s->reg[b->reg.id], b->reg.id);
+		} else if (b->kind == INSN_OP_MEM) {
+			v = load(s, f, i, b, addr);
+			v = sum(s, &s->reg[a->reg.id], a->reg.id, &v, X86_NOREG);
+		} else {
+			break;
+		}
 		s->reg[a->reg.id] = v;
 		return;
 	case X86_AND:
