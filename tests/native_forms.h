@@ -1,7 +1,7 @@
 /*
  * native_forms.h: the encodings of x86-64 form by form, for tests/unit/native.c: opcode map,
- * prefix, opcode, ModRM extension, VEX fields, register or memory; the rest is random. The decoder
- * says which are instructions.
+ * prefix, opcode, ModRM extension, VEX and EVEX fields, register or memory; the rest is random. The
+ * decoder says which are instructions.
  */
 #ifndef NATIVE_FORMS_H
 #define NATIVE_FORMS_H
@@ -11,9 +11,15 @@
 #include "sem/x86.h"
 #include "tests/native_machine.h"
 
-/* A form: everything of an encoding but registers, addressing mode and immediates. */
+enum { LEGACY, VEX, EVEX };
+enum { OLD_FORMS = 1 << 20, EVEX_FORMS = 1 << 17 };
+
+/*
+ * A form: everything of an encoding but registers, addressing mode and immediates; of EVEX, the
+ * mask and ModRM.reg as well, and b says broadcast or rounding.
+ */
 struct form {
-	uint8_t vex, map, prefix, w, l, opcode, reg, mem;
+	uint8_t coding, map, prefix, w, l, b, opcode, reg, mem;
 };
 
 static const uint8_t prefixes[6][2] = {{0}, {0x66}, {0xf3}, {0xf2}, {0x66, 0xf3}, {0x66, 0xf2}};
@@ -30,7 +36,7 @@ static void operands(struct code *c, const struct form *f, struct rng *r)
 	static const uint8_t corner[] = {0, 1, 2, 0x7f, 0x80, 0xff, 31, 32, 63, 64};
 	unsigned mod = f->mem ? pick(r, 3) : 3, rm = pick(r, 8), imm = rng_u32(r);
 
-	c->b[c->n++] = (uint8_t)(mod << 6 | f->reg << 3 | rm);
+	c->b[c->n++] = (uint8_t)(mod << 6 | (f->coding == EVEX ? pick(r, 8) : f->reg) << 3 | rm);
 	if (mod != 3 && rm == 4)
 		c->b[c->n++] = (uint8_t)rng_u32(r);
 	if (pick(r, 2))
@@ -41,6 +47,17 @@ static void operands(struct code *c, const struct form *f, struct rng *r)
 	c->n += 12;
 }
 
+static void encode_evex(struct code *c, const struct form *f, struct rng *r)
+{
+	unsigned v = pick(r, 2) ? 31 : pick(r, 32), mask = pick(r, 3) ? pick(r, 8) : 0;
+
+	c->b[c->n++] = 0x62;
+	c->b[c->n++] = (uint8_t)(pick(r, 16) << 4 | f->map);
+	c->b[c->n++] = (uint8_t)(f->w << 7 | (v & 15) << 3 | 4 | f->prefix);
+	c->b[c->n++] =
+		(uint8_t)((mask && pick(r, 2)) << 7 | f->l << 5 | f->b << 4 | (v >> 4) << 3 | mask);
+}
+
 static void encode(struct code *c, const struct form *f, struct rng *r)
 {
 	unsigned rexb = pick(r, 8);
@@ -49,7 +66,9 @@ static void encode(struct code *c, const struct form *f, struct rng *r)
 	/* Not for loop and jrcxz; with REX.W capstone 4.0.2 takes 67 for 66. */
 	if (f->mem && !f->w && !pick(r, 16) && (f->map || (f->opcode & 0xfc) != 0xe0))
 		c->b[c->n++] = 0x67;
-	if (f->vex) {
+	if (f->coding == EVEX) {
+		encode_evex(c, f, r);
+	} else if (f->coding == VEX) {
 		static const uint8_t pp[] = {0, 1, 2, 3, 0, 0};
 
 		c->b[c->n++] = 0xc4;
@@ -134,6 +153,35 @@ static bool misdecoded(const struct form *f)
 		       (op & 0xfe) == 0x9c || (op & 0xfe) == 0xc8 || (op == 0xff && f->reg == 6));
 }
 
+/* The form number k of LEGACY and VEX; false if there is none. */
+static bool old_form(uint32_t k, struct form *f)
+{
+	*f = (struct form){.opcode = k & 255,
+		.reg = k >> 8 & 7,
+		.mem = k >> 11 & 1,
+		.w = k >> 12 & 1,
+		.l = k >> 13 & 1,
+		.coding = k >> 14 & 1,
+		.map = k >> 15 & 3,
+		.prefix = k >> 17 & 7};
+	if (f->prefix >= 6)
+		return false;
+	return f->coding ? f->prefix < 4 && f->map && has_avx : !f->l && !misdecoded(f);
+}
+
+static bool evex_form(uint32_t k, struct form *f)
+{
+	*f = (struct form){.opcode = k & 255,
+		.mem = k >> 8 & 1,
+		.w = k >> 9 & 1,
+		.l = k >> 10 & 3,
+		.b = k >> 12 & 1,
+		.prefix = k >> 13 & 3,
+		.map = k >> 15 & 3,
+		.coding = EVEX};
+	return f->map && has_avx512;
+}
+
 /* All forms that the decoder takes for instructions with a meaning, in random order. */
 static struct form *all_forms(struct insn_decoder *d, struct rng *r, size_t *count)
 {
@@ -141,22 +189,13 @@ static struct form *all_forms(struct insn_decoder *d, struct rng *r, size_t *cou
 	size_t n = 0, cap = 0;
 	struct code c;
 
-	for (uint32_t k = 0; k < 1u << 21; k++) {
-		struct form f = {.opcode = k & 255,
-			.reg = k >> 8 & 7,
-			.mem = k >> 11 & 1,
-			.w = k >> 12 & 1,
-			.l = k >> 13 & 1,
-			.vex = k >> 14 & 1,
-			.map = k >> 15 & 3,
-			.prefix = k >> 17 & 7};
-		bool good = false;
+	for (uint32_t k = 0; k < OLD_FORMS + EVEX_FORMS; k++) {
+		bool good = false, old = k < OLD_FORMS;
+		struct form f;
 
-		if (!f.vex && misdecoded(&f))
+		if (!(old ? old_form(k, &f) : evex_form(k - OLD_FORMS, &f)))
 			continue;
-		if (f.prefix >= 6 || (f.vex ? f.prefix >= 4 || !f.map || !has_avx : f.l))
-			continue;
-		for (unsigned i = 0; i < 4 && !good; i++) {
+		for (unsigned i = 0; i < (old ? 4 : 32) && !good; i++) {
 			encode(&c, &f, r);
 			good = decode(d, &c);
 		}

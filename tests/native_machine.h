@@ -22,6 +22,7 @@ enum {
 	INSN_END = 2048, /* where in the code page the instruction ends */
 	VECTORS = 32,    /* 16 without AVX-512 */
 	VECTOR_WORDS = 8,
+	MASKS = 8, /* none without AVX-512 */
 };
 
 /* What the stub loads and stores. */
@@ -31,6 +32,7 @@ struct machine {
 	uint64_t gpr[16];
 	uint64_t flags, unused;
 	uint64_t vec[VECTORS][VECTOR_WORDS];
+	uint64_t mask[MASKS];
 };
 
 /* The second page of the area: addressed from the code page by rip. */
@@ -105,6 +107,15 @@ static void move_vec(struct emitter *e, unsigned opcode, unsigned r, const void 
 	rel(e, at, 0);
 }
 
+/* kmovq between mask register r and memory: opcode 90 loads, 91 stores. */
+static void move_mask(struct emitter *e, unsigned opcode, unsigned r, const void *at)
+{
+	bytes(e, "c4 e1 f8");
+	*e->p++ = (uint8_t)opcode;
+	*e->p++ = (uint8_t)(5 | r << 3);
+	rel(e, at, 0);
+}
+
 /* Words of a vector register that can be seen. */
 static unsigned vector_words(void)
 {
@@ -130,6 +141,8 @@ static void make_stub(void)
 	rel(&e, d->in.fx, 0);
 	for (unsigned i = 0; i < VECTORS; i++)
 		move_vec(&e, 0x6f, i, d->in.vec[i]);
+	for (unsigned i = 0; has_avx512 && i < MASKS; i++)
+		move_mask(&e, 0x90, i, &d->in.mask[i]);
 	bytes(&e, "ff 35"); /* push [flags] */
 	rel(&e, &d->in.flags, 0);
 	bytes(&e, "9d"); /* popfq */
@@ -151,6 +164,8 @@ static void make_stub(void)
 	bytes(&e, "fc"); /* cld */
 	for (unsigned i = 0; i < VECTORS; i++)
 		move_vec(&e, 0x7f, i, d->out.vec[i]);
+	for (unsigned i = 0; has_avx512 && i < MASKS; i++)
+		move_mask(&e, 0x91, i, &d->out.mask[i]);
 	bytes(&e, "48 0f ae 05"); /* fxsave64 */
 	rel(&e, d->out.fx, 0);
 	if (has_avx)
@@ -235,6 +250,8 @@ static void random_state(struct machine *m, struct rng *r)
 
 		m->vec[to][k] = pick(r, 4) ? corner(r) : m->vec[pick(r, VECTORS)][k];
 	}
+	for (unsigned i = 0; i < MASKS; i++)
+		m->mask[i] = pick(r, 4) ? rng_u64(r) : corner(r);
 	memcpy(m->fx, (const uint8_t[]){0x7f, 3, 0, 0, 0x7f}, 5); /* masked; st(7) is empty */
 	memcpy(m->fx + 24, (const uint8_t[]){0x80, 0x1f}, 2);
 	for (unsigned i = 0; i < 2; i++) {

@@ -123,7 +123,7 @@ static bool is_rare(const struct insn *i, uint8_t word)
 	case X86_FICOMP:
 	case X86_FISUBR:
 	case X86_FIDIVR: return true;
-	case X86_NONE: return !i->suffix && i->mnemonic[0] == 'o'; /* op.*: opaque.c's guess */
+	case X86_NONE: return i->mnemonic[0] == 'o'; /* op.*: opaque.c's guess */
 	default:
 		for (unsigned k = 0; k < i->nops; k++) {
 			if (i->op[k].kind == INSN_OP_MEM && i->op[k].mem.addr_size < word)

@@ -14,6 +14,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "code/insn_avx512.h"
 #include "code/insn_capstone.h"
 #include "code/insn_opaque.h"
 #include "code/insn_risc.h"
@@ -125,7 +126,9 @@ void insn_close(struct insn_decoder *d)
 static int decode(struct insn_decoder *d, const uint8_t *p, size_t n, const struct x86_fields *f,
 	struct insn *out)
 {
-	if (insn_capstone_decode(d->cs, p, n, f, out))
+	if (f && insn_avx512_decode(p, f, out))
+		return 1;
+	if (!(f && insn_avx512_owns(f)) && insn_capstone_decode(d->cs, p, n, f, out))
 		return 1;
 	return f ? insn_opaque_decode(&d->opaque, p, f, out) : 0;
 }

@@ -1,9 +1,9 @@
 /*
  * insn.h: one decoded instruction, and the decoder.
  *
- * The only home of capstone. A decoder turns bytes into struct insn: our own numbers for
- * mnemonics and registers, operands as data, nothing that depends on the address. The same
- * encoding gives the same struct, so a memo inside the decoder answers most calls.
+ * A decoder turns bytes into struct insn: our own numbers for mnemonics and registers, operands as
+ * data, nothing that depends on the address. The same encoding gives the same struct, so a memo
+ * inside the decoder answers most calls.
  *
  * A decoder is used by one thread at a time; make one per worker (insn_open only on one thread).
  */
@@ -73,6 +73,7 @@ struct insn_op {
 			uint8_t seg;         /* segment override or X86_NOREG; only X86_FS and
 			                      * X86_GS change the address */
 			uint8_t addr_size;   /* 8, or 4 with an address-size prefix */
+			uint8_t index_size;  /* bytes of the index register: a vector's in gathers */
 			int64_t disp;
 		} mem;
 	};
@@ -103,6 +104,16 @@ enum x86_cc {
 	X86_CC_NONE,
 };
 
+/* What AVX-512 instructions between registers say of rounding; from NEAREST on in encoding order. */
+enum insn_rounding {
+	INSN_ROUND_MXCSR, /* nothing */
+	INSN_SAE,         /* no exceptions; rounding, if any, as MXCSR says */
+	INSN_ROUND_NEAREST,
+	INSN_ROUND_DOWN,
+	INSN_ROUND_UP,
+	INSN_ROUND_ZERO,
+};
+
 struct insn {
 	const char *mnemonic; /* without prefixes; lives as long as the decoder */
 	uint16_t mn;          /* enum x86_mn */
@@ -121,7 +132,12 @@ struct insn {
 	 * number, which is in op; registers and the rest are not in op, and mn is X86_NONE.
 	 */
 	const char *text; /* NULL for x86; as `mnemonic` */
-	const char *suffix; /* text after the operands ({k1}{z}, {1to8}), or NULL; as `mnemonic` */
+	/* AVX-512, else all 0: */
+	uint8_t mask;     /* k1 to k7, the write mask; 0: none */
+	uint8_t zeroing;  /* lanes that the mask leaves out become 0, else they keep their value */
+	uint8_t lane;     /* bytes of a lane of the mask */
+	uint8_t bcast;    /* not 0: the memory operand is one element, taken that many times */
+	uint8_t rounding; /* enum insn_rounding */
 };
 
 struct insn_decoder;
@@ -164,6 +180,13 @@ int insn_look(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_br
 
 /* "eax" for (X86_RAX, 0, 4); "?" for a part that has no name. Static text. */
 const char *insn_reg_name(struct insn_reg r);
+/*
+ * What stands behind the destination (" {k1} {z}"), a memory operand ("{1to8}") and all operands
+ * (", {rn-sae}") of AVX-512 instructions; "" if nothing. Static text.
+ */
+const char *insn_mask_text(const struct insn *i);
+const char *insn_broadcast_text(const struct insn *i);
+const char *insn_rounding_text(const struct insn *i);
 /* Intel syntax as capstone prints it, for people; addr is the instruction's address. */
 void insn_print(struct buf *b, const struct insn *i, uint64_t addr);
 

@@ -20,7 +20,6 @@ struct insn_capstone {
 	csh handle;
 	cs_insn *in;
 	struct map mnemonics; /* text to 1 + enum x86_mn; 0 for text that has no number */
-	struct map suffixes;
 	bool is32;
 };
 
@@ -234,55 +233,19 @@ static void operand(struct insn_op *o, const cs_x86_op *c, const cs_x86 *x)
 		o->mem.scale = (uint8_t)c->mem.scale;
 		o->mem.seg = c->mem.segment ? reg_of(c->mem.segment).id : X86_NOREG;
 		o->mem.addr_size = x->addr_size;
+		o->mem.index_size = index.id >= X86_V0 && c->mem.index ? index.size : x->addr_size;
 		o->mem.disp = c->mem.disp;
 		break;
 	default: break;
 	}
 }
 
-/* The text of AVX-512 masks, broadcasts and rounding, which stand beside the operands. */
-static const char *suffix(
-	struct insn_capstone *c, const struct x86_fields *f, const cs_x86 *x, int mask)
-{
-	static const char *const bcast[] = {"", "{1to2}", "{1to4}", "{1to8}", "{1to16}"};
-	static const char *const rounding[] = {"", "{rn-sae}", "{rd-sae}", "{ru-sae}", "{rz-sae}"};
-	char t[64] = "", *p = t;
-	unsigned b = 0;
-
-	for (unsigned k = 0; k < x->op_count; k++)
-		b = MAX(b, (unsigned)x->operands[k].avx_bcast);
-	if (mask >= 0)
-		p += snprintf(p, 8, " {k%d}", mask);
-	if (f->vex[2] & 0x80)
-		p += snprintf(p, 8, " {z}");
-	if (b < COUNT_OF(bcast))
-		p += snprintf(p, 12, "%s", bcast[b]);
-	if (x->avx_rm && (unsigned)x->avx_rm < COUNT_OF(rounding))
-		snprintf(p, 12, " %s", rounding[x->avx_rm]);
-	else if (x->avx_sae)
-		snprintf(p, 12, " {sae}");
-	return t[0] ? map_put(&c->suffixes, t, strlen(t), NULL)->key : NULL;
-}
-
-static void operands(struct insn_capstone *c, struct insn *o, const struct x86_fields *f)
+static void operands(struct insn_capstone *c, struct insn *o)
 {
 	const cs_x86 *x = &c->in->detail->x86;
-	unsigned aaa = f->vex[2] & 7;
-	int mask = -1;
 
-	for (unsigned k = 0; k < x->op_count && o->nops < INSN_MAX_OPS; k++) {
-		const cs_x86_op *p = &x->operands[k];
-
-		if (f->coding == X86_EVEX && aaa && k == 1 && p->type == X86_OP_REG &&
-			(unsigned)p->reg == X86_REG_K0 + aaa) {
-			mask = (int)aaa; /* the write mask: an input that is no operand */
-			reads(o, (uint8_t)(X86_K0 + aaa), 8);
-			continue;
-		}
-		operand(&o->op[o->nops++], p, x);
-	}
-	if (f->coding == X86_EVEX)
-		o->suffix = suffix(c, f, x, mask);
+	for (unsigned k = 0; k < x->op_count && o->nops < INSN_MAX_OPS; k++)
+		operand(&o->op[o->nops++], &x->operands[k], x);
 }
 
 /*
@@ -446,23 +409,6 @@ static void mend(struct insn *o, const struct x86_fields *f)
 	}
 }
 
-/* EVEX.V' widens the index of gathers and scatters only; capstone makes others vectors as well. */
-static void mend_index(struct insn *o, const struct x86_fields *f, const uint8_t *p)
-{
-	unsigned row = f->opcode >> 4;
-	bool vsib = f->map == X86_MAP_0F38 && (f->opcode & 15) < 8 &&
-		    (row == 9 || row == 0xa || row == 0xc);
-
-	if (f->coding != X86_EVEX || vsib)
-		return;
-	for (unsigned k = 0; k < o->nops; k++) {
-		struct insn_op *m = &o->op[k];
-
-		if (m->kind == INSN_OP_MEM && m->mem.index >= X86_V0 && m->mem.index != X86_NOREG)
-			m->mem.index = (uint8_t)((p[f->head - 1] >> 3 & 7) | (f->rex & 2) << 2);
-	}
-}
-
 static uint8_t predicate(const struct insn *o, const struct x86_fields *f, const uint8_t *p)
 {
 	bool compare = f->map == X86_MAP_0F && f->opcode == 0xc2 && f->imm_len == 1;
@@ -508,12 +454,11 @@ int insn_capstone_decode(struct insn_capstone *c, const uint8_t *p, size_t n,
 	out->flow = flow_of(out, f);
 	out->cc = condition(f);
 	implicit(c, out);
-	operands(c, out, f);
+	operands(c, out);
 	if (f->seg == 0x3e && (out->flow == INSN_JUMP || out->flow == INSN_CALL) && f->has_modrm)
 		out->prefix |= INSN_NOTRACK;
 	relative(out, f, p);
 	mend(out, f);
-	mend_index(out, f, p);
 	out->pred = predicate(out, f, p);
 	return 1;
 }
@@ -535,9 +480,6 @@ static void warm_up(const struct insn_capstone *c)
 
 struct insn_capstone *insn_capstone_open(enum arch a)
 {
-#define X86_MN_TEXT(name, text) text,
-	static const char *const texts[] = {NULL, X86_MN(X86_MN_TEXT)};
-#undef X86_MN_TEXT
 	struct insn_capstone *c = mem_zalloc(1, sizeof(*c));
 
 	c->is32 = !arch_info(a)->is64;
@@ -548,8 +490,11 @@ struct insn_capstone *insn_capstone_open(enum arch a)
 	cs_option(c->handle, CS_OPT_DETAIL, CS_OPT_ON);
 	c->in = cs_malloc(c->handle);
 	warm_up(c);
-	for (size_t k = 1; k < COUNT_OF(texts); k++)
-		map_put(&c->mnemonics, texts[k], strlen(texts[k]), NULL)->value = k;
+	for (unsigned k = 1; k < X86_MN_COUNT; k++) {
+		const char *text = x86_mnemonics_text(k);
+
+		map_put(&c->mnemonics, text, strlen(text), NULL)->value = k;
+	}
 	return c;
 }
 
@@ -560,6 +505,5 @@ void insn_capstone_close(struct insn_capstone *c)
 	cs_free(c->in, 1);
 	cs_close(&c->handle);
 	map_free(&c->mnemonics);
-	map_free(&c->suffixes);
 	mem_free(c);
 }

@@ -1,13 +1,15 @@
 /*
- * insn_opaque.c: see insn_opaque.h. Most of AVX-512 beyond its foundation, FP16, GFNI, CET and
- * other newcomers follow the rules of their encoding space (Intel SDM volume 2, chapter 2), so that
- * length and operands are known without knowing what they do. They have mnemonics such as
- * evex.66.0f38.50 and are written by their first operand, read by the others.
+ * insn_opaque.c: see insn_opaque.h. Half-precision arithmetic, CET and other newcomers follow the
+ * rules of their encoding space (Intel SDM volume 2, chapter 2), so that length and operands are
+ * known without knowing what they do. They have mnemonics such as evex.0f3a.c2 and are written by
+ * their first operand, read by the others.
  */
 #include "code/insn_opaque.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "code/insn_operand.h"
 
 static const char *name_of(struct map *names, const struct x86_fields *f)
 {
@@ -40,74 +42,11 @@ static bool is_plausible(const struct x86_fields *f)
 	}
 }
 
-static void add(struct insn *o, struct insn_op op)
-{
-	o->op[o->nops++] = op;
-}
-
-static void add_reg(struct insn *o, unsigned id, unsigned size, unsigned access)
-{
-	add(o, (struct insn_op){.kind = INSN_OP_REG,
-		       .size = (uint8_t)size,
-		       .access = (uint8_t)access,
-		       .reg = {(uint8_t)id, 0, (uint8_t)size}});
-}
-
-static int64_t displacement(const uint8_t *p, const struct x86_fields *f, unsigned scale)
-{
-	const uint8_t *q = p + f->head;
-
-	if (f->disp_len == 1)
-		return (int8_t)q[0] * (int64_t)scale;
-	if (f->disp_len == 4)
-		return (int32_t)(q[0] | q[1] << 8 | q[2] << 16 | (uint32_t)q[3] << 24);
-	return 0;
-}
-
-/* The memory operand of ModRM; `size` bytes, 8-bit displacements count `scale` bytes. */
-static void add_mem(struct insn *o, const uint8_t *p, const struct x86_fields *f, unsigned size,
-	unsigned scale, unsigned access)
-{
-	unsigned mod = f->modrm >> 6, rm = f->modrm & 7, b = (f->rex & 1) << 3;
-	struct insn_op m = {.kind = INSN_OP_MEM, .size = (uint8_t)size, .access = (uint8_t)access};
-
-	m.mem.base = (uint8_t)(rm | b);
-	m.mem.index = X86_NOREG;
-	m.mem.scale = 1;
-	m.mem.seg = f->seg == 0x64 ? X86_FS : f->seg == 0x65 ? X86_GS : X86_NOREG;
-	m.mem.addr_size = f->prefix & X86_P67 ? 4 : 8;
-	m.mem.disp = displacement(p, f, scale);
-	if (rm == 4) {
-		unsigned sib = p[f->head - 1], index = (sib >> 3 & 7) | (f->rex & 2) << 2;
-
-		m.mem.base = (uint8_t)((sib & 7) | b);
-		if (mod == 0 && (sib & 7) == 5)
-			m.mem.base = X86_NOREG;
-		if (index != 4) {
-			m.mem.index = (uint8_t)index;
-			m.mem.scale = (uint8_t)(1 << (sib >> 6));
-		}
-	} else if (mod == 0 && rm == 5) {
-		m.mem.base = X86_RIP;
-	}
-	add(o, m);
-}
-
-/* Compares and tests of AVX-512 write a mask register. */
+/* Half-precision compares write a mask register. */
 static bool writes_mask(const struct x86_fields *f)
 {
-	if (f->coding != X86_EVEX)
-		return false;
-	if (f->map == X86_MAP_0F38)
-		return f->opcode == 0x26 || f->opcode == 0x27;
-	return f->map == X86_MAP_0F3A && (f->opcode & 0xde) == 0x1e;
-}
-
-/* vbroadcasti128, which capstone 4.0.2 does not know. */
-static bool is_broadcast(const struct x86_fields *f)
-{
-	return f->coding == X86_VEX && f->map == X86_MAP_0F38 && f->pp == 1 && f->opcode == 0x5a &&
-	       f->vlen == 1 && !(f->rex & 8) && !f->vvvv && f->modrm >> 6 != 3;
+	return f->coding == X86_EVEX && f->map == X86_MAP_0F3A &&
+	       (f->opcode == 0xc2 || (f->opcode & 0xfe) == 0x66);
 }
 
 static void vector_operands(struct insn *o, const uint8_t *p, const struct x86_fields *f)
@@ -123,15 +62,15 @@ static void vector_operands(struct insn *o, const uint8_t *p, const struct x86_f
 		rm |= (f->rex & 2) << 3;
 	}
 	if (writes_mask(f))
-		add_reg(o, X86_K0 + (reg & 7), 8, INSN_WRITE);
+		insn_operand_reg(o, X86_K0 + (reg & 7), 8, INSN_WRITE);
 	else
-		add_reg(o, X86_V0 + reg, size, INSN_WRITE);
+		insn_operand_reg(o, X86_V0 + reg, size, INSN_WRITE);
 	if (v)
-		add_reg(o, X86_V0 + v, size, INSN_READ);
+		insn_operand_reg(o, X86_V0 + v, size, INSN_READ);
 	if (f->modrm >> 6 == 3)
-		add_reg(o, X86_V0 + rm, size, INSN_READ);
+		insn_operand_reg(o, X86_V0 + rm, size, INSN_READ);
 	else
-		add_mem(o, p, f, is_broadcast(f) ? 16 : size, evex ? size : 1, INSN_READ);
+		insn_operand_mem(o, p, f, size, evex ? size : 1, INSN_READ);
 	if (evex && (f->vex[2] & 7))
 		o->reads[o->nreads++] =
 			(struct insn_reg){(uint8_t)(X86_K0 + (f->vex[2] & 7)), 0, 8};
@@ -164,11 +103,11 @@ static void plain_operands(struct insn *o, const uint8_t *p, const struct x86_fi
 	unsigned access = o->mn == X86_NOP ? 0 : INSN_READ | INSN_WRITE;
 
 	if (f->map != X86_MAP_0F)
-		add_reg(o, (f->modrm >> 3 & 7) | (f->rex & 4) << 1, size, access);
+		insn_operand_reg(o, (f->modrm >> 3 & 7) | (f->rex & 4) << 1, size, access);
 	if (f->modrm >> 6 == 3)
-		add_reg(o, (f->modrm & 7) | (f->rex & 1) << 3, size, access);
+		insn_operand_reg(o, (f->modrm & 7) | (f->rex & 1) << 3, size, access);
 	else
-		add_mem(o, p, f, o->mn == X86_PREFETCH ? 1 : size, 1, access);
+		insn_operand_mem(o, p, f, o->mn == X86_PREFETCH ? 1 : size, 1, access);
 }
 
 int insn_opaque_decode(
@@ -176,29 +115,18 @@ int insn_opaque_decode(
 {
 	if (!is_plausible(f))
 		return 0;
-	memset(out, 0, sizeof(*out));
-	out->len = f->len;
-	out->flow = INSN_FALL;
-	out->cc = X86_CC_NONE;
-	out->pred = 255;
+	insn_operand_start(out, f);
 	if (!(f->coding == X86_LEGACY && named(out, f)))
 		out->mnemonic = name_of(names, f);
 	if (f->prefix & X86_PLOCK)
 		return 0;
 	if (!f->has_modrm)
 		return 1;
-	if (is_broadcast(f)) {
-		out->mnemonic = "vbroadcasti128";
-		out->mn = X86_VBROADCASTI128;
-	}
 	if (f->coding == X86_LEGACY)
 		plain_operands(out, p, f);
 	else
 		vector_operands(out, p, f);
 	if (f->imm_len == 1)
-		add(out, (struct insn_op){.kind = INSN_OP_IMM,
-				 .size = 1,
-				 .access = INSN_READ,
-				 .imm = p[f->len - 1]});
+		insn_operand_imm8(out, p, f);
 	return 1;
 }

@@ -146,16 +146,31 @@ static const char *pointer(const struct insn *i, unsigned size)
 	}
 }
 
-static const char *index_name(const struct insn *i, uint8_t id, uint8_t addr_size)
+const char *insn_mask_text(const struct insn *i)
 {
-	if (id < X86_V0)
-		return insn_reg_name((struct insn_reg){id, 0, addr_size});
-	/* gathers and scatters: as wide as the vector they fill */
-	for (unsigned n = 0; n < i->nops; n++) {
-		if (i->op[n].kind == INSN_OP_REG && i->op[n].reg.size >= 16)
-			return insn_reg_name((struct insn_reg){id, 0, i->op[n].reg.size});
+	static const char *const merging[] = EIGHT(" {k", "}");
+	static const char *const zeroing[] = EIGHT(" {k", "} {z}");
+
+	return !i->mask ? "" : i->zeroing ? zeroing[i->mask & 7] : merging[i->mask & 7];
+}
+
+const char *insn_broadcast_text(const struct insn *i)
+{
+	switch (i->bcast) {
+	case 2: return "{1to2}";
+	case 4: return "{1to4}";
+	case 8: return "{1to8}";
+	case 16: return "{1to16}";
+	default: return "";
 	}
-	return "?";
+}
+
+const char *insn_rounding_text(const struct insn *i)
+{
+	static const char *const texts[] = {
+		"", ", {sae}", ", {rn-sae}", ", {rd-sae}", ", {ru-sae}", ", {rz-sae}"};
+
+	return texts[i->rounding];
 }
 
 static void put_mem(struct buf *b, const struct insn *i, const struct insn_op *o)
@@ -174,7 +189,7 @@ static void put_mem(struct buf *b, const struct insn *i, const struct insn_op *o
 	}
 	if (o->mem.index != X86_NOREG) {
 		buf_puts(b, first ? "" : " + ");
-		buf_puts(b, index_name(i, o->mem.index, o->mem.addr_size));
+		buf_puts(b, insn_reg_name((struct insn_reg){o->mem.index, 0, o->mem.index_size}));
 		if (o->mem.scale != 1)
 			buf_printf(b, "*%u", o->mem.scale);
 		first = false;
@@ -287,7 +302,10 @@ void insn_print(struct buf *b, const struct insn *i, uint64_t addr)
 		case INSN_OP_MEM: put_mem(b, i, o); break;
 		default: break;
 		}
+		if (n == 0)
+			buf_puts(b, insn_mask_text(i));
+		if (o->kind == INSN_OP_MEM)
+			buf_puts(b, insn_broadcast_text(i));
 	}
-	if (i->suffix)
-		buf_puts(b, i->suffix);
+	buf_puts(b, insn_rounding_text(i));
 }

@@ -297,7 +297,7 @@ static inline int get(struct x86_fields *f, const uint8_t *p, size_t n, bool is3
 	uint32_t w;
 	char what;
 
-	*f = (struct x86_fields){0};
+	*f = (struct x86_fields){.is32 = is32};
 	w = n >= 16 ? quick(p, is32) : 0;
 	if (w) {
 		unpack(f, p, w, is32);

@@ -48,6 +48,7 @@ struct x86_fields {
 	uint8_t vvvv;   /* second source of VEX and EVEX, as it is (not inverted), 4 bits */
 	uint8_t vlen;   /* vector length of VEX and EVEX: 16 << vlen bytes */
 	uint8_t has_modrm;
+	uint8_t is32; /* of 32-bit mode */
 	uint8_t modrm;
 };
 

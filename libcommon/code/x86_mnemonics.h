@@ -324,6 +324,10 @@
 	M(JP, "jp") \
 	M(JRCXZ, "jrcxz") \
 	M(JS, "js") \
+	M(KADDB, "kaddb") \
+	M(KADDD, "kaddd") \
+	M(KADDQ, "kaddq") \
+	M(KADDW, "kaddw") \
 	M(KANDB, "kandb") \
 	M(KANDD, "kandd") \
 	M(KANDNB, "kandnb") \
@@ -356,7 +360,13 @@
 	M(KSHIFTRD, "kshiftrd") \
 	M(KSHIFTRQ, "kshiftrq") \
 	M(KSHIFTRW, "kshiftrw") \
+	M(KTESTB, "ktestb") \
+	M(KTESTD, "ktestd") \
+	M(KTESTQ, "ktestq") \
+	M(KTESTW, "ktestw") \
 	M(KUNPCKBW, "kunpckbw") \
+	M(KUNPCKDQ, "kunpckdq") \
+	M(KUNPCKWD, "kunpckwd") \
 	M(KXNORB, "kxnorb") \
 	M(KXNORD, "kxnord") \
 	M(KXNORQ, "kxnorq") \
@@ -768,8 +778,16 @@
 	M(VBLENDVPD, "vblendvpd") \
 	M(VBLENDVPS, "vblendvps") \
 	M(VBROADCASTF128, "vbroadcastf128") \
+	M(VBROADCASTF32X2, "vbroadcastf32x2") \
+	M(VBROADCASTF32X4, "vbroadcastf32x4") \
+	M(VBROADCASTF32X8, "vbroadcastf32x8") \
+	M(VBROADCASTF64X2, "vbroadcastf64x2") \
+	M(VBROADCASTF64X4, "vbroadcastf64x4") \
 	M(VBROADCASTI128, "vbroadcasti128") \
+	M(VBROADCASTI32X2, "vbroadcasti32x2") \
 	M(VBROADCASTI32X4, "vbroadcasti32x4") \
+	M(VBROADCASTI32X8, "vbroadcasti32x8") \
+	M(VBROADCASTI64X2, "vbroadcasti64x2") \
 	M(VBROADCASTI64X4, "vbroadcasti64x4") \
 	M(VBROADCASTSD, "vbroadcastsd") \
 	M(VBROADCASTSS, "vbroadcastss") \
@@ -911,16 +929,24 @@
 	M(VCOMPRESSPS, "vcompressps") \
 	M(VCVTDQ2PD, "vcvtdq2pd") \
 	M(VCVTDQ2PS, "vcvtdq2ps") \
+	M(VCVTNE2PS2BF16, "vcvtne2ps2bf16") \
+	M(VCVTNEPS2BF16, "vcvtneps2bf16") \
 	M(VCVTPD2DQ, "vcvtpd2dq") \
 	M(VCVTPD2DQX, "vcvtpd2dqx") \
 	M(VCVTPD2PS, "vcvtpd2ps") \
 	M(VCVTPD2PSX, "vcvtpd2psx") \
+	M(VCVTPD2QQ, "vcvtpd2qq") \
 	M(VCVTPD2UDQ, "vcvtpd2udq") \
+	M(VCVTPD2UQQ, "vcvtpd2uqq") \
 	M(VCVTPH2PS, "vcvtph2ps") \
 	M(VCVTPS2DQ, "vcvtps2dq") \
 	M(VCVTPS2PD, "vcvtps2pd") \
 	M(VCVTPS2PH, "vcvtps2ph") \
+	M(VCVTPS2QQ, "vcvtps2qq") \
 	M(VCVTPS2UDQ, "vcvtps2udq") \
+	M(VCVTPS2UQQ, "vcvtps2uqq") \
+	M(VCVTQQ2PD, "vcvtqq2pd") \
+	M(VCVTQQ2PS, "vcvtqq2ps") \
 	M(VCVTSD2SI, "vcvtsd2si") \
 	M(VCVTSD2SS, "vcvtsd2ss") \
 	M(VCVTSD2USI, "vcvtsd2usi") \
@@ -931,21 +957,29 @@
 	M(VCVTSS2USI, "vcvtss2usi") \
 	M(VCVTTPD2DQ, "vcvttpd2dq") \
 	M(VCVTTPD2DQX, "vcvttpd2dqx") \
+	M(VCVTTPD2QQ, "vcvttpd2qq") \
 	M(VCVTTPD2UDQ, "vcvttpd2udq") \
+	M(VCVTTPD2UQQ, "vcvttpd2uqq") \
 	M(VCVTTPS2DQ, "vcvttps2dq") \
+	M(VCVTTPS2QQ, "vcvttps2qq") \
 	M(VCVTTPS2UDQ, "vcvttps2udq") \
+	M(VCVTTPS2UQQ, "vcvttps2uqq") \
 	M(VCVTTSD2SI, "vcvttsd2si") \
 	M(VCVTTSD2USI, "vcvttsd2usi") \
 	M(VCVTTSS2SI, "vcvttss2si") \
 	M(VCVTTSS2USI, "vcvttss2usi") \
 	M(VCVTUDQ2PD, "vcvtudq2pd") \
 	M(VCVTUDQ2PS, "vcvtudq2ps") \
+	M(VCVTUQQ2PD, "vcvtuqq2pd") \
+	M(VCVTUQQ2PS, "vcvtuqq2ps") \
 	M(VCVTUSI2SD, "vcvtusi2sd") \
 	M(VCVTUSI2SS, "vcvtusi2ss") \
+	M(VDBPSADBW, "vdbpsadbw") \
 	M(VDIVPD, "vdivpd") \
 	M(VDIVPS, "vdivps") \
 	M(VDIVSD, "vdivsd") \
 	M(VDIVSS, "vdivss") \
+	M(VDPBF16PS, "vdpbf16ps") \
 	M(VDPPD, "vdppd") \
 	M(VDPPS, "vdpps") \
 	M(VERR, "verr") \
@@ -956,11 +990,19 @@
 	M(VEXPANDPS, "vexpandps") \
 	M(VEXTRACTF128, "vextractf128") \
 	M(VEXTRACTF32X4, "vextractf32x4") \
+	M(VEXTRACTF32X8, "vextractf32x8") \
+	M(VEXTRACTF64X2, "vextractf64x2") \
 	M(VEXTRACTF64X4, "vextractf64x4") \
 	M(VEXTRACTI128, "vextracti128") \
 	M(VEXTRACTI32X4, "vextracti32x4") \
+	M(VEXTRACTI32X8, "vextracti32x8") \
+	M(VEXTRACTI64X2, "vextracti64x2") \
 	M(VEXTRACTI64X4, "vextracti64x4") \
 	M(VEXTRACTPS, "vextractps") \
+	M(VFIXUPIMMPD, "vfixupimmpd") \
+	M(VFIXUPIMMPS, "vfixupimmps") \
+	M(VFIXUPIMMSD, "vfixupimmsd") \
+	M(VFIXUPIMMSS, "vfixupimmss") \
 	M(VFMADD132PD, "vfmadd132pd") \
 	M(VFMADD132PS, "vfmadd132ps") \
 	M(VFMADD132SD, "vfmadd132sd") \
@@ -1041,6 +1083,10 @@
 	M(VFNMSUBPS, "vfnmsubps") \
 	M(VFNMSUBSD, "vfnmsubsd") \
 	M(VFNMSUBSS, "vfnmsubss") \
+	M(VFPCLASSPD, "vfpclasspd") \
+	M(VFPCLASSPS, "vfpclassps") \
+	M(VFPCLASSSD, "vfpclasssd") \
+	M(VFPCLASSSS, "vfpclassss") \
 	M(VFRCZPD, "vfrczpd") \
 	M(VFRCZPS, "vfrczps") \
 	M(VFRCZSD, "vfrczsd") \
@@ -1057,6 +1103,17 @@
 	M(VGATHERPF1QPS, "vgatherpf1qps") \
 	M(VGATHERQPD, "vgatherqpd") \
 	M(VGATHERQPS, "vgatherqps") \
+	M(VGETEXPPD, "vgetexppd") \
+	M(VGETEXPPS, "vgetexpps") \
+	M(VGETEXPSD, "vgetexpsd") \
+	M(VGETEXPSS, "vgetexpss") \
+	M(VGETMANTPD, "vgetmantpd") \
+	M(VGETMANTPS, "vgetmantps") \
+	M(VGETMANTSD, "vgetmantsd") \
+	M(VGETMANTSS, "vgetmantss") \
+	M(VGF2P8AFFINEINVQB, "vgf2p8affineinvqb") \
+	M(VGF2P8AFFINEQB, "vgf2p8affineqb") \
+	M(VGF2P8MULB, "vgf2p8mulb") \
 	M(VHADDPD, "vhaddpd") \
 	M(VHADDPS, "vhaddps") \
 	M(VHSUBPD, "vhsubpd") \
@@ -1200,8 +1257,10 @@
 	M(VPCMPW, "vpcmpw") \
 	M(VPCOMB, "vpcomb") \
 	M(VPCOMD, "vpcomd") \
+	M(VPCOMPRESSB, "vpcompressb") \
 	M(VPCOMPRESSD, "vpcompressd") \
 	M(VPCOMPRESSQ, "vpcompressq") \
+	M(VPCOMPRESSW, "vpcompressw") \
 	M(VPCOMQ, "vpcomq") \
 	M(VPCOMUB, "vpcomub") \
 	M(VPCOMUD, "vpcomud") \
@@ -1210,13 +1269,20 @@
 	M(VPCOMW, "vpcomw") \
 	M(VPCONFLICTD, "vpconflictd") \
 	M(VPCONFLICTQ, "vpconflictq") \
+	M(VPDPBUSD, "vpdpbusd") \
+	M(VPDPBUSDS, "vpdpbusds") \
+	M(VPDPWSSD, "vpdpwssd") \
+	M(VPDPWSSDS, "vpdpwssds") \
 	M(VPERM2F128, "vperm2f128") \
 	M(VPERM2I128, "vperm2i128") \
+	M(VPERMB, "vpermb") \
 	M(VPERMD, "vpermd") \
+	M(VPERMI2B, "vpermi2b") \
 	M(VPERMI2D, "vpermi2d") \
 	M(VPERMI2PD, "vpermi2pd") \
 	M(VPERMI2PS, "vpermi2ps") \
 	M(VPERMI2Q, "vpermi2q") \
+	M(VPERMI2W, "vpermi2w") \
 	M(VPERMIL2PD, "vpermil2pd") \
 	M(VPERMIL2PS, "vpermil2ps") \
 	M(VPERMILPD, "vpermilpd") \
@@ -1224,12 +1290,17 @@
 	M(VPERMPD, "vpermpd") \
 	M(VPERMPS, "vpermps") \
 	M(VPERMQ, "vpermq") \
+	M(VPERMT2B, "vpermt2b") \
 	M(VPERMT2D, "vpermt2d") \
 	M(VPERMT2PD, "vpermt2pd") \
 	M(VPERMT2PS, "vpermt2ps") \
 	M(VPERMT2Q, "vpermt2q") \
+	M(VPERMT2W, "vpermt2w") \
+	M(VPERMW, "vpermw") \
+	M(VPEXPANDB, "vpexpandb") \
 	M(VPEXPANDD, "vpexpandd") \
 	M(VPEXPANDQ, "vpexpandq") \
+	M(VPEXPANDW, "vpexpandw") \
 	M(VPEXTRB, "vpextrb") \
 	M(VPEXTRD, "vpextrd") \
 	M(VPEXTRQ, "vpextrq") \
@@ -1278,6 +1349,8 @@
 	M(VPMACSWW, "vpmacsww") \
 	M(VPMADCSSWD, "vpmadcsswd") \
 	M(VPMADCSWD, "vpmadcswd") \
+	M(VPMADD52HUQ, "vpmadd52huq") \
+	M(VPMADD52LUQ, "vpmadd52luq") \
 	M(VPMADDUBSW, "vpmaddubsw") \
 	M(VPMADDWD, "vpmaddwd") \
 	M(VPMASKMOVD, "vpmaskmovd") \
@@ -1298,6 +1371,8 @@
 	M(VPMINUD, "vpminud") \
 	M(VPMINUQ, "vpminuq") \
 	M(VPMINUW, "vpminuw") \
+	M(VPMOVB2M, "vpmovb2m") \
+	M(VPMOVD2M, "vpmovd2m") \
 	M(VPMOVDB, "vpmovdb") \
 	M(VPMOVDW, "vpmovdw") \
 	M(VPMOVM2B, "vpmovm2b") \
@@ -1305,6 +1380,7 @@
 	M(VPMOVM2Q, "vpmovm2q") \
 	M(VPMOVM2W, "vpmovm2w") \
 	M(VPMOVMSKB, "vpmovmskb") \
+	M(VPMOVQ2M, "vpmovq2m") \
 	M(VPMOVQB, "vpmovqb") \
 	M(VPMOVQD, "vpmovqd") \
 	M(VPMOVQW, "vpmovqw") \
@@ -1313,6 +1389,7 @@
 	M(VPMOVSQB, "vpmovsqb") \
 	M(VPMOVSQD, "vpmovsqd") \
 	M(VPMOVSQW, "vpmovsqw") \
+	M(VPMOVSWB, "vpmovswb") \
 	M(VPMOVSXBD, "vpmovsxbd") \
 	M(VPMOVSXBQ, "vpmovsxbq") \
 	M(VPMOVSXBW, "vpmovsxbw") \
@@ -1324,6 +1401,9 @@
 	M(VPMOVUSQB, "vpmovusqb") \
 	M(VPMOVUSQD, "vpmovusqd") \
 	M(VPMOVUSQW, "vpmovusqw") \
+	M(VPMOVUSWB, "vpmovuswb") \
+	M(VPMOVW2M, "vpmovw2m") \
+	M(VPMOVWB, "vpmovwb") \
 	M(VPMOVZXBD, "vpmovzxbd") \
 	M(VPMOVZXBQ, "vpmovzxbq") \
 	M(VPMOVZXBW, "vpmovzxbw") \
@@ -1337,11 +1417,24 @@
 	M(VPMULLD, "vpmulld") \
 	M(VPMULLQ, "vpmullq") \
 	M(VPMULLW, "vpmullw") \
+	M(VPMULTISHIFTQB, "vpmultishiftqb") \
 	M(VPMULUDQ, "vpmuludq") \
+	M(VPOPCNTB, "vpopcntb") \
+	M(VPOPCNTD, "vpopcntd") \
+	M(VPOPCNTQ, "vpopcntq") \
+	M(VPOPCNTW, "vpopcntw") \
 	M(VPOR, "vpor") \
 	M(VPORD, "vpord") \
 	M(VPORQ, "vporq") \
 	M(VPPERM, "vpperm") \
+	M(VPROLD, "vprold") \
+	M(VPROLQ, "vprolq") \
+	M(VPROLVD, "vprolvd") \
+	M(VPROLVQ, "vprolvq") \
+	M(VPRORD, "vprord") \
+	M(VPRORQ, "vprorq") \
+	M(VPRORVD, "vprorvd") \
+	M(VPRORVQ, "vprorvq") \
 	M(VPROTB, "vprotb") \
 	M(VPROTD, "vprotd") \
 	M(VPROTQ, "vprotq") \
@@ -1357,9 +1450,22 @@
 	M(VPSHAW, "vpshaw") \
 	M(VPSHLB, "vpshlb") \
 	M(VPSHLD, "vpshld") \
+	M(VPSHLDD, "vpshldd") \
+	M(VPSHLDQ, "vpshldq") \
+	M(VPSHLDVD, "vpshldvd") \
+	M(VPSHLDVQ, "vpshldvq") \
+	M(VPSHLDVW, "vpshldvw") \
+	M(VPSHLDW, "vpshldw") \
 	M(VPSHLQ, "vpshlq") \
 	M(VPSHLW, "vpshlw") \
+	M(VPSHRDD, "vpshrdd") \
+	M(VPSHRDQ, "vpshrdq") \
+	M(VPSHRDVD, "vpshrdvd") \
+	M(VPSHRDVQ, "vpshrdvq") \
+	M(VPSHRDVW, "vpshrdvw") \
+	M(VPSHRDW, "vpshrdw") \
 	M(VPSHUFB, "vpshufb") \
+	M(VPSHUFBITQMB, "vpshufbitqmb") \
 	M(VPSHUFD, "vpshufd") \
 	M(VPSHUFHW, "vpshufhw") \
 	M(VPSHUFLW, "vpshuflw") \
@@ -1371,17 +1477,20 @@
 	M(VPSLLQ, "vpsllq") \
 	M(VPSLLVD, "vpsllvd") \
 	M(VPSLLVQ, "vpsllvq") \
+	M(VPSLLVW, "vpsllvw") \
 	M(VPSLLW, "vpsllw") \
 	M(VPSRAD, "vpsrad") \
 	M(VPSRAQ, "vpsraq") \
 	M(VPSRAVD, "vpsravd") \
 	M(VPSRAVQ, "vpsravq") \
+	M(VPSRAVW, "vpsravw") \
 	M(VPSRAW, "vpsraw") \
 	M(VPSRLD, "vpsrld") \
 	M(VPSRLDQ, "vpsrldq") \
 	M(VPSRLQ, "vpsrlq") \
 	M(VPSRLVD, "vpsrlvd") \
 	M(VPSRLVQ, "vpsrlvq") \
+	M(VPSRLVW, "vpsrlvw") \
 	M(VPSRLW, "vpsrlw") \
 	M(VPSUBB, "vpsubb") \
 	M(VPSUBD, "vpsubd") \
@@ -1391,11 +1500,17 @@
 	M(VPSUBUSB, "vpsubusb") \
 	M(VPSUBUSW, "vpsubusw") \
 	M(VPSUBW, "vpsubw") \
+	M(VPTERNLOGD, "vpternlogd") \
+	M(VPTERNLOGQ, "vpternlogq") \
 	M(VPTEST, "vptest") \
+	M(VPTESTMB, "vptestmb") \
 	M(VPTESTMD, "vptestmd") \
 	M(VPTESTMQ, "vptestmq") \
+	M(VPTESTMW, "vptestmw") \
+	M(VPTESTNMB, "vptestnmb") \
 	M(VPTESTNMD, "vptestnmd") \
 	M(VPTESTNMQ, "vptestnmq") \
+	M(VPTESTNMW, "vptestnmw") \
 	M(VPUNPCKHBW, "vpunpckhbw") \
 	M(VPUNPCKHDQ, "vpunpckhdq") \
 	M(VPUNPCKHQDQ, "vpunpckhqdq") \
@@ -1407,6 +1522,10 @@
 	M(VPXOR, "vpxor") \
 	M(VPXORD, "vpxord") \
 	M(VPXORQ, "vpxorq") \
+	M(VRANGEPD, "vrangepd") \
+	M(VRANGEPS, "vrangeps") \
+	M(VRANGESD, "vrangesd") \
+	M(VRANGESS, "vrangess") \
 	M(VRCP14PD, "vrcp14pd") \
 	M(VRCP14PS, "vrcp14ps") \
 	M(VRCP14SD, "vrcp14sd") \
@@ -1417,6 +1536,10 @@
 	M(VRCP28SS, "vrcp28ss") \
 	M(VRCPPS, "vrcpps") \
 	M(VRCPSS, "vrcpss") \
+	M(VREDUCEPD, "vreducepd") \
+	M(VREDUCEPS, "vreduceps") \
+	M(VREDUCESD, "vreducesd") \
+	M(VREDUCESS, "vreducess") \
 	M(VRNDSCALEPD, "vrndscalepd") \
 	M(VRNDSCALEPS, "vrndscaleps") \
 	M(VRNDSCALESD, "vrndscalesd") \
@@ -1435,6 +1558,10 @@
 	M(VRSQRT28SS, "vrsqrt28ss") \
 	M(VRSQRTPS, "vrsqrtps") \
 	M(VRSQRTSS, "vrsqrtss") \
+	M(VSCALEFPD, "vscalefpd") \
+	M(VSCALEFPS, "vscalefps") \
+	M(VSCALEFSD, "vscalefsd") \
+	M(VSCALEFSS, "vscalefss") \
 	M(VSCATTERDPD, "vscatterdpd") \
 	M(VSCATTERDPS, "vscatterdps") \
 	M(VSCATTERPF0DPD, "vscatterpf0dpd") \
@@ -1447,6 +1574,10 @@
 	M(VSCATTERPF1QPS, "vscatterpf1qps") \
 	M(VSCATTERQPD, "vscatterqpd") \
 	M(VSCATTERQPS, "vscatterqps") \
+	M(VSHUFF32X4, "vshuff32x4") \
+	M(VSHUFF64X2, "vshuff64x2") \
+	M(VSHUFI32X4, "vshufi32x4") \
+	M(VSHUFI64X2, "vshufi64x2") \
 	M(VSHUFPD, "vshufpd") \
 	M(VSHUFPS, "vshufps") \
 	M(VSQRTPD, "vsqrtpd") \
@@ -1514,5 +1645,8 @@
 #define X86_MN_ENUM(name, text) X86_##name,
 enum x86_mn { X86_NONE, X86_MN(X86_MN_ENUM) X86_MN_COUNT };
 #undef X86_MN_ENUM
+
+/* "mov" for X86_MOV: static text; NULL for X86_NONE. */
+const char *x86_mnemonics_text(unsigned mn);
 
 #endif

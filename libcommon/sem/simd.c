@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "sem/simd_crypto.h"
+
 /* One lane of up to three arguments, zero-extended; bits is the lane's width. */
 typedef uint64_t lane_fn(uint64_t a, uint64_t b, uint64_t c, unsigned bits);
 
@@ -137,6 +139,10 @@ LANE_FN(cmpgt)
 {
 	return SA > SB ? UINT64_MAX : 0;
 }
+LANE_FN(cmpgtu)
+{
+	return a > b ? UINT64_MAX : 0;
+}
 LANE_FN(sign)
 {
 	return SB < 0 ? -a : b ? a : 0;
@@ -187,6 +193,97 @@ LANE_FN(sad)
 	return sum;
 }
 
+LANE_FN(rol)
+{
+	unsigned n = b & (bits - 1);
+
+	return n ? a << n | a >> (bits - n) : a;
+}
+LANE_FN(ror)
+{
+	unsigned n = b & (bits - 1);
+
+	return n ? a >> n | a << (bits - n) : a;
+}
+/* Of a above b, and of b above a, shifted by c. */
+LANE_FN(shld)
+{
+	unsigned n = c & (bits - 1);
+
+	return n ? a << n | b >> (bits - n) : a;
+}
+LANE_FN(shrd)
+{
+	unsigned n = c & (bits - 1);
+
+	return n ? a >> n | b << (bits - n) : a;
+}
+LANE_FN(popcnt)
+{
+	return (uint64_t)__builtin_popcountll(a);
+}
+LANE_FN(lzcnt)
+{
+	return a ? (uint64_t)__builtin_clzll(a) - (64 - bits) : bits;
+}
+
+/* The sum of products of bytes of b, unsigned, and of c, signed. */
+static int64_t dot_bytes(uint64_t b, uint64_t c)
+{
+	int64_t sum = 0;
+
+	for (unsigned i = 0; i < 32; i += 8)
+		sum += (int64_t)(b >> i & 0xff) * sign_extend(c >> i, 8);
+	return sum;
+}
+
+static int64_t dot_words(uint64_t b, uint64_t c)
+{
+	return sign_extend(b, 16) * sign_extend(c, 16) +
+	       sign_extend(b >> 16, 16) * sign_extend(c >> 16, 16);
+}
+
+LANE_FN(dpbusd)
+{
+	return (uint64_t)(SA + dot_bytes(b, c));
+}
+LANE_FN(dpbusds)
+{
+	return clamp_signed(SA + dot_bytes(b, c), bits);
+}
+LANE_FN(dpwssd)
+{
+	return (uint64_t)(SA + dot_words(b, c));
+}
+LANE_FN(dpwssds)
+{
+	return clamp_signed(SA + dot_words(b, c), bits);
+}
+
+static unsigned __int128 product52(uint64_t b, uint64_t c)
+{
+	return (unsigned __int128)(b & ones(52)) * (c & ones(52));
+}
+
+LANE_FN(madd52lu)
+{
+	return a + (uint64_t)(product52(b, c) & ones(52));
+}
+LANE_FN(madd52hu)
+{
+	return a + (uint64_t)(product52(b, c) >> 52);
+}
+
+/* Each byte of a says which 8 bits of b, turned around. */
+LANE_FN(multishift)
+{
+	uint64_t r = 0;
+
+	for (unsigned i = 0; i < 64; i += 8)
+		r |= (lane_ror(b, a >> i & 63, 0, 64) & 0xff) << i;
+	return r;
+}
+
 /* Every lane by one count: the low 64 bits of the second argument. */
 static void shift_all(const struct whole *w, uint64_t *out)
 {
@@ -201,7 +298,8 @@ static void shift_all(const struct whole *w, uint64_t *out)
 		case SIMD_PSLLD:
 		case SIMD_PSLLQ: a = n < w->bits ? a << n : 0; break;
 		case SIMD_PSRAW:
-		case SIMD_PSRAD: a = (uint64_t)(s >> MIN(n, w->bits - 1)); break;
+		case SIMD_PSRAD:
+		case SIMD_PSRAQ: a = (uint64_t)(s >> MIN(n, w->bits - 1)); break;
 		default: a = n < w->bits ? a >> n : 0; break;
 		}
 		put(out, w->at + i, w->bits, a);
@@ -249,6 +347,87 @@ static void shuffle(const struct whole *w, uint64_t *out)
 		put(out, w->at + i, 8,
 			k & 0x80 ? 0 : get(w->arg[0].words, w->at + (unsigned)(k & 15) * 8, 8));
 	}
+}
+
+/* Lanes of the second argument where the mask, the first, has a 1, else of the third. */
+static void select_lanes(const struct whole *w, uint64_t *out)
+{
+	for (unsigned at = w->at; at < MIN(w->at + 128, w->width); at += w->bits) {
+		bool set = get(w->arg[0].words, at / w->bits, 1);
+
+		put(out, at, w->bits, get(w->arg[set ? 1 : 2].words, at, w->bits));
+	}
+}
+
+static void to_mask(const struct whole *w, uint64_t *out)
+{
+	for (unsigned i = 0; i < w->width; i++)
+		put(out, i, 1, get(w->arg[0].words, (i + 1) * w->bits - 1, 1));
+}
+
+static void from_mask(const struct whole *w, uint64_t *out)
+{
+	for (unsigned at = w->at; at < w->at + 128; at += w->bits)
+		put(out, at, w->bits, get(w->arg[0].words, at / w->bits, 1) ? UINT64_MAX : 0);
+}
+
+/* The first argument has the number of a lane of the others for each lane. */
+static void permute(const struct whole *w, uint64_t *out)
+{
+	unsigned n = w->width / w->bits;
+
+	for (unsigned at = w->at; at < w->at + 128; at += w->bits) {
+		unsigned k = (unsigned)get(w->arg[0].words, at, w->bits) & (n * (w->nargs - 1) - 1);
+
+		put(out, at, w->bits, get(w->arg[1 + k / n].words, k % n * w->bits, w->bits));
+	}
+}
+
+/* The same within 128 bits; of 64-bit lanes bit 1 is the number. */
+static void permute_four(const struct whole *w, uint64_t *out)
+{
+	for (unsigned at = w->at; at < w->at + 128; at += w->bits) {
+		unsigned k = (unsigned)get(w->arg[0].words, at, w->bits);
+
+		k = w->bits == 64 ? k >> 1 & 1 : k & 3;
+		put(out, at, w->bits, get(w->arg[1].words, w->at + k * w->bits, w->bits));
+	}
+}
+
+static void aes(const struct whole *w, uint64_t *out)
+{
+	static const uint64_t none[2];
+	const uint64_t *in = w->arg[0].words + w->at / 64;
+	const uint64_t *key = w->nargs > 1 ? w->arg[1].words + w->at / 64 : none;
+
+	switch (w->op) {
+	case SIMD_AESENC: simd_crypto_aesenc(in, key, false, out + w->at / 64); break;
+	case SIMD_AESENCLAST: simd_crypto_aesenc(in, key, true, out + w->at / 64); break;
+	case SIMD_AESDEC: simd_crypto_aesdec(in, key, false, out + w->at / 64); break;
+	case SIMD_AESDECLAST: simd_crypto_aesdec(in, key, true, out + w->at / 64); break;
+	default: simd_crypto_aesimc(in, out + w->at / 64); break;
+	}
+}
+
+/* Two of the words of the first argument, substituted; the second is the round's constant. */
+static void aes_key(const struct whole *w, uint64_t *out)
+{
+	for (unsigned half = 0; half < 2; half++) {
+		uint32_t v = (uint32_t)(w->arg[0].words[half] >> 32), s = 0;
+
+		for (unsigned i = 0; i < 32; i += 8)
+			s |= (uint32_t)simd_crypto_sub(v >> i & 0xff) << i;
+		out[half] = s | (uint64_t)((s >> 8 | s << 24) ^ w->arg[1].words[0]) << 32;
+	}
+}
+
+/* The third argument's bits 0 and 4 say which halves are multiplied. */
+static void clmul(const struct whole *w, uint64_t *out)
+{
+	uint64_t which = w->arg[2].words[0];
+
+	simd_crypto_clmul(get(w->arg[0].words, w->at + (which & 1) * 64, 64),
+		get(w->arg[1].words, w->at + (which >> 4 & 1) * 64, 64), out + w->at / 64);
 }
 
 /* Floating point: numbers of 32 or 64 bits as their bit patterns. */
@@ -481,6 +660,53 @@ static void resize(const struct whole *w, uint64_t *out)
 		if (is_nan(a, 64))
 			out[0] = a >> 63 << 31 | 0x7fc00000 | (a >> 29 & 0x7fffff);
 	}
+}
+
+/* A number of 16 bits as one of 32. */
+static void from_half(const struct whole *w, uint64_t *out)
+{
+	uint64_t a = w->arg[0].words[0], m = a & 0x3ff, e = a >> 10 & 31;
+	uint64_t sign = a >> 15 << 31;
+
+	if (e == 31)
+		out[0] = sign | 0x7f800000 | m << 13 | (m ? 0x400000 : 0);
+	else if (e)
+		out[0] = sign | (e + 112) << 23 | m << 13;
+	else
+		out[0] = sign | from_float((float)m * 0x1p-24f);
+}
+
+/* Whether a rounded magnitude grows by one; lost: of `half` twice. */
+static bool rounds_up(unsigned mode, bool negative, bool odd, uint64_t lost, uint64_t half)
+{
+	switch (mode) {
+	case 0: return lost > half || (lost == half && odd);
+	case 1: return negative && lost;
+	case 2: return !negative && lost;
+	default: return false;
+	}
+}
+
+/* A number of 32 bits as one of 16; the second argument is the immediate, as of roundps. */
+static void to_half(const struct whole *w, uint64_t *out)
+{
+	uint64_t a = w->arg[0].words[0], m = a & 0x7fffff, h, lost, imm = w->arg[1].words[0];
+	unsigned e = a >> 23 & 255, mode = imm & 4 ? 0 : imm & 3, shift;
+	bool negative = a >> 31 & 1;
+
+	if (e == 255) {
+		h = 0x7c00 | (m ? 0x200 | m >> 13 : 0);
+	} else if (e > 127 + 15) { /* too large, unless it is rounded towards zero */
+		h = mode == 3 || mode == (negative ? 2 : 1) ? 0x7bff : 0x7c00;
+	} else {
+		m |= e ? 0x800000 : 0;
+		e = MAX(e, 1u);
+		shift = e > 112 ? 13 : MIN(13 + 113 - e, 25u);
+		h = (e > 112 ? (uint64_t)(e - 113) << 10 : 0) + (m >> shift);
+		lost = m & ones(shift);
+		h += rounds_up(mode, negative, h & 1, lost, UINT64_C(1) << (shift - 1));
+	}
+	out[0] = (uint64_t)negative << 15 | h;
 }
 
 /* 1-bit results of an ordered comparison. */

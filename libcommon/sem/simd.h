@@ -2,9 +2,10 @@
  * simd.h: named operations on vectors of lanes, and on floating-point numbers.
  *
  * To the rewriter these are opaque (EXPR_SIMD nodes, as `paddb(x, y)`); what they compute is known
- * to eval alone. Values are 128 or 256 bits wide, those of the scalar floating-point operations 32
- * or 64. The same name serves SSE and AVX forms. Floating-point numbers are rounded to nearest and
- * a NaN result is the quiet NaN of the first NaN argument, as x86 does by default.
+ * to eval alone. Values are 128, 256 or 512 bits wide, those of the scalar floating-point
+ * operations 16, 32 or 64; mask registers have a bit for each lane. The same name serves SSE and
+ * AVX forms. Floating-point numbers are rounded to nearest and a NaN result is the quiet NaN of the
+ * first NaN argument, as x86 does by default.
  */
 #ifndef SIMD_H
 #define SIMD_H
@@ -32,22 +33,44 @@
 	LANE(PMADDWD, "pmaddwd", 32, maddwd) LANE(PMADDUBSW, "pmaddubsw", 16, maddubs) \
 	LANE(PAVGB, "pavgb", 8, avg) LANE(PAVGW, "pavgw", 16, avg) \
 	LANE(PMINUB, "pminub", 8, minu) LANE(PMINUW, "pminuw", 16, minu) \
-	LANE(PMINUD, "pminud", 32, minu) LANE(PMAXUB, "pmaxub", 8, maxu) \
+	LANE(PMINUD, "pminud", 32, minu) LANE(PMINUQ, "pminuq", 64, minu) \
+	LANE(PMAXUB, "pmaxub", 8, maxu) \
 	LANE(PMAXUW, "pmaxuw", 16, maxu) LANE(PMAXUD, "pmaxud", 32, maxu) \
+	LANE(PMAXUQ, "pmaxuq", 64, maxu) \
 	LANE(PMINSB, "pminsb", 8, mins) LANE(PMINSW, "pminsw", 16, mins) \
-	LANE(PMINSD, "pminsd", 32, mins) LANE(PMAXSB, "pmaxsb", 8, maxs) \
+	LANE(PMINSD, "pminsd", 32, mins) LANE(PMINSQ, "pminsq", 64, mins) \
+	LANE(PMAXSB, "pmaxsb", 8, maxs) \
 	LANE(PMAXSW, "pmaxsw", 16, maxs) LANE(PMAXSD, "pmaxsd", 32, maxs) \
+	LANE(PMAXSQ, "pmaxsq", 64, maxs) \
 	LANE(PCMPEQB, "pcmpeqb", 8, cmpeq) LANE(PCMPEQW, "pcmpeqw", 16, cmpeq) \
 	LANE(PCMPEQD, "pcmpeqd", 32, cmpeq) LANE(PCMPEQQ, "pcmpeqq", 64, cmpeq) \
 	LANE(PCMPGTB, "pcmpgtb", 8, cmpgt) LANE(PCMPGTW, "pcmpgtw", 16, cmpgt) \
 	LANE(PCMPGTD, "pcmpgtd", 32, cmpgt) LANE(PCMPGTQ, "pcmpgtq", 64, cmpgt) \
+	LANE(PCMPGTUB, "pcmpgtub", 8, cmpgtu) LANE(PCMPGTUW, "pcmpgtuw", 16, cmpgtu) \
+	LANE(PCMPGTUD, "pcmpgtud", 32, cmpgtu) LANE(PCMPGTUQ, "pcmpgtuq", 64, cmpgtu) \
 	LANE(PSIGNB, "psignb", 8, sign) LANE(PSIGNW, "psignw", 16, sign) \
 	LANE(PSIGND, "psignd", 32, sign) \
 	LANE(PABSB, "pabsb", 8, abs) LANE(PABSW, "pabsw", 16, abs) LANE(PABSD, "pabsd", 32, abs) \
+	LANE(PABSQ, "pabsq", 64, abs) LANE(PMULLQ, "pmullq", 64, mull) \
 	LANE(PSADBW, "psadbw", 64, sad) \
 	LANE(PSLLVD, "psllvd", 32, sll) LANE(PSLLVQ, "psllvq", 64, sll) \
 	LANE(PSRLVD, "psrlvd", 32, srl) LANE(PSRLVQ, "psrlvq", 64, srl) \
-	LANE(PSRAVD, "psravd", 32, sra) \
+	LANE(PSRAVD, "psravd", 32, sra) LANE(PSRAVQ, "psravq", 64, sra) \
+	LANE(PSLLVW, "psllvw", 16, sll) LANE(PSRLVW, "psrlvw", 16, srl) \
+	LANE(PSRAVW, "psravw", 16, sra) \
+	LANE(PROLVD, "prolvd", 32, rol) LANE(PROLVQ, "prolvq", 64, rol) \
+	LANE(PRORVD, "prorvd", 32, ror) LANE(PRORVQ, "prorvq", 64, ror) \
+	LANE(PSHLDVW, "pshldvw", 16, shld) LANE(PSHLDVD, "pshldvd", 32, shld) \
+	LANE(PSHLDVQ, "pshldvq", 64, shld) \
+	LANE(PSHRDVW, "pshrdvw", 16, shrd) LANE(PSHRDVD, "pshrdvd", 32, shrd) \
+	LANE(PSHRDVQ, "pshrdvq", 64, shrd) \
+	LANE(POPCNTB, "popcntb", 8, popcnt) LANE(POPCNTW, "popcntw", 16, popcnt) \
+	LANE(POPCNTD, "popcntd", 32, popcnt) LANE(POPCNTQ, "popcntq", 64, popcnt) \
+	LANE(PLZCNTD, "plzcntd", 32, lzcnt) LANE(PLZCNTQ, "plzcntq", 64, lzcnt) \
+	LANE(PDPBUSD, "pdpbusd", 32, dpbusd) LANE(PDPBUSDS, "pdpbusds", 32, dpbusds) \
+	LANE(PDPWSSD, "pdpwssd", 32, dpwssd) LANE(PDPWSSDS, "pdpwssds", 32, dpwssds) \
+	LANE(PMADD52LUQ, "pmadd52luq", 64, madd52lu) LANE(PMADD52HUQ, "pmadd52huq", 64, madd52hu) \
+	LANE(PMULTISHIFTQB, "pmultishiftqb", 64, multishift) \
 	LANE(PBLENDVB, "pblendvb", 8, blendv) LANE(BLENDVPS, "blendvps", 32, blendv) \
 	LANE(BLENDVPD, "blendvpd", 64, blendv) \
 	WHOLE(PSLLW, "psllw", 16, shift_all) WHOLE(PSLLD, "pslld", 32, shift_all) \
@@ -55,6 +78,25 @@
 	WHOLE(PSRLW, "psrlw", 16, shift_all) WHOLE(PSRLD, "psrld", 32, shift_all) \
 	WHOLE(PSRLQ, "psrlq", 64, shift_all) \
 	WHOLE(PSRAW, "psraw", 16, shift_all) WHOLE(PSRAD, "psrad", 32, shift_all) \
+	WHOLE(PSRAQ, "psraq", 64, shift_all) \
+	WHOLE(SELECTB, "selectb", 8, select_lanes) WHOLE(SELECTW, "selectw", 16, select_lanes) \
+	WHOLE(SELECTD, "selectd", 32, select_lanes) WHOLE(SELECTQ, "selectq", 64, select_lanes) \
+	WHOLE(PMOVB2M, "pmovb2m", 8, to_mask) WHOLE(PMOVW2M, "pmovw2m", 16, to_mask) \
+	WHOLE(PMOVD2M, "pmovd2m", 32, to_mask) WHOLE(PMOVQ2M, "pmovq2m", 64, to_mask) \
+	WHOLE(PMOVM2B, "pmovm2b", 8, from_mask) WHOLE(PMOVM2W, "pmovm2w", 16, from_mask) \
+	WHOLE(PMOVM2D, "pmovm2d", 32, from_mask) WHOLE(PMOVM2Q, "pmovm2q", 64, from_mask) \
+	WHOLE(PERMB, "permb", 8, permute) WHOLE(PERMW, "permw", 16, permute) \
+	WHOLE(PERMD, "permd", 32, permute) WHOLE(PERMQ, "permq", 64, permute) \
+	WHOLE(PERM2B, "perm2b", 8, permute) WHOLE(PERM2W, "perm2w", 16, permute) \
+	WHOLE(PERM2D, "perm2d", 32, permute) WHOLE(PERM2Q, "perm2q", 64, permute) \
+	WHOLE(PERMILPS, "permilps", 32, permute_four) \
+	WHOLE(PERMILPD, "permilpd", 64, permute_four) \
+	WHOLE(AESENC, "aesenc", 8, aes) WHOLE(AESENCLAST, "aesenclast", 8, aes) \
+	WHOLE(AESDEC, "aesdec", 8, aes) WHOLE(AESDECLAST, "aesdeclast", 8, aes) \
+	WHOLE(AESIMC, "aesimc", 8, aes) \
+	WHOLE(AESKEYGENASSIST, "aeskeygenassist", 32, aes_key) \
+	WHOLE(PCLMULQDQ, "pclmulqdq", 64, clmul) \
+	WHOLE(CVTPH2PS, "cvtph2ps", 32, from_half) WHOLE(CVTPS2PH, "cvtps2ph", 16, to_half) \
 	WHOLE(PACKSSWB, "packsswb", 16, pack) WHOLE(PACKSSDW, "packssdw", 32, pack) \
 	WHOLE(PACKUSWB, "packuswb", 16, pack) WHOLE(PACKUSDW, "packusdw", 32, pack) \
 	WHOLE(PHADDW, "phaddw", 16, horizontal) WHOLE(PHADDD, "phaddd", 32, horizontal) \

@@ -12,6 +12,8 @@ unsigned x86_ops_width(const struct step *x, unsigned k)
 {
 	const struct insn_op *o = &x->i->op[k];
 
+	if (o->kind == INSN_OP_MEM && x->i->bcast)
+		return 8u * o->size * x->i->bcast;
 	return 8u * (o->kind == INSN_OP_IMM || o->kind == INSN_OP_REL ? x->i->op[0].size : o->size);
 }
 
@@ -73,13 +75,26 @@ const struct expr *x86_ops_addr(struct step *x, unsigned k)
 	return a;
 }
 
+/* `width` bits of memory operand k: a broadcast one is an element, again and again. */
+static const struct expr *load(struct step *x, unsigned k, unsigned width)
+{
+	unsigned size = x->i->bcast ? x->i->op[k].size : width / 8;
+	const struct expr *v = state_load(x->s, x86_ops_addr(x, k), size), *lane[64];
+
+	if (v->width >= width)
+		return v;
+	for (unsigned i = 0; i < width / v->width; i++)
+		lane[i] = v;
+	return expr_concatn(x->p, lane, width / v->width);
+}
+
 const struct expr *x86_ops_get(struct step *x, unsigned k)
 {
 	const struct insn_op *o = &x->i->op[k];
 
 	switch (o->kind) {
 	case INSN_OP_REG: return state_get(x->s, o->reg);
-	case INSN_OP_MEM: return state_load(x->s, x86_ops_addr(x, k), MAX(o->size, 1));
+	case INSN_OP_MEM: return load(x, k, MAX(x86_ops_width(x, k), 8));
 	default: return expr_const(x->p, MAX(MIN(x86_ops_width(x, k), 64), 8), (uint64_t)o->imm);
 	}
 }
@@ -91,7 +106,7 @@ const struct expr *x86_ops_low(struct step *x, unsigned k, unsigned width)
 
 	switch (o->kind) {
 	case INSN_OP_REG: r.size = (uint8_t)MIN(r.size, width / 8); return state_get(x->s, r);
-	case INSN_OP_MEM: return state_load(x->s, x86_ops_addr(x, k), width / 8);
+	case INSN_OP_MEM: return load(x, k, width);
 	default: return expr_const(x->p, width, (uint64_t)o->imm);
 	}
 }
@@ -184,8 +199,11 @@ static bool writes_region(unsigned mn)
 void x86_ops_unknown(struct step *x)
 {
 	const struct insn *i = x->i;
-	const struct expr *arg[INSN_MAX_OPS + INSN_MAX_IMPLICIT + 2 * X86_FLAG_COUNT];
-	unsigned n = unknown_args(x, arg, COUNT_OF(arg)), out = 0;
+	const struct expr *arg[1 + INSN_MAX_OPS + INSN_MAX_IMPLICIT + 2 * X86_FLAG_COUNT];
+	unsigned n = unknown_args(x, arg, COUNT_OF(arg) - 1), out = 0;
+
+	if (i->rounding > INSN_ROUND_NEAREST)
+		arg[n++] = x86_ops_const(x, 8, i->rounding);
 
 	x->known = false;
 	if (x->s->fx && writes_region(i->mn))
@@ -211,25 +229,10 @@ void x86_ops_unknown(struct step *x)
 
 /* ---- the interface ---- */
 
-/*
- * AVX-512 has no meaning here: masks, broadcasts, roundings, 512 bits, registers above 15. (What
- * capstone 4.0.2 says of its operands is not reliable either, says the processor.)
- */
+/* Floating point rounds to nearest here: other roundings, where one is named, are not known. */
 static bool is_plain(const struct insn *i)
 {
-	if (i->suffix)
-		return false;
-	for (unsigned k = 0; k < i->nops; k++) {
-		const struct insn_reg *r = &i->op[k].reg;
-
-		if (i->op[k].kind != INSN_OP_REG || r->id < X86_V0)
-			continue;
-		if ((r->id >= X86_V0 + 16 && r->id < X86_ST0) || r->size == 64)
-			return false;
-		if (r->id >= X86_K0 && r->id < X86_K0 + 8)
-			return false;
-	}
-	return true;
+	return i->rounding <= INSN_ROUND_NEAREST;
 }
 
 bool x86_known(const struct insn *i)

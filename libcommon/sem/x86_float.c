@@ -53,7 +53,7 @@ void x86_float_scalar1(struct step *x)
 void x86_float_cmp(struct step *x)
 {
 	bool scalar = x->arg == SIMD_CMPSS || x->arg == SIMD_CMPSD;
-	unsigned bits = scalar ? scalar_bits(x) : x86_ops_width(x, 0);
+	unsigned bits = scalar ? scalar_bits(x) : x86_vec_width(x);
 	unsigned pred = x->i->pred != 255 ? x->i->pred : (unsigned)x86_vec_imm(x);
 	const struct expr *args[3], *r;
 
@@ -79,14 +79,14 @@ void x86_float_fma(struct step *x)
 		{0, 2, 1}, {1, 0, 2}, {0}, {1, 2, 0}}; /* 132, 213, 231 */
 	const uint8_t *k = order[x->arg % 4];
 	unsigned op = x->arg / 4, bits = is_scalar(op) ? bits_of(op) : x86_ops_width(x, 0);
-	const struct expr *args[3], *r, *rest;
+	const struct expr *args[3], *r;
 
 	for (unsigned i = 0; i < 3; i++)
 		args[i] = x86_ops_low(x, k[i], bits);
 	r = expr_simd(x->p, op, bits, args, 3);
 	if (is_scalar(op)) {
-		rest = x86_ops_low(x, 0, 128);
-		r = expr_concat(x->p, expr_extract(x->p, rest, bits, 128 - bits), r);
+		x86_vec_put_under(x, 0, r);
+		return;
 	}
 	x86_vec_put(x, r);
 }
@@ -139,24 +139,47 @@ void x86_float_resize(struct step *x)
 	x86_vec_put_low(x, expr_simd(x->p, x->arg, to, &a, 1));
 }
 
+/* Bits of a lane before and after. */
+static void convert_bits(unsigned op, unsigned *from, unsigned *to)
+{
+	switch (op) {
+	case SIMD_CVTPH2PS: *from = 16, *to = 32; break;
+	case SIMD_CVTPS2PH: *from = 32, *to = 16; break;
+	case SIMD_CVTSI2SD:
+	case SIMD_CVTSS2SD: *from = 32, *to = 64; break;
+	default: *from = 64, *to = 32; break;
+	}
+}
+
 /* cvtdq2pd, cvtps2pd: lanes get twice as wide; cvtpd2ps, cvttpd2dq: half, the rest is cleared. */
 void x86_float_convert(struct step *x)
 {
-	bool widens = x->arg == SIMD_CVTSI2SD || x->arg == SIMD_CVTSS2SD;
-	unsigned from = widens ? 32 : 64, to = 96 - from, n;
-	const struct expr *a, *e, *lane[8];
+	unsigned from, to, n;
+	const struct expr *a, *e[2], *lane[16];
 
+	convert_bits(x->arg, &from, &to);
 	if (x86_vec_is_mmx(x)) {
 		x86_ops_unknown(x);
 		return;
 	}
 	/* The wider of the two sides says how many lanes there are. */
-	n = (widens ? x86_ops_width(x, 0) : x86_ops_width(x, 1)) / 64;
+	n = to > from ? x86_ops_width(x, 0) / to : x86_ops_width(x, 1) / from;
 	a = x86_ops_low(x, 1, n * from);
+	if (x->arg == SIMD_CVTPS2PH) /* the rounding */
+		e[1] = x86_ops_const(x, 8, x86_vec_imm(x) & 7);
 	for (unsigned i = 0; i < n; i++) {
-		e = expr_extract(x->p, a, (n - 1 - i) * from, from);
-		lane[i] = expr_simd(x->p, x->arg, to, &e, 1);
+		e[0] = expr_extract(x->p, a, (n - 1 - i) * from, from);
+		lane[i] = expr_simd(x->p, x->arg, to, e, x->arg == SIMD_CVTPS2PH ? 2 : 1);
 	}
-	e = expr_concatn(x->p, lane, n);
-	x86_vec_put(x, e->width < 128 ? expr_zext(x->p, e, 128) : e);
+	a = expr_concatn(x->p, lane, n);
+	x86_vec_put(x, a->width < 128 && !x86_vec_is_vex(x) ? expr_zext(x->p, a, 128) : a);
+}
+
+/* With a scale it has no meaning here. */
+void x86_float_scale(struct step *x)
+{
+	if (x86_vec_imm(x) & 0xf0)
+		x86_ops_unknown(x);
+	else
+		x86_float_round(x);
 }

@@ -137,26 +137,59 @@ bool x86_vec_is_vex(const struct step *x);
 bool x86_vec_is_mmx(const struct step *x);
 /* The number of the operand that is source k (0 or 1) of a two-source operation. */
 unsigned x86_vec_src(const struct step *x, unsigned k);
-/* Writes vector register or memory operand 0. */
+/* Bits of the vectors that are worked on. */
+unsigned x86_vec_width(const struct step *x);
+/*
+ * Writes vector register or memory operand 0, as the write mask says; of a mask register the bit
+ * of each lane is the lane's highest.
+ */
 void x86_vec_put(struct step *x, const struct expr *v);
-/* Writes the low bits of vector register 0; the rest of 128 bits comes from source 0. */
+/* The same without a write mask. */
+void x86_vec_put_whole(struct step *x, const struct expr *v);
+/* Writes the low bits of vector register 0; the rest of 128 bits comes from source 0, */
 void x86_vec_put_low(struct step *x, const struct expr *v);
+/* or from operand `rest`. */
+void x86_vec_put_under(struct step *x, unsigned rest, const struct expr *v);
 /* The immediate, the last operand. */
 uint64_t x86_vec_imm(const struct step *x);
 void x86_vec_mov(struct step *x);
-void x86_vec_mov_low(struct step *x);    /* movss, movsd: arg: bits; movsd of strings too */
-void x86_vec_movd(struct step *x);       /* movd, movq */
-void x86_vec_mov_half(struct step *x);   /* arg: 0 low, 64 high */
-void x86_vec_mov_across(struct step *x); /* arg: 0 movhlps, 1 movlhps */
-void x86_vec_movmsk(struct step *x);     /* arg: bits of a lane */
-void x86_vec_logic(struct step *x);      /* arg: EXPR_AND, OR, XOR, NOT for and-not */
-void x86_vec_lanes(struct step *x);      /* arg: enum simd_op of two sources */
-void x86_vec_unary(struct step *x);      /* arg: enum simd_op of one source */
-void x86_vec_shift(struct step *x);      /* arg: enum simd_op; by one count */
-void x86_vec_blendv(struct step *x);     /* arg: enum simd_op */
+void x86_vec_mov_low(struct step *x);      /* movss, movsd: arg: bits; movsd of strings too */
+void x86_vec_movd(struct step *x);         /* movd, movq */
+void x86_vec_mov_half(struct step *x);     /* arg: 0 low, 64 high */
+void x86_vec_mov_across(struct step *x);   /* arg: 0 movhlps, 1 movlhps */
+void x86_vec_movmsk(struct step *x);       /* arg: bits of a lane */
+void x86_vec_logic(struct step *x);        /* arg: EXPR_AND, OR, XOR, NOT for and-not */
+void x86_vec_lanes(struct step *x);        /* arg: enum simd_op of two sources */
+void x86_vec_unary(struct step *x);        /* arg: enum simd_op of one source */
+void x86_vec_shift(struct step *x);        /* arg: enum simd_op; by one count */
+void x86_vec_blendv(struct step *x);       /* arg: enum simd_op */
+void x86_vec_ternary(struct step *x);      /* vpternlogd */
+void x86_vec_dot(struct step *x);          /* vpdpbusd ...: arg: enum simd_op of three sources */
+void x86_vec_double_shift(struct step *x); /* vpshldd ...: arg: enum simd_op */
+void x86_vec_clmul(struct step *x);
+void x86_vec_unary_imm(struct step *x); /* arg: enum simd_op of one source and the immediate */
 void x86_vec_ptest(struct step *x);
 void x86_vec_zero(struct step *x);  /* vzeroupper; arg: 1: vzeroall */
 void x86_vec_mxcsr(struct step *x); /* arg: 0 stmxcsr, 1 ldmxcsr */
+/* x86_mask.c: AVX-512's masks; arg: bits of a mask where nothing else stands. */
+bool x86_mask_is_result(const struct step *x); /* Is operand 0 a mask register? */
+/* Lanes of v where the write mask says so, else of other. */
+const struct expr *x86_mask_select(struct step *x, const struct expr *v, const struct expr *other);
+/* v, or where there is a write mask v and what operand 0 has or 0. */
+const struct expr *x86_mask_merge(struct step *x, const struct expr *v);
+/* Writes mask register 0: the highest bit of each lane of v. */
+void x86_mask_put(struct step *x, const struct expr *v);
+void x86_mask_compare(struct step *x); /* vpcmpd ...: arg: 1: unsigned */
+void x86_mask_test(struct step *x);    /* arg: 1: vptestnm */
+void x86_mask_spread(struct step *x);  /* vpmovm2d ... */
+void x86_mask_blend(struct step *x);   /* vpblendmd ... */
+void x86_mask_mov(struct step *x);
+void x86_mask_logic(struct step *x); /* arg: bits + 256 * EXPR_; EQ is xnor, NOT andn */
+void x86_mask_not(struct step *x);
+void x86_mask_unpack(struct step *x); /* arg: bits of a half */
+void x86_mask_shift(struct step *x);  /* arg: bits + 256 * EXPR_SHL, LSHR */
+void x86_mask_ortest(struct step *x);
+void x86_mask_andtest(struct step *x);
 /* x86_shuffle.c: what only moves lanes about; arg: bits of a lane where there is one. */
 void x86_shuffle_dwords(struct step *x); /* pshufd, permilps */
 void x86_shuffle_words(struct step *x);  /* arg: 0 pshuflw, 64 pshufhw */
@@ -168,9 +201,15 @@ void x86_shuffle_bytes(struct step *x); /* pslldq, psrldq: arg: 0 left, 1 right 
 void x86_shuffle_insert(struct step *x);
 void x86_shuffle_extract(struct step *x);
 void x86_shuffle_insertps(struct step *x);
-void x86_shuffle_half(struct step *x);  /* vextractf128: arg: 0; vinsertf128: 1 */
+void x86_shuffle_part(struct step *x);  /* vextractf128 ...: arg: 0; vinsertf128 ...: 1 */
 void x86_shuffle_perm2(struct step *x); /* vperm2f128 */
 void x86_shuffle_permq(struct step *x);
+void x86_shuffle_permute(struct step *x);  /* arg: enum simd_op */
+void x86_shuffle_perm2x(struct step *x);   /* vpermt2d: arg: 2 * enum simd_op; vpermi2d: + 1 */
+void x86_shuffle_quarters(struct step *x); /* vshufi32x4 ... */
+void x86_shuffle_valign(struct step *x);
+/* vpmovdb ...: arg: 4 * (from * 64 + to), + 1 signed saturation, + 2 unsigned */
+void x86_shuffle_narrow(struct step *x);
 void x86_shuffle_blend(struct step *x);
 void x86_shuffle_broadcast(struct step *x);
 void x86_shuffle_dup(struct step *x);    /* arg: 0 movddup, 1 movsldup, 2 movshdup */
@@ -186,6 +225,7 @@ void x86_float_from_int(struct step *x); /* cvtsi2sd: arg: enum simd_op */
 void x86_float_to_int(struct step *x);
 void x86_float_resize(struct step *x);
 void x86_float_convert(struct step *x); /* packed, widths differ: arg: enum simd_op for a lane */
+void x86_float_scale(struct step *x);   /* vrndscale: arg: enum simd_op */
 
 /* x86_x87.c: the floating-point stack; the meaning of arg stands there. */
 void x86_x87_load(struct step *x); /* arg: 1: an integer */

@@ -1,7 +1,9 @@
 /*
- * x86_shuffle.c: SSE and AVX instructions that only move parts of vectors about: all are Concats
- * of extracts. AVX forms of 256 bits do in each half what SSE forms do in 128 bits.
+ * x86_shuffle.c: SSE, AVX and AVX-512 instructions that only move parts of vectors about: all are
+ * Concats of extracts but where a register says which parts. Forms of 256 and 512 bits do in each
+ * 128 bits what SSE forms do.
  */
+#include "sem/simd.h"
 #include "sem/x86_ops.h"
 
 enum { MAX_LANES = 64 };
@@ -37,6 +39,15 @@ static bool no_meaning(struct step *x)
 	return true;
 }
 
+/* A named operation: the operand with numbers of lanes, and the one with the lanes. */
+static void permuted(struct step *x, enum simd_op op, unsigned index, unsigned table)
+{
+	unsigned w = x86_ops_width(x, 0);
+	const struct expr *args[2] = {x86_ops_low(x, index, w), x86_ops_low(x, table, w)};
+
+	x86_vec_put(x, expr_simd(x->p, op, w, args, 2));
+}
+
 void x86_shuffle_dwords(struct step *x)
 {
 	struct lanes l = {.n = 0};
@@ -44,7 +55,7 @@ void x86_shuffle_dwords(struct step *x)
 	const struct expr *a;
 
 	if (!x86_ops_is_imm(x, 2)) { /* vpermilps by a register */
-		x86_ops_unknown(x);
+		permuted(x, SIMD_PERMILPS, 2, 1);
 		return;
 	}
 	a = x86_ops_low(x, 1, x86_ops_width(x, 0));
@@ -61,7 +72,7 @@ void x86_shuffle_permilpd(struct step *x)
 	const struct expr *a;
 
 	if (!x86_ops_is_imm(x, 2)) {
-		x86_ops_unknown(x);
+		permuted(x, SIMD_PERMILPD, 2, 1);
 		return;
 	}
 	a = x86_ops_low(x, 1, x86_ops_width(x, 0));
@@ -228,16 +239,40 @@ void x86_shuffle_blend(struct step *x)
 	x86_vec_put(x, joined(x, &l));
 }
 
-/* ---- halves of 256 bits ---- */
+/* ---- halves and quarters ---- */
 
-void x86_shuffle_half(struct step *x)
+void x86_shuffle_part(struct step *x)
 {
-	unsigned lo = ((unsigned)x86_vec_imm(x) & 1) * 128;
+	unsigned whole = x86_ops_width(x, x->arg ? 0 : 1), part = x86_ops_width(x, x->arg ? 2 : 0);
+	unsigned lo = ((unsigned)x86_vec_imm(x) & (whole / part - 1)) * part;
+	const struct expr *a = x86_ops_low(x, 1, whole);
 
 	if (x->arg)
-		x86_vec_put(x, replaced(x, x86_ops_low(x, 1, 256), lo, x86_ops_low(x, 2, 128)));
+		x86_vec_put(x, replaced(x, a, lo, x86_ops_low(x, 2, part)));
 	else
-		x86_vec_put(x, expr_extract(x->p, x86_ops_low(x, 1, 256), lo, 128));
+		x86_vec_put(x, expr_extract(x->p, a, lo, part));
+}
+
+void x86_shuffle_quarters(struct step *x)
+{
+	const struct expr *a = source(x, 0), *b = source(x, 1);
+	unsigned imm = (unsigned)x86_vec_imm(x), n = a->width / 128u;
+	struct lanes l = {.n = 0};
+
+	for (unsigned i = 0; i < n; i++, imm /= n)
+		append(x, &l, i < n / 2 ? a : b, imm % n * 128, 128);
+	x86_vec_put(x, joined(x, &l));
+}
+
+void x86_shuffle_valign(struct step *x)
+{
+	const struct expr *a = source(x, 0), *b = source(x, 1);
+	unsigned bits = x->arg, n = a->width / bits, imm = (unsigned)x86_vec_imm(x) & (n - 1);
+	struct lanes l = {.n = 0};
+
+	for (unsigned i = imm; i < imm + n; i++)
+		append(x, &l, i < n ? b : a, i % n * bits, bits);
+	x86_vec_put(x, joined(x, &l));
 }
 
 void x86_shuffle_perm2(struct step *x)
@@ -261,29 +296,45 @@ void x86_shuffle_permq(struct step *x)
 	const struct expr *a;
 
 	if (!x86_ops_is_imm(x, 2)) {
-		x86_ops_unknown(x);
+		permuted(x, SIMD_PERMQ, 1, 2);
 		return;
 	}
-	a = x86_ops_low(x, 1, 256);
-	for (unsigned i = 0; i < 4; i++)
-		append(x, &l, a, (imm >> 2 * i & 3) * 64, 64);
+	a = x86_ops_low(x, 1, x86_ops_width(x, 0));
+	for (unsigned i = 0; i < a->width / 64u; i++)
+		append(x, &l, a, i / 4 * 256 + (imm >> 2 * (i % 4) & 3) * 64, 64);
 	x86_vec_put(x, joined(x, &l));
+}
+
+void x86_shuffle_permute(struct step *x)
+{
+	permuted(x, x->arg, 1, 2);
+}
+
+void x86_shuffle_perm2x(struct step *x)
+{
+	unsigned w = x86_ops_width(x, 0), index = x->arg & 1 ? 0 : 1;
+	const struct expr *args[3];
+
+	args[0] = x86_ops_low(x, index, w);
+	args[1] = x86_ops_low(x, 1 - index, w);
+	args[2] = x86_ops_low(x, 2, w);
+	x86_vec_put(x, expr_simd(x->p, x->arg / 2, w, args, 3));
 }
 
 /* ---- one lane to many, many to fewer ---- */
 
 void x86_shuffle_broadcast(struct step *x)
 {
-	const struct expr *a;
+	const struct expr *a = x86_ops_low(x, 1, x->arg);
+	unsigned bits = x->arg;
 	struct lanes l = {.n = 0};
 
-	if (x->i->op[1].kind == INSN_OP_REG && x->i->op[1].reg.id <= X86_R15) {
-		x86_ops_unknown(x); /* AVX-512 */
-		return;
+	if (x->i->op[1].kind == INSN_OP_REG && x->i->op[1].reg.id >= X86_K0) {
+		bits = x->i->lane * 8u; /* a mask: vpbroadcastmb2q */
+		a = expr_zext(x->p, a, bits);
 	}
-	a = x86_ops_low(x, 1, x->arg);
-	for (unsigned i = 0; i < x86_ops_width(x, 0) / x->arg; i++)
-		append(x, &l, a, 0, x->arg);
+	for (unsigned i = 0; i < x86_ops_width(x, 0) / bits; i++)
+		append(x, &l, a, 0, bits);
 	x86_vec_put(x, joined(x, &l));
 }
 
@@ -310,5 +361,45 @@ void x86_shuffle_extend(struct step *x)
 		e = x->arg & 1 ? expr_sext(x->p, e, to) : expr_zext(x->p, e, to);
 		append(x, &l, e, 0, to);
 	}
+	x86_vec_put(x, joined(x, &l));
+}
+
+/* A vector of lanes of one constant. */
+static const struct expr *all_lanes(struct step *x, unsigned width, unsigned bits, uint64_t v)
+{
+	struct lanes l = {.n = 0};
+	const struct expr *e = x86_ops_const(x, bits, v);
+
+	for (unsigned i = 0; i < width; i += bits)
+		append(x, &l, e, 0, bits);
+	return joined(x, &l);
+}
+
+/* What is out of range becomes the nearest number: lanes are limited from both sides, then cut. */
+static const struct expr *limited(
+	struct step *x, const struct expr *a, unsigned from, unsigned to, bool is_signed)
+{
+	unsigned lane = (unsigned)__builtin_ctz(from / 8);
+	uint64_t max = (UINT64_C(1) << (is_signed ? to - 1 : to)) - 1;
+	const struct expr *args[2] = {a, all_lanes(x, a->width, from, max)};
+
+	args[0] =
+		expr_simd(x->p, (is_signed ? SIMD_PMINSB : SIMD_PMINUB) + lane, a->width, args, 2);
+	if (!is_signed)
+		return args[0];
+	args[1] = all_lanes(x, a->width, from, ~max);
+	return expr_simd(x->p, SIMD_PMAXSB + lane, a->width, args, 2);
+}
+
+void x86_shuffle_narrow(struct step *x)
+{
+	unsigned from = x->arg / 256, to = x->arg / 4 % 64, how = x->arg % 4;
+	const struct expr *a = x86_ops_get(x, 1);
+	struct lanes l = {.n = 0};
+
+	if (how)
+		a = limited(x, a, from, to, how == 1);
+	for (unsigned i = 0; i < a->width; i += from)
+		append(x, &l, a, i, to);
 	x86_vec_put(x, joined(x, &l));
 }

@@ -101,7 +101,8 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	[X86_PREFETCHW] = {x86_flow_nop, 0}, [X86_PREFETCHNTA] = {x86_flow_nop, 0},
 	[X86_PREFETCHT0] = {x86_flow_nop, 0}, [X86_PREFETCHT1] = {x86_flow_nop, 0},
 	[X86_PREFETCHT2] = {x86_flow_nop, 0}, [X86_CLFLUSH] = {x86_flow_nop, 0},
-	[X86_HLT] = {x86_flow_nop, 0}, [X86_UD2] = {x86_flow_nop, 0}, [X86_INT3] = {x86_flow_nop, 0},
+	[X86_HLT] = {x86_flow_nop, 0}, [X86_UD0] = {x86_flow_nop, 0}, [X86_UD2] = {x86_flow_nop, 0},
+	[X86_UD2B] = {x86_flow_nop, 0}, [X86_INT3] = {x86_flow_nop, 0},
 	[X86_WAIT] = {x86_flow_nop, 0},
 	/* vectors: SSE and, with a V before it, AVX */
 #define SSE(mn, fn, arg) [X86_##mn] = {fn, arg}, [X86_V##mn] = {fn, arg},
@@ -169,8 +170,8 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	SSE(EXTRACTPS, x86_shuffle_extract, 32) SSE(INSERTPS, x86_shuffle_insertps, 0)
 	SSE(PBLENDW, x86_shuffle_blend, 16) SSE(BLENDPS, x86_shuffle_blend, 32)
 	SSE(BLENDPD, x86_shuffle_blend, 64) [X86_VPBLENDD] = {x86_shuffle_blend, 32},
-	[X86_VEXTRACTF128] = {x86_shuffle_half, 0}, [X86_VEXTRACTI128] = {x86_shuffle_half, 0},
-	[X86_VINSERTF128] = {x86_shuffle_half, 1}, [X86_VINSERTI128] = {x86_shuffle_half, 1},
+	[X86_VEXTRACTF128] = {x86_shuffle_part, 0}, [X86_VEXTRACTI128] = {x86_shuffle_part, 0},
+	[X86_VINSERTF128] = {x86_shuffle_part, 1}, [X86_VINSERTI128] = {x86_shuffle_part, 1},
 	[X86_VPERM2F128] = {x86_shuffle_perm2, 0}, [X86_VPERM2I128] = {x86_shuffle_perm2, 0},
 	[X86_VPERMQ] = {x86_shuffle_permq, 0}, [X86_VPERMPD] = {x86_shuffle_permq, 0},
 	[X86_VPBROADCASTB] = {x86_shuffle_broadcast, 8},
@@ -226,6 +227,78 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	FMA1(mn, 132, PS) FMA1(mn, 213, PS) FMA1(mn, 231, PS) \
 	FMA1(mn, 132, PD) FMA1(mn, 213, PD) FMA1(mn, 231, PD)
 	FMA(FMADD) FMA(FMSUB) FMA(FNMADD) FMA(FNMSUB)
+	/* AVX-512; lane is b, w, d or q */
+#define V(mn, fn, arg) [X86_V##mn] = {fn, arg},
+	V(MOVDQA32, x86_vec_mov, 0) V(MOVDQA64, x86_vec_mov, 0) V(MOVDQU8, x86_vec_mov, 0)
+	V(MOVDQU16, x86_vec_mov, 0) V(MOVDQU32, x86_vec_mov, 0) V(MOVDQU64, x86_vec_mov, 0)
+	V(PANDD, x86_vec_logic, EXPR_AND) V(PANDQ, x86_vec_logic, EXPR_AND)
+	V(PORD, x86_vec_logic, EXPR_OR) V(PORQ, x86_vec_logic, EXPR_OR)
+	V(PXORD, x86_vec_logic, EXPR_XOR) V(PXORQ, x86_vec_logic, EXPR_XOR)
+	V(PANDND, x86_vec_logic, EXPR_NOT) V(PANDNQ, x86_vec_logic, EXPR_NOT)
+	V(PTERNLOGD, x86_vec_ternary, 0) V(PTERNLOGQ, x86_vec_ternary, 0)
+#define VLANES(mn) V(mn, x86_vec_lanes, SIMD_##mn)
+	VLANES(PMINSQ) VLANES(PMINUQ) VLANES(PMAXSQ) VLANES(PMAXUQ) VLANES(PMULLQ) VLANES(PSLLVW)
+	VLANES(PSRLVW) VLANES(PSRAVW) VLANES(PSRAVQ) VLANES(PROLVD) VLANES(PROLVQ) VLANES(PRORVD)
+	VLANES(PRORVQ) VLANES(PMULTISHIFTQB)
+	V(PABSQ, x86_vec_unary, SIMD_PABSQ) V(PSRAQ, x86_vec_shift, SIMD_PSRAQ)
+	V(POPCNTB, x86_vec_unary, SIMD_POPCNTB) V(POPCNTW, x86_vec_unary, SIMD_POPCNTW)
+	V(POPCNTD, x86_vec_unary, SIMD_POPCNTD) V(POPCNTQ, x86_vec_unary, SIMD_POPCNTQ)
+	V(PLZCNTD, x86_vec_unary, SIMD_PLZCNTD) V(PLZCNTQ, x86_vec_unary, SIMD_PLZCNTQ)
+	V(PROLD, x86_vec_shift, SIMD_PROLVD) V(PROLQ, x86_vec_shift, SIMD_PROLVQ)
+	V(PRORD, x86_vec_shift, SIMD_PRORVD) V(PRORQ, x86_vec_shift, SIMD_PRORVQ)
+#define DOT(mn) V(mn, x86_vec_dot, SIMD_##mn)
+	DOT(PDPBUSD) DOT(PDPBUSDS) DOT(PDPWSSD) DOT(PDPWSSDS) DOT(PMADD52LUQ) DOT(PMADD52HUQ)
+	DOT(PSHLDVW) DOT(PSHLDVD) DOT(PSHLDVQ) DOT(PSHRDVW) DOT(PSHRDVD) DOT(PSHRDVQ)
+	V(PSHLDW, x86_vec_double_shift, SIMD_PSHLDVW) V(PSHLDD, x86_vec_double_shift, SIMD_PSHLDVD)
+	V(PSHLDQ, x86_vec_double_shift, SIMD_PSHLDVQ) V(PSHRDW, x86_vec_double_shift, SIMD_PSHRDVW)
+	V(PSHRDD, x86_vec_double_shift, SIMD_PSHRDVD) V(PSHRDQ, x86_vec_double_shift, SIMD_PSHRDVQ)
+#define PART(name) V(EXTRACT##name, x86_shuffle_part, 0) V(INSERT##name, x86_shuffle_part, 1)
+	PART(F32X4) PART(F32X8) PART(F64X2) PART(F64X4)
+	PART(I32X4) PART(I32X8) PART(I64X2) PART(I64X4)
+#define ALL(name, bits) V(BROADCAST##name, x86_shuffle_broadcast, bits)
+	ALL(F32X2, 64) ALL(F32X4, 128) ALL(F32X8, 256) ALL(F64X2, 128) ALL(F64X4, 256)
+	ALL(I32X2, 64) ALL(I32X4, 128) ALL(I32X8, 256) ALL(I64X2, 128) ALL(I64X4, 256)
+	V(PBROADCASTMB2Q, x86_shuffle_broadcast, 8) V(PBROADCASTMW2D, x86_shuffle_broadcast, 16)
+	V(SHUFF32X4, x86_shuffle_quarters, 0) V(SHUFF64X2, x86_shuffle_quarters, 0)
+	V(SHUFI32X4, x86_shuffle_quarters, 0) V(SHUFI64X2, x86_shuffle_quarters, 0)
+	V(ALIGND, x86_shuffle_valign, 32) V(ALIGNQ, x86_shuffle_valign, 64)
+	V(PERMB, x86_shuffle_permute, SIMD_PERMB) V(PERMW, x86_shuffle_permute, SIMD_PERMW)
+	V(PERMD, x86_shuffle_permute, SIMD_PERMD) V(PERMPS, x86_shuffle_permute, SIMD_PERMD)
+#define PERM2(type, lane) V(PERMT2##type, x86_shuffle_perm2x, 2 * SIMD_PERM2##lane) \
+	V(PERMI2##type, x86_shuffle_perm2x, 2 * SIMD_PERM2##lane + 1)
+	PERM2(B, B) PERM2(W, W) PERM2(D, D) PERM2(Q, Q) PERM2(PS, D) PERM2(PD, Q)
+#define NARROW(mn, from, to) V(PMOV##mn, x86_shuffle_narrow, 4 * ((from) * 64 + (to))) \
+	V(PMOVS##mn, x86_shuffle_narrow, 4 * ((from) * 64 + (to)) + 1) \
+	V(PMOVUS##mn, x86_shuffle_narrow, 4 * ((from) * 64 + (to)) + 2)
+	NARROW(WB, 16, 8) NARROW(DB, 32, 8) NARROW(QB, 64, 8) NARROW(DW, 32, 16) NARROW(QW, 64, 16)
+	NARROW(QD, 64, 32)
+#define COMPARE(lane) V(PCMP##lane, x86_mask_compare, 0) V(PCMPU##lane, x86_mask_compare, 1) \
+	V(PTESTM##lane, x86_mask_test, 0) V(PTESTNM##lane, x86_mask_test, 1) \
+	V(PBLENDM##lane, x86_mask_blend, 0) V(PMOVM2##lane, x86_mask_spread, 0) \
+	V(PMOV##lane##2M, x86_vec_mov, 0)
+	COMPARE(B) COMPARE(W) COMPARE(D) COMPARE(Q)
+	V(BLENDMPS, x86_mask_blend, 0) V(BLENDMPD, x86_mask_blend, 0)
+	V(RNDSCALEPS, x86_float_scale, SIMD_ROUNDPS) V(RNDSCALEPD, x86_float_scale, SIMD_ROUNDPD)
+	V(RNDSCALESS, x86_float_scale, SIMD_ROUNDSS) V(RNDSCALESD, x86_float_scale, SIMD_ROUNDSD)
+	V(CVTPH2PS, x86_float_convert, SIMD_CVTPH2PS) V(CVTPS2PH, x86_float_convert, SIMD_CVTPS2PH)
+#define MASK1(lane, bits) [X86_KMOV##lane] = {x86_mask_mov, bits}, \
+	[X86_KNOT##lane] = {x86_mask_not, bits}, \
+	[X86_KAND##lane] = {x86_mask_logic, (bits) + 256 * EXPR_AND}, \
+	[X86_KANDN##lane] = {x86_mask_logic, (bits) + 256 * EXPR_NOT}, \
+	[X86_KOR##lane] = {x86_mask_logic, (bits) + 256 * EXPR_OR}, \
+	[X86_KXOR##lane] = {x86_mask_logic, (bits) + 256 * EXPR_XOR}, \
+	[X86_KXNOR##lane] = {x86_mask_logic, (bits) + 256 * EXPR_EQ}, \
+	[X86_KADD##lane] = {x86_mask_logic, (bits) + 256 * EXPR_ADD}, \
+	[X86_KSHIFTL##lane] = {x86_mask_shift, (bits) + 256 * EXPR_SHL}, \
+	[X86_KSHIFTR##lane] = {x86_mask_shift, (bits) + 256 * EXPR_LSHR}, \
+	[X86_KORTEST##lane] = {x86_mask_ortest, bits}, [X86_KTEST##lane] = {x86_mask_andtest, bits},
+	MASK1(B, 8) MASK1(W, 16) MASK1(D, 32) MASK1(Q, 64)
+	[X86_KUNPCKBW] = {x86_mask_unpack, 8}, [X86_KUNPCKWD] = {x86_mask_unpack, 16},
+	[X86_KUNPCKDQ] = {x86_mask_unpack, 32},
+	/* AES and polynomials */
+	LANES(AESENC) LANES(AESENCLAST) LANES(AESDEC) LANES(AESDECLAST) UNARY(AESIMC)
+	SSE(AESKEYGENASSIST, x86_vec_unary_imm, SIMD_AESKEYGENASSIST)
+	SSE(PCLMULQDQ, x86_vec_clmul, SIMD_PCLMULQDQ)
 	/* the floating-point stack */
 	[X86_FLD] = {x86_x87_load, 0}, [X86_FILD] = {x86_x87_load, 1},
 	[X86_FLD1] = {x86_x87_constant, 0}, [X86_FLDZ] = {x86_x87_constant, 0},

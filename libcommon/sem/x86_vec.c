@@ -34,7 +34,12 @@ static bool is_vector(const struct insn_op *o)
 	return o->kind == INSN_OP_REG && o->reg.id >= X86_V0 && o->reg.id < X86_ST0;
 }
 
-void x86_vec_put(struct step *x, const struct expr *v)
+unsigned x86_vec_width(const struct step *x)
+{
+	return x86_ops_width(x, x86_mask_is_result(x) ? 1 : 0);
+}
+
+void x86_vec_put_whole(struct step *x, const struct expr *v)
 {
 	if (is_vector(&x->i->op[0]) && x86_vec_is_vex(x))
 		x86_ops_set_reg(x, x->i->op[0].reg.id, expr_zext(x->p, v, EXPR_MAX_WIDTH));
@@ -42,17 +47,30 @@ void x86_vec_put(struct step *x, const struct expr *v)
 		x86_ops_put(x, 0, v);
 }
 
+void x86_vec_put(struct step *x, const struct expr *v)
+{
+	if (x86_mask_is_result(x))
+		x86_mask_put(x, v);
+	else
+		x86_vec_put_whole(x, x86_mask_merge(x, v));
+}
+
+void x86_vec_put_under(struct step *x, unsigned rest, const struct expr *v)
+{
+	const struct expr *above = x86_ops_low(x, rest, 128);
+
+	above = expr_extract(x->p, above, v->width, 128u - v->width);
+	x86_vec_put_whole(x, expr_concat(x->p, above, x86_mask_merge(x, v)));
+}
+
 void x86_vec_put_low(struct step *x, const struct expr *v)
 {
-	const struct expr *rest;
-
-	if (!x86_vec_is_vex(x)) {
+	if (x86_mask_is_result(x))
+		x86_mask_put(x, v);
+	else if (x86_vec_is_vex(x))
+		x86_vec_put_under(x, 1, v);
+	else
 		x86_ops_set_reg(x, x->i->op[0].reg.id, v);
-		return;
-	}
-	rest = x86_ops_low(x, 1, 128);
-	rest = expr_extract(x->p, rest, v->width, 128u - v->width);
-	x86_vec_put(x, expr_concat(x->p, rest, v));
 }
 
 /* ---- moves ---- */
@@ -78,9 +96,9 @@ void x86_vec_mov_low(struct step *x)
 	}
 	v = x86_ops_low(x, i->nops - 1u, x->arg);
 	if (x86_ops_is_mem(x, 0))
-		x86_ops_put(x, 0, v);
+		x86_vec_put(x, v);
 	else if (x86_ops_is_mem(x, 1)) /* a load clears the rest of 128 bits */
-		x86_vec_put(x, expr_zext(x->p, v, 128));
+		x86_vec_put_whole(x, expr_zext(x->p, x86_mask_merge(x, v), 128));
 	else
 		x86_vec_put_low(x, v);
 }
@@ -182,6 +200,54 @@ void x86_vec_logic(struct step *x)
 	x86_vec_put(x, r);
 }
 
+/*
+ * The function of n operands whose value for each combination of bits is in `table`: the first
+ * operand is the highest bit of the combination.
+ */
+static const struct expr *of_table(
+	struct step *x, const struct expr *const *v, unsigned n, unsigned table)
+{
+	unsigned half = 1u << (n - 1), ones = (1u << half) - 1, lo = table & ones,
+		 hi = table >> half;
+	const struct expr *a, *b;
+
+	if (lo == hi && n > 1)
+		return of_table(x, v + 1, n - 1, lo);
+	if (n == 1)
+		return table == 2   ? v[0]
+		       : table == 1 ? expr_not(x->p, v[0])
+		       : table      ? expr_not(x->p, zero(x, v[0]->width))
+				    : zero(x, v[0]->width);
+	a = of_table(x, v + 1, n - 1, hi);
+	b = of_table(x, v + 1, n - 1, lo);
+	if (hi == (lo ^ ones))
+		return expr_xor(x->p, v[0], b);
+	if (lo == ones)
+		return expr_or(x->p, expr_not(x->p, v[0]), a);
+	if (hi == ones)
+		return expr_or(x->p, v[0], b);
+	return expr_or(x->p, expr_and(x->p, v[0], a), expr_and(x->p, expr_not(x->p, v[0]), b));
+}
+
+/* Does operand k (the first of three is the highest bit) change the function? */
+static bool depends(unsigned table, unsigned k)
+{
+	static const uint8_t without[3] = {0x0f, 0x33, 0x55};
+	unsigned shift = 4u >> k;
+
+	return (table & without[k]) != (table >> shift & without[k]);
+}
+
+void x86_vec_ternary(struct step *x)
+{
+	unsigned w = x86_ops_width(x, 0), table = (unsigned)x86_vec_imm(x);
+	const struct expr *v[3];
+
+	for (unsigned k = 0; k < 3; k++) /* what does not matter is not read */
+		v[k] = depends(table, k) ? x86_ops_low(x, k, w) : zero(x, w);
+	x86_vec_put(x, of_table(x, v, 3, table));
+}
+
 /* What an operation gives for two equal arguments: 0, 1 for all ones, -1 it depends. */
 static int of_equal(unsigned op)
 {
@@ -204,7 +270,7 @@ static int of_equal(unsigned op)
 
 void x86_vec_lanes(struct step *x)
 {
-	unsigned w = x86_ops_width(x, 0), first = x86_vec_src(x, 0), second = x86_vec_src(x, 1);
+	unsigned w = x86_vec_width(x), first = x86_vec_src(x, 0), second = x86_vec_src(x, 1);
 	const struct expr *args[2];
 
 	if (x86_vec_is_mmx(x)) {
@@ -229,6 +295,51 @@ void x86_vec_unary(struct step *x)
 		x86_ops_unknown(x);
 	else
 		x86_vec_put(x, expr_simd(x->p, x->arg, a->width, &a, 1));
+}
+
+/* The first source is the destination. */
+void x86_vec_dot(struct step *x)
+{
+	unsigned w = x86_ops_width(x, 0);
+	const struct expr *args[3];
+
+	for (unsigned k = 0; k < 3; k++)
+		args[k] = x86_ops_low(x, k, w);
+	x86_vec_put(x, expr_simd(x->p, x->arg, w, args, 3));
+}
+
+/* The sources are operands 1 and 2, the count the immediate. */
+void x86_vec_double_shift(struct step *x)
+{
+	unsigned w = x86_ops_width(x, 0);
+	const struct expr *args[3];
+
+	args[0] = x86_ops_low(x, 1, w);
+	args[1] = x86_ops_low(x, 2, w);
+	args[2] = x86_ops_const(x, 64, x86_vec_imm(x));
+	x86_vec_put(x, expr_simd(x->p, x->arg, w, args, 3));
+}
+
+void x86_vec_unary_imm(struct step *x)
+{
+	unsigned w = x86_ops_width(x, 0);
+	const struct expr *args[2];
+
+	args[0] = x86_ops_low(x, 1, w);
+	args[1] = x86_ops_const(x, 8, x86_vec_imm(x));
+	x86_vec_put(x, expr_simd(x->p, x->arg, w, args, 2));
+}
+
+/* pclmulqdq: two sources and the immediate. */
+void x86_vec_clmul(struct step *x)
+{
+	unsigned w = x86_ops_width(x, 0);
+	const struct expr *args[3];
+
+	args[0] = x86_ops_low(x, x86_vec_src(x, 0), w);
+	args[1] = x86_ops_low(x, x86_vec_src(x, 1), w);
+	args[2] = x86_ops_const(x, 8, x86_vec_imm(x) & 0x11);
+	x86_vec_put(x, expr_simd(x->p, x->arg, w, args, 3));
 }
 
 void x86_vec_shift(struct step *x)

@@ -208,7 +208,7 @@ static char *put_memory(char *p, const struct insn_op *op, bool is_lea, bool is_
 	if (has_index) {
 		if (has_base)
 			p = put(p, s->plus);
-		p = put(p, insn_reg_name((struct insn_reg){op->mem.index, 0, op->mem.addr_size}));
+		p = put(p, insn_reg_name((struct insn_reg){op->mem.index, 0, op->mem.index_size}));
 		if (op->mem.scale > 1) {
 			*p++ = '*';
 			p = put_decimal(p, op->mem.scale);
@@ -255,6 +255,16 @@ static unsigned address_operand(const struct insn *i, const struct normalise_ref
 	return zero;
 }
 
+/* What AVX-512 writes behind operand k. */
+static char *put_avx512(char *p, const struct insn *i, unsigned k)
+{
+	if (k == 0)
+		p = put(p, insn_mask_text(i));
+	if (i->op[k].kind == INSN_OP_MEM)
+		p = put(p, insn_broadcast_text(i));
+	return k + 1 == i->nops ? put(p, insn_rounding_text(i)) : p;
+}
+
 static char *put_operands(char *p, const struct insn *i, const struct normalise_ref *ref,
 	const struct normalise_opts *o)
 {
@@ -272,6 +282,8 @@ static char *put_operands(char *p, const struct insn *i, const struct normalise_
 			p = put(p, i->flow == INSN_CALL || ref->func ? "func" : "MEM");
 			break;
 		}
+		if (i->lane)
+			p = put_avx512(p, i, k);
 	}
 	return p;
 }
@@ -335,7 +347,7 @@ void normalise_insn(struct buf *b, const struct insn *i, const struct normalise_
 	const struct normalise_opts *o)
 {
 	size_t room = sizeof("lock repne ") + strlen(i->mnemonic) + NORMALISE_NAME_MAX +
-		      (size_t)i->nops * OPERAND_MAX + (i->suffix ? strlen(i->suffix) : 0);
+		      (size_t)i->nops * OPERAND_MAX;
 	char *start, *p;
 
 	if (i->text) {
@@ -356,8 +368,6 @@ void normalise_insn(struct buf *b, const struct insn *i, const struct normalise_
 	} else {
 		p = put_operands(p, i, ref, o);
 	}
-	if (i->suffix)
-		p = put(p, i->suffix);
 	b->n += (size_t)(p - start);
 }
 

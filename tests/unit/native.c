@@ -203,6 +203,8 @@ static void input(void *ctx, unsigned reg, unsigned width, uint64_t *out)
 		out[0] = w->in.gpr[reg];
 	else if (reg >= X86_V0 && reg < X86_V0 + VECTORS)
 		memcpy(out, w->in.vec[reg - X86_V0], 8 * vector_words());
+	else if (reg >= X86_K0 && reg < X86_K0 + MASKS)
+		out[0] = w->in.mask[reg - X86_K0];
 	else if (reg >= X86_ST0 && reg < X86_ST0 + 8)
 		memcpy(out, w->in.fx + 32 + 16 * (reg - X86_ST0), 10);
 	else if (reg == X86_FPSW)
@@ -325,6 +327,19 @@ static void compare_registers(struct test *t, const struct program *p)
 	}
 }
 
+static void compare_masks(struct test *t, const struct program *p)
+{
+	for (unsigned r = 0; has_avx512 && r < MASKS; r++) {
+		const struct expr *e =
+			t->state.written[X86_K0 + r] ? t->state.reg[X86_K0 + r] : NULL;
+		uint64_t got = e ? value(t, e, NULL) : t->world.in.mask[r];
+
+		if (got != area->data.out.mask[r] && !(e && open_value(t, p, e)))
+			report(t, p, insn_reg_name((struct insn_reg){(uint8_t)(X86_K0 + r), 0, 8}),
+				got, area->data.out.mask[r]);
+	}
+}
+
 static void compare_stack(struct test *t, const struct program *p)
 {
 	uint64_t got[EXPR_WORDS], want[2];
@@ -442,6 +457,7 @@ static void run_case(struct test *t, const struct program *p)
 	}
 	if (p->n > 1 || !undefined_result(last, &t->world.in)) {
 		compare_registers(t, p);
+		compare_masks(t, p);
 		compare_memory(t, p);
 		compare_stack(t, p);
 	}

@@ -206,12 +206,51 @@ static void test_effects(struct test *t)
 	CHECK(t->fx.nread == 1 && t->fx.nwrite == 1 && t->fx.write[0].id == X86_RDX);
 }
 
+static const struct expr *wide(struct test *t, unsigned n, unsigned width)
+{
+	return expr_extract(t->p, expr_input(t->p, X86_V0 + n, 512), 0, width);
+}
+
+/* Masks and what they make an instruction read; 512 bits; sixteen more registers. */
+static void test_avx512(struct test *t)
+{
+	const struct expr *e;
+
+	CHECK(run(t, 0, "62 f1 6d 49 fe cb") == 1); /* vpaddd zmm1 {k1}, zmm2, zmm3 */
+	e = now(t, X86_V0 + 1);
+	CHECK(e->op == EXPR_SIMD && !strcmp(expr_simd_name(e), "selectd"));
+	CHECK(e->arg[0]->width == 16 && e->arg[2] == wide(t, 1, 512));
+	CHECK(reads(t, X86_K0 + 1, 0, 2) && reads(t, X86_V0 + 1, 0, 64));
+	run(t, 0, "62 f1 6d c9 fe cb"); /* vpaddd zmm1 {k1} {z}, zmm2, zmm3 */
+	CHECK(reads(t, X86_K0 + 1, 0, 2) && !reads(t, X86_V0 + 1, 0, 64));
+	run(t, 0, "62 f3 7d 48 25 c0 ff"); /* vpternlogd zmm0, zmm0, zmm0, 0xff */
+	CHECK(expr_is_ones(now(t, X86_V0)) && t->fx.nread == 0);
+	run(t, 0, "62 f3 75 48 25 c2 96"); /* vpternlogd zmm0, zmm1, zmm2, 0x96 */
+	e = expr_xor(t->p, wide(t, 0, 512), wide(t, 1, 512));
+	CHECK(now(t, X86_V0) == expr_xor(t->p, e, wide(t, 2, 512)));
+	run(t, 0, "62 f3 75 48 25 c2 cc"); /* a copy of zmm1 */
+	CHECK(now(t, X86_V0) == wide(t, 1, 512) && t->fx.nread == 1);
+	run(t, 0, "c5 f4 46 c9"); /* kxnorw k1, k1, k1 */
+	CHECK(expr_is_const(now(t, X86_K0 + 1), 0xffff) && t->fx.nread == 0);
+	step(t, "62 f1 7e 49 6f c1"); /* vmovdqu32 zmm0 {k1}, zmm1 */
+	CHECK(now(t, X86_V0) == wide(t, 1, 512));
+	run(t, 0, "62 f1 7e 4a 7f 0f"); /* vmovdqu32 [rdi] {k2}, zmm1 */
+	CHECK(t->fx.nmem == 2 && !t->fx.mem[0].write && t->fx.mem[1].write);
+	CHECK(t->fx.mem[1].size == 64);
+	run(t, 0, "62 e1 6d 30 fe 4f 01"); /* vpaddd ymm17, ymm18, [rdi + 4]{1to8} */
+	CHECK(t->fx.nmem == 1 && t->fx.mem[0].offset == 4 && t->fx.mem[0].size == 4);
+	CHECK(expr_is_const(expr_extract(t->p, now(t, X86_V0 + 17), 256, 256), 0));
+	run(t, 0, "62 f1 75 28 76 d9"); /* vpcmpeqd k3, ymm1, ymm1 */
+	CHECK(expr_is_const(now(t, X86_K0 + 3), 0xff));
+	CHECK(run(t, 0, "62 f1 74 78 58 c2") == 0); /* vaddps zmm0, zmm1, zmm2, {rz-sae} */
+}
+
 static void test_unknown(struct test *t)
 {
 	CHECK(run(t, 0, "0f a2") == 0); /* cpuid */
 	CHECK(!t->fx.known && now(t, X86_RBX)->op == EXPR_CONCAT);
 	CHECK(reads(t, X86_RAX, 0, 4));
-	CHECK(run(t, 0, "66 0f 38 dc c1") == 0); /* aesenc xmm0, xmm1 */
+	CHECK(run(t, 0, "0f 53 c1") == 0); /* rcpps xmm0, xmm1: the processor approximates */
 	CHECK(expr_extract(t->p, now(t, X86_V0), 0, 128)->op == EXPR_FN);
 	CHECK(expr_extract(t->p, now(t, X86_V0), 128, 128)->op == EXPR_EXTRACT);
 	CHECK(run(t, 0, "0f ae 00") == 0 && t->fx.overflow); /* fxsave: 512 bytes */
@@ -263,6 +302,7 @@ int main(void)
 	test_call(&t);
 	test_conditions(&t);
 	test_effects(&t);
+	test_avx512(&t);
 	test_unknown(&t);
 	test_hostile(&t);
 	state_free(&t.s);
