@@ -1,7 +1,7 @@
 /*
- * sort.c: see sort.h. Runs that are sorted already are merged, if they are few. If not, numbers and
- * the places of their items are sorted byte by byte, the lowest first (radix sort); bytes that are
- * the same in all numbers are left out.
+ * sort.c: see sort.h. Runs that are sorted already are merged, if they are few or the first is most
+ * of it. If not, numbers and the places of their items are sorted byte by byte, the lowest first
+ * (radix sort); bytes that are the same in all numbers are left out.
  */
 #include "base/sort.h"
 
@@ -25,15 +25,24 @@ static uint64_t number(const char *item, size_t offset)
 	return v;
 }
 
+/* Whether a need not come after b. */
+static inline bool in_order(
+	const char *a, const char *b, size_t offset, int (*cmp)(const void *, const void *))
+{
+	uint64_t x = number(a, offset), y = number(b, offset);
+
+	return x != y ? x < y : cmp(a, b) <= 0;
+}
+
 /* Where the ascending runs start, at[0] to at[*runs - 1], and n; false: there are more than RUNS.
  */
-static bool find_runs(const char *p, size_t n, size_t size, int (*cmp)(const void *, const void *),
-	size_t *at, size_t *runs)
+static bool find_runs(const char *p, size_t n, size_t size, size_t offset,
+	int (*cmp)(const void *, const void *), size_t *at, size_t *runs)
 {
 	*runs = 1;
 	at[0] = 0;
 	for (size_t i = 1; i < n; i++) {
-		if (cmp(p + (i - 1) * size, p + i * size) <= 0)
+		if (in_order(p + (i - 1) * size, p + i * size, offset, cmp))
 			continue;
 		if (*runs == RUNS)
 			return false;
@@ -44,13 +53,13 @@ static bool find_runs(const char *p, size_t n, size_t size, int (*cmp)(const voi
 }
 
 /* The na items at a and the nb behind them, both sorted, into `to`. */
-static void merge(const char *a, size_t na, size_t nb, size_t size, char *to,
+static void merge(const char *a, size_t na, size_t nb, size_t size, size_t offset, char *to,
 	int (*cmp)(const void *, const void *))
 {
 	const char *b = a + na * size, *end_a = b, *end_b = b + nb * size;
 
 	for (; a < end_a && b < end_b; to += size) {
-		bool first = cmp(a, b) <= 0;
+		bool first = in_order(a, b, offset, cmp);
 
 		memcpy(to, first ? a : b, size);
 		a += first ? size : 0;
@@ -61,8 +70,8 @@ static void merge(const char *a, size_t na, size_t nb, size_t size, char *to,
 }
 
 /* Neighbours first, until there is one run. */
-static void merge_runs(
-	char *p, size_t size, size_t *at, size_t runs, int (*cmp)(const void *, const void *))
+static void merge_runs(char *p, size_t size, size_t offset, size_t *at, size_t runs,
+	int (*cmp)(const void *, const void *))
 {
 	size_t n = at[runs];
 	char *copy = mem_alloc(n, size), *from = p, *to = copy, *swap;
@@ -73,8 +82,8 @@ static void merge_runs(
 		for (size_t r = 0; r < runs; r += 2) {
 			size_t mid = at[r + 1], end = r + 1 < runs ? at[r + 2] : mid;
 
-			merge(from + at[r] * size, mid - at[r], end - mid, size, to + at[r] * size,
-				cmp);
+			merge(from + at[r] * size, mid - at[r], end - mid, size, offset,
+				to + at[r] * size, cmp);
 			at[k++] = at[r];
 		}
 		at[k] = n;
@@ -140,22 +149,30 @@ static void insert(
 	}
 }
 
-void sort_items(
-	void *items, size_t n, size_t size, size_t offset, int (*cmp)(const void *, const void *))
+/* The sorted m items at p, and the sorted ones behind them up to n, from the end on. */
+static void merge_tail(char *p, size_t m, size_t n, size_t size, size_t offset,
+	int (*cmp)(const void *, const void *))
 {
-	char *p = items, *copy;
-	size_t at[RUNS + 1], runs;
-	struct key *k;
+	size_t left = n - m;
+	char *copy = mem_alloc(left, size), *to = p + n * size;
 
-	if (n < 2)
-		return;
-	if (find_runs(p, n, size, cmp, at, &runs)) {
-		if (runs > 1)
-			merge_runs(p, size, at, runs, cmp);
-		return;
+	memcpy(copy, p + m * size, left * size);
+	while (left && m) {
+		bool tail = in_order(p + (m - 1) * size, copy + (left - 1) * size, offset, cmp);
+
+		to -= size;
+		memcpy(to, tail ? copy + --left * size : p + --m * size, size);
 	}
-	k = sorted_keys(p, n, size, offset);
-	copy = mem_alloc(n, size);
+	memcpy(p, copy, left * size);
+	mem_free(copy);
+}
+
+static void sort_by_bytes(
+	char *p, size_t n, size_t size, size_t offset, int (*cmp)(const void *, const void *))
+{
+	struct key *k = sorted_keys(p, n, size, offset);
+	char *copy = mem_alloc(n, size);
+
 	memcpy(copy, p, n * size);
 	for (size_t i = 0; i < n; i++)
 		memcpy(p + i * size, copy + k[i].i * size, size);
@@ -169,4 +186,23 @@ void sort_items(
 	}
 	mem_free(copy);
 	mem_free(k);
+}
+
+void sort_items(
+	void *items, size_t n, size_t size, size_t offset, int (*cmp)(const void *, const void *))
+{
+	char *p = items;
+	size_t at[RUNS + 1], runs;
+
+	if (n < 2)
+		return;
+	if (find_runs(p, n, size, offset, cmp, at, &runs)) {
+		if (runs > 1)
+			merge_runs(p, size, offset, at, runs, cmp);
+	} else if (at[1] >= n / 2) {
+		sort_items(p + at[1] * size, n - at[1], size, offset, cmp);
+		merge_tail(p, at[1], n, size, offset, cmp);
+	} else {
+		sort_by_bytes(p, n, size, offset, cmp);
+	}
 }

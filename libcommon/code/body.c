@@ -13,6 +13,10 @@
 #include "code/names.h"
 #include "code/scan.h"
 
+enum { AHEAD = 4 }; /* callees to fetch before they are needed */
+
+static const uint32_t nobody = FUNC_NOBODY;
+
 struct builder {
 	struct body *b;
 	const struct image *im;
@@ -24,6 +28,7 @@ struct builder {
 	size_t at;     /* and its offset */
 	uint32_t got;  /* position-independent 32-bit x86: registers that hold the GOT's address */
 	bool track_got;
+	size_t callee;       /* next of the function's */
 	uint64_t after_call; /* and the address after the last call */
 };
 
@@ -221,16 +226,32 @@ static void follow_got(struct builder *w, const struct insn_brief *i, uint64_t n
 	}
 }
 
-static void note_end(struct builder *w, const struct insn_brief *i)
+static void note_end(struct builder *w, unsigned len, uint32_t target, uint8_t flow)
 {
 	struct body *b = w->b;
 
-	if (i->flow == INSN_FALL || i->flow == INSN_TRAP)
+	b->end[b->nends++] = (struct cfg_end){w->insn, (uint32_t)w->at + len, target, flow};
+}
+
+/* A direct branch in its short form: most stay in the function, and need no reference. */
+static void short_branch(struct builder *w, unsigned len)
+{
+	enum insn_flow flow;
+	int64_t distance = scan_branch(w->b->code + w->at, len, &flow);
+	uint64_t offset = w->at + len + (uint64_t)distance, target = w->f->addr + offset;
+	bool inside = flow != INSN_CALL && offset < w->b->ncode;
+	struct insn_brief i = {
+		.has = INSN_HAS_REL, .len = (uint8_t)len, .flow = (uint8_t)flow, .imm = distance};
+	struct image_ref r;
+
+	note_end(w, len, inside ? (uint32_t)offset : CFG_NOWHERE, i.flow);
+	if (inside)
 		return;
-	if (b->nends == b->cap_ends)
-		b->end = mem_grow(b->end, &b->cap_ends, b->nends + 1, sizeof(*b->end));
-	b->end[b->nends++] =
-		(struct cfg_end){w->insn, (uint32_t)w->at + i->len, CFG_NOWHERE, i->flow};
+	if (w->callee + AHEAD < w->f->ncallees && w->f->callee[w->callee + AHEAD] != nobody)
+		__builtin_prefetch(&w->im->functions.f[w->f->callee[w->callee + AHEAD]]);
+	r = w->callee < w->f->ncallees ? image_callee(w->im, w->f->callee[w->callee++], target)
+				       : image_code(w->im, target);
+	branch_to(w, &i, w->f->addr + w->at + len, r);
 }
 
 /* An instruction that has to be looked at; `what` is its byte from scan.c. */
@@ -250,7 +271,8 @@ static void look(struct builder *w, unsigned what)
 	} else if (!insn_look(w->d, p, w->there - w->at, &i)) {
 		return;
 	}
-	note_end(w, &i);
+	if (i.flow != INSN_FALL && i.flow != INSN_TRAP)
+		note_end(w, i.len, CFG_NOWHERE, i.flow);
 	if (!w->im->elf->object || !relocations(w, &i, addr, next))
 		operands(w, &i, next);
 	if (w->track_got)
@@ -269,29 +291,62 @@ static size_t next_reloc(const struct builder *w)
 	return k < f->nrelocs ? f->relocs[k].addr - w->f->addr : SIZE_MAX;
 }
 
+/* Object files: the bytes do not say where relocations are. */
+static void walk_object(struct builder *w, unsigned least)
+{
+	const uint8_t *scan = w->f->scan;
+	struct body *b = w->b;
+	size_t reloc = next_reloc(w);
+
+	for (size_t i = 0, at = 0; i < b->ninsns; at += scan[i++] & SCAN_LEN) {
+		if (scan[i] < least && reloc >= at + (scan[i] & SCAN_LEN))
+			continue;
+		w->insn = (uint32_t)i;
+		w->at = at;
+		b->end = mem_grow(b->end, &b->cap_ends, b->nends + 1, sizeof(*b->end));
+		look(w, scan[i]);
+		if (reloc != SIZE_MAX) {
+			w->at += scan[i] & SCAN_LEN;
+			reloc = next_reloc(w);
+		}
+	}
+}
+
+/* The instructions that were found. */
+static void visit(struct builder *w)
+{
+	const struct scan_walk *s = &w->b->walk;
+
+	for (size_t k = 0; k < s->nhits; k++) {
+		unsigned what = s->scan[s->hit[k].insn];
+
+		w->insn = s->hit[k].insn;
+		w->at = s->hit[k].offset;
+		if (what >= SCAN_BRANCH && what < SCAN_NONE)
+			short_branch(w, what & SCAN_LEN);
+		else
+			look(w, what);
+	}
+}
+
 static void walk(struct builder *w)
 {
 	struct body *b = w->b;
-	const uint8_t *scan = w->f->scan;
+	struct scan_walk *s = &b->walk;
 	unsigned least = w->im->elf->movable ? SCAN_PLACE : SCAN_NUMBER;
-	size_t n = b->ninsns, at = 0, reloc = w->im->elf->object ? next_reloc(w) : SIZE_MAX;
 
-	b->len = mem_grow(b->len, &b->cap_len, n, 1);
-	for (size_t i = 0; i < n; i++)
-		b->len[i] = scan[i] & SCAN_LEN;
-	for (size_t i = 0; i < n; i++) {
-		unsigned what = scan[i];
-
-		if (what >= least || reloc < at + (what & SCAN_LEN)) {
-			w->insn = (uint32_t)i;
-			w->at = at;
-			look(w, what);
-			if (reloc != SIZE_MAX) {
-				w->at += what & SCAN_LEN;
-				reloc = next_reloc(w);
-			}
-		}
-		at += what & SCAN_LEN;
+	b->len = mem_grow(b->len, &b->cap_len, b->ninsns + SCAN_SPARE, 1);
+	scan_lengths(w->f->scan, b->ninsns, b->len);
+	if (w->im->elf->object) {
+		walk_object(w, least);
+		return;
+	}
+	s->scan = w->f->scan;
+	s->n = b->ninsns;
+	s->next = s->at = 0;
+	while (scan_find(s, least)) {
+		b->end = mem_grow(b->end, &b->cap_ends, b->nends + s->nhits, sizeof(*b->end));
+		visit(w);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "code/cfg.h"
 #include "code/image.h"
 #include "code/risc_code.h"
+#include "code/scan.h"
 #include "code/tables.h"
 
 enum { BODY_KNOWN = 256 };
@@ -33,6 +34,7 @@ struct body {
 	size_t nnames;
 	const char *thunk; /* what it only jumps to, or "" */
 	/* working memory */
+	struct scan_walk walk;
 	struct cfg_end *end; /* instructions that end blocks */
 	size_t nends;
 	struct tables_jump *jumps; /* indirect ones */

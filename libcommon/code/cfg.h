@@ -46,7 +46,7 @@ struct cfg {
 	int32_t *jumps;  /* targets, as in formats/function.h */
 	size_t njumps;
 	/* working memory */
-	uint64_t *mark;     /* bits: a block starts at this byte, if an instruction does */
+	uint8_t *mark;      /* 1: a block starts at this byte, if an instruction does */
 	uint32_t *offset;   /* of each block */
 	uint32_t *block_at; /* of each byte where one starts; others are anything */
 	size_t cap_blocks, cap_exits, cap_jumps, cap_mark, cap_offset, cap_block_at;

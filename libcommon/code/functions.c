@@ -553,17 +553,30 @@ void functions_free(struct functions *fs)
 	mem_free(fs->f);
 	mem_free(fs->start);
 	mem_free(fs->page);
-	for (size_t i = 0; i < fs->nscans; i++)
-		mem_free(fs->scans[i]);
-	mem_free(fs->scans);
+	for (size_t i = 0; i < fs->nmemory; i++)
+		mem_free(fs->memory[i]);
+	mem_free(fs->memory);
 	*fs = (struct functions){0};
+}
+
+/* By the index if there is one: the function itself is often not in the cache. */
+bool functions_starts(const struct functions *fs, size_t i, uint64_t addr)
+{
+	return fs->start ? fs->start[i] == addr - fs->f[0].addr : fs->f[i].addr == addr;
+}
+
+uint32_t functions_index(const struct functions *fs, uint64_t addr)
+{
+	size_t i = fs->start ? indexed_from(fs, addr) : first_from(fs, addr);
+
+	if (i < fs->n && functions_starts(fs, i, addr))
+		return (uint32_t)i;
+	return i && addr < fs->f[i - 1].end ? (uint32_t)(i - 1) : (uint32_t)FUNC_NOBODY;
 }
 
 const struct func *functions_at(const struct functions *fs, uint64_t addr)
 {
-	size_t i = fs->start ? indexed_from(fs, addr) : first_from(fs, addr);
+	uint32_t i = functions_index(fs, addr);
 
-	if (i < fs->n && fs->f[i].addr == addr)
-		return addr < fs->f[i].end ? &fs->f[i] : NULL;
-	return i && addr < fs->f[i - 1].end ? &fs->f[i - 1] : NULL;
+	return i != (uint32_t)FUNC_NOBODY ? &fs->f[i] : NULL;
 }

@@ -26,7 +26,10 @@ struct func {
 	uint32_t from;       /* FUNC_SYMBOL ... */
 	bool no_return;      /* no call of it comes back */
 	const uint8_t *scan; /* its instructions, as in scan.h; owned by the functions */
-	size_t ninsns;       /* 0 when it is longer than FUNC_MAX */
+	uint32_t ninsns;     /* 0 when it is longer than FUNC_MAX */
+	uint32_t ncallees;
+	const uint32_t *callee; /* where its SCAN_BRANCHes out of it and its calls go, in order:
+				 * index of a function, or FUNC_NOBODY; owned by the functions */
 };
 
 struct functions {
@@ -36,10 +39,11 @@ struct functions {
 	uint32_t *page;  /* for every 2^shift bytes from f[0] on: the first function at or after */
 	size_t npages;
 	unsigned shift;
-	uint8_t **scans; /* memory of func.scan */
-	size_t nscans;
+	void **memory; /* of func.scan and func.callee */
+	size_t nmemory;
 };
 
+enum { FUNC_NOBODY = 0xffffffff };
 enum { FUNC_MAX = 8 << 20 };           /* bytes of code; what is longer is no function */
 enum { FUNCTIONS_IGNORE_SYMBOLS = 1 }; /* as if .symtab were not there */
 
@@ -47,7 +51,10 @@ enum { FUNCTIONS_IGNORE_SYMBOLS = 1 }; /* as if .symtab were not there */
 void functions_find(struct functions *fs, const struct elf *f, struct insn_decoder *d,
 	struct par *par, unsigned flags);
 void functions_free(struct functions *fs);
-/* The function that holds the address, or NULL. */
+/* The function that holds the address, or NULL; functions_index: its index, or FUNC_NOBODY. */
 const struct func *functions_at(const struct functions *fs, uint64_t addr);
+uint32_t functions_index(const struct functions *fs, uint64_t addr);
+/* Whether function i starts at the address. */
+bool functions_starts(const struct functions *fs, size_t i, uint64_t addr);
 
 #endif

@@ -228,6 +228,12 @@ struct image_ref image_code(const struct image *im, uint64_t target)
 	return slot.kind || !is_executable(im, target) ? slot : r;
 }
 
+struct image_ref image_callee(const struct image *im, uint32_t i, uint64_t target)
+{
+	return i != (uint32_t)FUNC_NOBODY ? call_in(&im->functions.f[i], target)
+					  : image_code(im, target);
+}
+
 struct image_ref image_address(const struct image *im, uint64_t addr)
 {
 	const struct elf_section *s = elf_section_at(im->elf, addr);

@@ -39,6 +39,8 @@ void image_free(struct image *im);
 
 /* What a direct call or jump to the address reaches: through stubs, by name. */
 struct image_ref image_code(const struct image *im, uint64_t target);
+/* The same for a target known to be in function i (functions_index), of x86. */
+struct image_ref image_callee(const struct image *im, uint32_t i, uint64_t target);
 /* What is reached through a pointer at the address: a GOT slot, or a variable. */
 struct image_ref image_slot(const struct image *im, uint64_t slot, bool branch);
 /* What an address used as a value or as the place of a variable is. */

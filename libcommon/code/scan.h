@@ -35,6 +35,34 @@ struct scan_range {
  */
 void scan_ranges(struct insn_decoder *d, struct scan_range *r, size_t n);
 
+/* Bytes that must be there behind the n at scan, and those written to len. */
+enum { SCAN_SPARE = 8 };
+
+/* The length of each of n instructions. */
+void scan_lengths(const uint8_t *scan, size_t n, uint8_t *len);
+
+struct scan_hit {
+	uint32_t insn, offset; /* of the instruction, in instructions and bytes */
+};
+
+enum { SCAN_HITS = 1024 };
+
+/* The instructions that have to be looked at, some at a time. */
+struct scan_walk {
+	const uint8_t *scan; /* to be set, with the number of instructions, and the rest 0 */
+	size_t n;
+	size_t next; /* instruction, */
+	uint32_t at; /* and its offset */
+	size_t nhits;
+	struct scan_hit hit[SCAN_HITS];
+};
+
+/*
+ * Finds the next instructions whose byte is `least` (SCAN_NUMBER or more) or more; there may be
+ * none among those it passes over. False at the end.
+ */
+bool scan_find(struct scan_walk *w, unsigned least);
+
 /* A SCAN_BRANCH of len bytes: where it goes, from its own end on, and its flow. */
 static inline int64_t scan_branch(const uint8_t *p, unsigned len, enum insn_flow *flow)
 {

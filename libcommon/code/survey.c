@@ -21,7 +21,9 @@
 #include "code/scan.h"
 #include "code/stubs.h"
 
-enum { NOBODY = 0xffffffff, PIECE = 64 << 10 /* bytes of code */ };
+enum { PIECE = 64 << 10 /* bytes of code */ };
+
+static const uint32_t nobody = FUNC_NOBODY;
 
 struct jump { /* from one function to another */
 	uint32_t from, to;
@@ -32,6 +34,7 @@ struct jump { /* from one function to another */
 struct piece {
 	size_t first, end;
 	uint8_t *scan;
+	uint32_t *callee;
 	struct jump *j;
 	size_t n, cap;
 };
@@ -40,8 +43,11 @@ struct piece {
 struct scratch {
 	struct scan_range *range;
 	uint8_t *bytes;
+	struct scan_walk walk;
+	uint32_t *callee; /* of the functions of the piece so far */
+	size_t ncallees;
 	struct risc_code code;
-	size_t cap_range, cap_bytes;
+	size_t cap_range, cap_bytes, cap_callee;
 };
 
 struct survey {
@@ -57,13 +63,6 @@ struct survey {
 	size_t n;
 };
 
-static uint32_t function_at(const struct survey *s, uint64_t addr)
-{
-	const struct func *u = functions_at(s->fs, addr);
-
-	return u ? (uint32_t)(u - s->fs->f) : NOBODY;
-}
-
 static bool is_dead_import(const struct survey *s, uint64_t slot)
 {
 	const char *name = slot ? stubs_import(s->f, slot) : NULL;
@@ -71,13 +70,11 @@ static bool is_dead_import(const struct survey *s, uint64_t slot)
 	return name && names_no_return(name);
 }
 
-/* A jump of function k out of itself. */
-static void jump_out(
-	struct survey *s, struct piece *p, uint32_t k, uint64_t target, bool conditional)
+/* A jump of function k out of itself, to the function with the index `to`. */
+static void jump_to(struct survey *s, struct piece *p, uint32_t k, uint32_t to, uint64_t target,
+	bool conditional)
 {
-	uint32_t to = function_at(s, target);
-
-	if (to == NOBODY) {
+	if (to == nobody) {
 		s->leaves[k] = s->leaves[k] || !is_dead_import(s, stubs_slot(s->f, target));
 		return;
 	}
@@ -85,12 +82,21 @@ static void jump_out(
 	p->j[p->n++] = (struct jump){k, to, conditional, target != s->fs->f[to].addr};
 }
 
+static void jump_out(
+	struct survey *s, struct piece *p, uint32_t k, uint64_t target, bool conditional)
+{
+	jump_to(s, p, k, functions_index(s->fs, target), target, conditional);
+}
+
+static void call_to(struct survey *s, uint32_t to, uint64_t target)
+{
+	if (to != nobody && functions_starts(s->fs, to, target))
+		__atomic_store_n(&s->called[to], true, __ATOMIC_RELAXED);
+}
+
 static void call(struct survey *s, uint64_t target)
 {
-	uint32_t to = function_at(s, target);
-
-	if (to != NOBODY && s->fs->f[to].addr == target)
-		__atomic_store_n(&s->called[to], true, __ATOMIC_RELAXED);
+	call_to(s, functions_index(s->fs, target), target);
 }
 
 /* The GOT slot that an indirect jump goes through: relative to rip or the GOT, absolute; or 0. */
@@ -130,33 +136,95 @@ static void look(
 	}
 }
 
-/* The instructions of function k. */
-static void walk(struct survey *s, struct piece *p, uint32_t k, struct insn_decoder *d)
+/* A function on its way. */
+struct visit {
+	struct survey *s;
+	struct piece *p;
+	struct scratch *m;
+	struct insn_decoder *d;
+	uint32_t k;
+	const struct func *u;
+	const uint8_t *code;
+	size_t left; /* bytes from code on that may be read */
+};
+
+/* A direct branch in its short form; its flow. */
+static enum insn_flow branch(struct visit *v, const struct scan_hit *h, unsigned len)
 {
-	const struct func *u = &s->fs->f[k];
-	size_t n, at = 0;
-	const uint8_t *code = elf_bytes(s->f, u->addr, &n);
-	struct insn_brief i = {0};
+	const struct func *u = v->u;
+	enum insn_flow flow;
+	uint64_t distance = (uint64_t)scan_branch(v->code + h->offset, len, &flow);
+	uint64_t target = u->addr + h->offset + len + distance;
+	uint32_t to;
 
-	for (size_t m = 0; m < u->ninsns; m++) {
-		unsigned w = u->scan[m], len = w & SCAN_LEN;
-		enum insn_flow flow;
+	if (flow != INSN_CALL && target - u->addr < u->end - u->addr)
+		return flow;
+	to = functions_index(v->s->fs, target);
+	v->m->callee[v->m->ncallees++] = to;
+	if (flow == INSN_CALL)
+		call_to(v->s, to, target);
+	else
+		jump_to(v->s, v->p, v->k, to, target, flow == INSN_COND);
+	return flow;
+}
 
-		i.flow = INSN_FALL;
-		if (w >= SCAN_NONE) {
-			s->leaves[k] = true; /* not understood */
-		} else if (w >= SCAN_BRANCH) {
-			i.imm = scan_branch(code + at, len, &flow);
-			i.flow = (uint8_t)flow;
-			i.has = INSN_HAS_REL;
-			look(s, p, k, &i, u->addr + at + len);
-		} else if (w >= SCAN_OTHER && insn_look(d, code + at, n - at, &i)) {
-			look(s, p, k, &i, u->addr + at + len);
-		}
-		at += len;
+/* An instruction that scan.c found; its flow. */
+static uint8_t visit(struct visit *v, const struct scan_hit *h)
+{
+	unsigned w = v->u->scan[h->insn], len = w & SCAN_LEN;
+	struct insn_brief i;
+
+	if (w >= SCAN_NONE) {
+		v->s->leaves[v->k] = true; /* not understood */
+	} else if (w >= SCAN_BRANCH) {
+		return (uint8_t)branch(v, h, len);
+	} else if (insn_look(v->d, v->code + h->offset, v->left - h->offset, &i)) {
+		look(v->s, v->p, v->k, &i, v->u->addr + h->offset + len);
+		return i.flow;
 	}
-	if (i.flow == INSN_FALL || i.flow == INSN_TRAP || i.flow == INSN_COND)
+	return INSN_FALL;
+}
+
+/* The instructions of function k. */
+static void walk(
+	struct survey *s, struct piece *p, uint32_t k, struct scratch *m, struct insn_decoder *d)
+{
+	struct func *u = &s->fs->f[k];
+	struct visit v = {s, p, m, d, k, u, NULL, 0};
+	struct scan_walk *w = &m->walk;
+	size_t end = 0, before = m->ncallees; /* end: behind the last one looked at */
+	uint8_t last = INSN_FALL;
+
+	v.code = elf_bytes(s->f, u->addr, &v.left);
+	w->scan = u->scan;
+	w->n = u->ninsns;
+	w->next = w->at = 0;
+	while (scan_find(w, SCAN_OTHER)) {
+		m->callee = mem_grow(
+			m->callee, &m->cap_callee, m->ncallees + w->nhits, sizeof(*m->callee));
+		for (size_t i = 0; i < w->nhits; i++) {
+			last = visit(&v, &w->hit[i]);
+			end = w->hit[i].insn + 1;
+		}
+	}
+	u->ncallees = (uint32_t)(m->ncallees - before);
+	if (end < u->ninsns || last == INSN_FALL || last == INSN_TRAP || last == INSN_COND)
 		s->leaves[k] = true; /* runs into what follows */
+}
+
+/* All functions of a piece. */
+static void walk_all(struct survey *s, struct piece *p, struct scratch *m, struct insn_decoder *d)
+{
+	const uint32_t *callee;
+
+	m->ncallees = 0;
+	for (size_t k = p->first; k < p->end; k++)
+		walk(s, p, (uint32_t)k, m, d);
+	callee = p->callee = mem_alloc(m->ncallees, sizeof(*p->callee));
+	if (m->ncallees)
+		memcpy(p->callee, m->callee, m->ncallees * sizeof(*p->callee));
+	for (size_t k = p->first; k < p->end; callee += s->fs->f[k++].ncallees)
+		s->fs->f[k].callee = callee;
 }
 
 /* Finds the instructions of the functions of a piece. */
@@ -183,11 +251,11 @@ static void scan(struct survey *s, struct piece *p, struct scratch *m, struct in
 	scan_ranges(d, m->range, n);
 	for (size_t k = 0; k < n; k++)
 		insns += m->range[k].count;
-	p->scan = to = mem_alloc(insns, 1);
+	p->scan = to = mem_alloc(insns + SCAN_SPARE, 1);
 	for (size_t k = 0; k < n; to += m->range[k++].count) {
 		memcpy(to, m->range[k].out, m->range[k].count);
 		u[k].scan = to;
-		u[k].ninsns = m->range[k].count;
+		u[k].ninsns = (uint32_t)m->range[k].count;
 	}
 }
 
@@ -202,7 +270,7 @@ static void risc_walk(struct survey *s, struct piece *p, uint32_t k, struct risc
 	if (u->end - u->addr > MIN(n, (size_t)FUNC_MAX))
 		return;
 	risc_code_read(c, s->f, isa_at(s->f, u->addr), u->addr, code, (size_t)(u->end - u->addr));
-	u->ninsns = c->n;
+	u->ninsns = (uint32_t)c->n;
 	for (size_t j = 0; j < c->n && !s->f->object; j++) {
 		const struct risc *i = &c->insn[j];
 		uint64_t target = (risc_code_addr(c, j) + (uint64_t)i->imm) & s->f->mask;
@@ -235,8 +303,8 @@ static void work(void *ctx, size_t i, unsigned worker)
 		return;
 	}
 	scan(s, p, &s->scratch[worker], d);
-	for (size_t k = p->first; k < p->end && !s->f->object; k++)
-		walk(s, p, (uint32_t)k, d);
+	if (!s->f->object)
+		walk_all(s, p, &s->scratch[worker], d);
 }
 
 /* Cuts the functions into pieces. */
@@ -269,10 +337,11 @@ static void run(struct survey *s)
 		par_for(s->crew->par, s->npieces, work, s);
 	for (size_t i = 0; !s->crew->par && i < s->npieces; i++)
 		work(s, i, 0);
-	s->fs->scans = mem_alloc(s->npieces, sizeof(*s->fs->scans));
-	s->fs->nscans = s->npieces;
+	s->fs->memory = mem_alloc(2 * s->npieces, sizeof(*s->fs->memory));
+	s->fs->nmemory = 2 * s->npieces;
 	for (size_t i = 0; i < s->npieces; i++) {
-		s->fs->scans[i] = s->piece[i].scan;
+		s->fs->memory[2 * i] = s->piece[i].scan;
+		s->fs->memory[2 * i + 1] = s->piece[i].callee;
 		s->n += s->piece[i].n;
 	}
 	s->j = mem_alloc(s->n, sizeof(*s->j));
@@ -288,6 +357,7 @@ static void run(struct survey *s)
 	for (unsigned i = 0; i < threads; i++) {
 		mem_free(s->scratch[i].range);
 		mem_free(s->scratch[i].bytes);
+		mem_free(s->scratch[i].callee);
 		risc_code_free(&s->scratch[i].code);
 	}
 	mem_free(s->scratch);
@@ -374,7 +444,7 @@ void survey_functions(struct functions *fs, const struct elf *f, const struct su
 	s.called = mem_zalloc(fs->n, sizeof(*s.called));
 	cut(&s);
 	run(&s);
-	if (!f->object && fs->n < NOBODY - 2) {
+	if (!f->object && fs->n < nobody - 2) {
 		find_no_return(&s);
 		find_parts(&s);
 	}

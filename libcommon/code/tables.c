@@ -13,10 +13,12 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/sort.h"
 
 enum {
 	WINDOW = 48,         /* instructions looked at before a jump */
 	ENTRIES_MAX = 65536, /* of one table */
+	FEW = 32,            /* numbers sorted by insertion */
 };
 
 enum value_kind { UNKNOWN, CONSTANT, SCALED, ENTRY, TARGET };
@@ -51,6 +53,7 @@ struct search {
 	size_t entries; /* that may still be read, */
 	size_t steps;   /* and addresses tried: hostile code has no end of jumps */
 	bool listed;    /* list_holders was called */
+	bool sorted;    /* the cuts are */
 };
 
 static bool is_gpr(const struct insn_op *o)
@@ -407,10 +410,22 @@ static bool leads_to_part(const struct search *f, uint64_t addr)
 	return u && (u->from & FUNC_PART);
 }
 
-/* The first cut after addr, or UINT64_MAX. */
-static uint64_t next_cut(const struct tables *t, uint64_t addr)
+static int by_address(const void *a, const void *b)
 {
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The first cut after addr, or UINT64_MAX. They are sorted when the first one is looked for. */
+static uint64_t next_cut(struct search *f, uint64_t addr)
+{
+	struct tables *t = f->t;
 	size_t lo = 0, hi = t->ncuts;
+
+	if (!f->sorted)
+		sort_items(t->cuts, t->ncuts, sizeof(*t->cuts), 0, by_address);
+	f->sorted = true;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -430,6 +445,29 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Sorts n > 0 numbers and drops repetitions. How many are left. */
+static size_t sort_numbers(uint32_t *p, size_t n)
+{
+	size_t left = 1;
+
+	if (n <= FEW) {
+		for (size_t i = 1, k; i < n; i++) {
+			uint32_t v = p[i];
+
+			for (k = i; k && p[k - 1] > v; k--)
+				p[k] = p[k - 1];
+			p[k] = v;
+		}
+	} else {
+		qsort(p, n, sizeof(*p), by_number);
+	}
+	for (size_t i = 1; i < n; i++) {
+		if (p[i] != p[left - 1])
+			p[left++] = p[i];
+	}
+	return left;
+}
+
 /*
  * Reads the table of the jump. Whether it is one. clang lets entries for what cannot happen lead to
  * the end of the function; they are passed over.
@@ -437,7 +475,7 @@ static int by_number(const void *a, const void *b)
 static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 {
 	struct tables *t = f->t;
-	uint64_t limit = w->bound ? w->bound : (next_cut(t, w->base) - w->base) / w->size, k;
+	uint64_t limit = w->bound ? w->bound : (next_cut(f, w->base) - w->base) / w->size, k;
 	size_t first = t->ntargets, n = first;
 
 	limit = MIN(limit, (uint64_t)MIN(f->entries, (size_t)ENTRIES_MAX));
@@ -459,12 +497,7 @@ static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 	f->entries -= (size_t)k;
 	if (n == first || (k < 2 && w->bound != 1))
 		return false;
-	qsort(t->targets + first, n - first, sizeof(*t->targets), by_number);
-	t->ntargets = first + 1;
-	for (size_t i = first + 1; i < n; i++) {
-		if (t->targets[i] != t->targets[t->ntargets - 1])
-			t->targets[t->ntargets++] = t->targets[i];
-	}
+	t->ntargets = first + sort_numbers(t->targets + first, n - first);
 	t->t = mem_grow(t->t, &t->cap_t, t->n + 1, sizeof(*t->t));
 	t->t[t->n++] = (struct cfg_table){jump, (uint32_t)(t->ntargets - first), NULL};
 	return true;
@@ -651,13 +684,6 @@ static void find_one(struct search *f, const struct tables_jump *j)
 		try_holders(f, j, &w, v.holder);
 }
 
-static int by_address(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 void tables_find(struct tables *t, struct insn_decoder *d, const struct tables_code *c,
 	const struct tables_jump *jumps, size_t njumps, const uint64_t *cuts, size_t ncuts)
 {
@@ -672,10 +698,8 @@ void tables_find(struct tables *t, struct insn_decoder *d, const struct tables_c
 	if (!njumps)
 		return;
 	t->cuts = mem_grow(t->cuts, &t->cap_cuts, ncuts, sizeof(*t->cuts));
-	if (ncuts) {
+	if (ncuts)
 		memcpy(t->cuts, cuts, ncuts * sizeof(*cuts));
-		qsort(t->cuts, ncuts, sizeof(*cuts), by_address);
-	}
 	t->ncuts = ncuts;
 	list_sources(&f);
 	for (size_t k = 0; k < njumps; k++)
