@@ -17,55 +17,59 @@ extern "C" {
 
 struct CUstream_st; /* CUDA's cudaStream_t points to it */
 
-/* Where a result goes: as fp32, as bf16 (an operand of a product), or both; NULL: not wanted. */
-struct kernels_out {
-	float *f;
-	uint16_t *h;
+/* Numbers as bf16 or as fp32, fastest at a multiple of 16 bytes; p NULL: there are none. */
+struct kernels_act {
+	void *p;
+	int half; /* bf16 */
 };
 
 enum { KERNELS_CHUNK = 128 }; /* rows of a partial sum */
 
 /* ---- kernels_dense.cu: elementwise ---- */
 
-/* h = x as bf16. */
-void kernels_cast(struct CUstream_st *s, size_t n, const float *x, uint16_t *h);
+/* to = from, rounded if need be. */
+void kernels_cast(struct CUstream_st *s, size_t n, struct kernels_act from, struct kernels_act to);
 /* y += x. */
-void kernels_add(struct CUstream_st *s, size_t n, const float *x, float *y);
-/* v = in + b on each row; u = v if not NULL; y = act(v), act as in nn.h. u and y.f may be in. */
+void kernels_add(struct CUstream_st *s, size_t n, struct kernels_act x, struct kernels_act y);
+/*
+ * v = in + b on each row of n; u = v if it is there; y = act(v), act as in nn.h. u and y may be in.
+ */
 void kernels_bias_act(struct CUstream_st *s, size_t rows, size_t n, const float *b, int act,
-	const float *in, float *u, struct kernels_out y);
+	struct kernels_act in, struct kernels_act u, struct kernels_act y);
 /* dy *= act'; uy is u for GELU, y for TANH. */
-void kernels_act_back(struct CUstream_st *s, size_t n, int act, const float *uy, float *dy);
-/* y = gelu(u), dy *= gelu'(u); y.f may be u; dh is dy as bf16 if not NULL. */
-void kernels_gelu_back(struct CUstream_st *s, size_t n, const float *u, float *dy, uint16_t *dh,
-	struct kernels_out y);
+void kernels_act_back(
+	struct CUstream_st *s, size_t n, int act, struct kernels_act uy, struct kernels_act dy);
+/* dy *= gelu'(u), then u = gelu(u). */
+void kernels_gelu_back(
+	struct CUstream_st *s, size_t n, struct kernels_act u, struct kernels_act dy);
 
 /* ---- kernels_norm.cu: rows: normalisation, column sums ---- */
 
 struct kernels_norm {
 	size_t rows, n;
-	const float *bias, *r; /* [n], [rows,n]: added first; each may be NULL */
-	const float *g, *b;    /* [n] gain, offset */
+	struct kernels_act y; /* [rows,n] */
+	const float *bias;    /* [n] added to it, or NULL */
+	struct kernels_act r; /* [rows,n] likewise */
+	const float *g, *b;   /* [n] gain, offset */
 	float eps;
-	float *y;           /* [rows,n] overwritten with the sum */
-	float *z;           /* [rows,n] result; may be y */
-	float *xhat, *rstd; /* [rows,n], [rows]: kept; both may be NULL */
+	struct kernels_act z, xhat; /* [rows,n]; z may be y; xhat: kept, */
+	float *rstd;                /* [rows], with it */
 };
 
 void kernels_norm(struct CUstream_st *s, struct kernels_norm n);
-/* The same with y = word[ids] + position[pos] + type[types]; bias and r are not looked at. */
+/* The same with y = word[ids] + position[pos] + type[types]; y, bias and r are not looked at. */
 void kernels_embed(struct CUstream_st *s, struct kernels_norm n, const uint32_t *ids,
 	const uint32_t *pos, const uint8_t *types, const float *word, const float *position,
 	const float *type);
 /* ds from dz; ds may be dz. */
 void kernels_norm_back(struct CUstream_st *s, size_t rows, size_t n, const float *g,
-	const float *dz, const float *xhat, const float *rstd, float *ds);
+	struct kernels_act dz, struct kernels_act xhat, const float *rstd, struct kernels_act ds);
 /*
- * y[j] += the sum over rows of x[i,j], or of x[i,j] times[i,j] if times is not NULL.
- * part: scratch of kernels_chunks(rows) n floats.
+ * y[j] += the sum over rows of x[i,j], and if `times` is there yt[j] += that of x[i,j] times[i,j].
+ * part: scratch of 2 kernels_chunks(rows) n floats.
  */
-void kernels_colsum(struct CUstream_st *s, size_t rows, size_t n, const float *x,
-	const float *times, float *part, float *y);
+void kernels_colsum(struct CUstream_st *s, size_t rows, size_t n, struct kernels_act x,
+	struct kernels_act times, float *part, float *y, float *yt);
 
 static inline size_t kernels_chunks(size_t rows)
 {
@@ -75,19 +79,19 @@ static inline size_t kernels_chunks(size_t rows)
 /* ---- kernels_table.cu: rows by index ---- */
 
 /* y[i] = x[row[i]] for i < n; rows of h. */
-void kernels_gather(
-	struct CUstream_st *s, size_t n, size_t h, const uint32_t *row, const float *x, float *y);
+void kernels_gather(struct CUstream_st *s, size_t n, size_t h, const uint32_t *row,
+	struct kernels_act x, struct kernels_act y);
 /* x[row[i]] += y[i]; the rows are distinct. */
-void kernels_scatter(
-	struct CUstream_st *s, size_t n, size_t h, const uint32_t *row, const float *y, float *x);
+void kernels_scatter(struct CUstream_st *s, size_t n, size_t h, const uint32_t *row,
+	struct kernels_act y, struct kernels_act x);
 /*
  * v[s] = the mean of the rows cu[s] to cu[s+1] of x or, with share[T] not NULL, the sum of share
  * times row; and back: dx of each row.
  */
 void kernels_pool(struct CUstream_st *s, size_t seqs, size_t h, const uint32_t *cu,
-	const float *share, const float *x, float *v);
+	const float *share, struct kernels_act x, float *v);
 void kernels_pool_back(struct CUstream_st *s, size_t seqs, size_t h, const uint32_t *cu,
-	const float *share, const float *dv, float *dx);
+	const float *share, const float *dv, struct kernels_act dx);
 
 /*
  * Many rows are added to few: list i says what row[i] of a table gets. Its items are those of the
@@ -103,8 +107,8 @@ struct kernels_lists {
 };
 
 /* table[row[i]] += the sum of the rows of x in list i; part: scratch of chunks h floats. */
-void kernels_sum_lists(struct CUstream_st *s, struct kernels_lists l, size_t h, const float *x,
-	float *part, float *table);
+void kernels_sum_lists(struct CUstream_st *s, struct kernels_lists l, size_t h,
+	struct kernels_act x, float *part, float *table);
 
 /* ---- kernels_attn.cu: self-attention ---- */
 
@@ -118,13 +122,13 @@ struct kernels_attn {
 	const uint32_t *tile; /* [2 tiles] sequence and its first row of each tile of rows */
 	const uint32_t *cu;   /* [S+1] */
 	size_t tokens, heads, h;
-	const float *qkv; /* [T,3h] */
-	float *o;         /* [T,h] */
-	float *lse;       /* [T,heads]; forward: may be NULL */
+	struct kernels_act qkv; /* [T,3h] */
+	struct kernels_act o;   /* [T,h] */
+	float *lse;             /* [T,heads]; forward: may be NULL */
 	/* backward */
-	const float *dout; /* [T,h] */
-	float *delta;      /* [T,heads] scratch */
-	float *dqkv;       /* [T,3h] */
+	struct kernels_act dout; /* [T,h] */
+	float *delta;            /* [T,heads] scratch */
+	struct kernels_act dqkv; /* [T,3h] */
 };
 
 void kernels_attn(struct CUstream_st *s, struct kernels_attn j);
@@ -134,16 +138,15 @@ void kernels_attn_back(struct CUstream_st *s, struct kernels_attn j);
 
 /*
  * Row by row, softmax and cross entropy of the n logits x + b with class want[i]: loss[i], best[i]
- * (the first of the largest); with grad, x becomes scale (softmax - onehot).
+ * (the first of the largest), and grad = scale (softmax - onehot) if it is there; it may be x.
  */
 struct kernels_xent {
 	size_t rows, n;
 	const float *b;
 	const uint32_t *want;
-	bool grad;
 	float scale;
-	float *x;     /* [rows,n], overwritten */
-	uint16_t *dh; /* the gradient as bf16, if not NULL */
+	const float *x; /* [rows,n] */
+	struct kernels_act grad;
 	float *loss;
 	uint32_t *best;
 };

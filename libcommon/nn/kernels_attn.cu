@@ -49,21 +49,24 @@ DEVICE struct place find(const struct kernels_attn *j)
 	return p;
 }
 
-/* to[i,r] = x[r,i] for the own rows of the warp; 0 for rows that are not there. */
-DEVICE void load_own(const struct place *p, size_t d, const float *x, size_t ld, float *to)
+/* x begins at the number `at`, rows are ld apart. to[i,r] = x[r,i] for the own rows of the warp; 0
+ * for rows that are not there. */
+DEVICE void load_own(
+	const struct place *p, size_t d, struct kernels_act x, size_t at, size_t ld, float *to)
 {
 	for (size_t r = 0; r < OWN; r++)
 		for (size_t i = LANE; i < d; i += 32)
-			to[i * OWN + r] = r < p->own ? x[(p->row + r) * ld + i] : 0;
+			to[i * OWN + r] = r < p->own ? act_get(x, at + (p->row + r) * ld + i) : 0;
 }
 
 /* to[r,i] = x[first + r, i], by the whole block. */
-DEVICE void load_others(
-	const struct place *p, size_t first, size_t d, const float *x, size_t ld, float *to)
+DEVICE void load_others(const struct place *p, size_t first, size_t d, struct kernels_act x,
+	size_t at, size_t ld, float *to)
 {
 	for (size_t r = p->warp; r < OTHERS; r += WARPS)
 		for (size_t i = LANE; i < d; i += 32)
-			to[r * (d + 1) + i] = first + r < p->n ? x[(first + r) * ld + i] : 0;
+			to[r * (d + 1) + i] =
+				first + r < p->n ? act_get(x, at + (first + r) * ld + i) : 0;
 }
 
 /* s[r] = own row r times the other row of this lane. */
@@ -116,7 +119,7 @@ DEVICE void accumulate(
 
 /* y[r] = s[r] times[r] for the own rows; rows of y are ld apart. */
 DEVICE void store(const struct place *p, const struct sums *s, int columns, size_t d,
-	const float times[OWN], float *y, size_t ld)
+	const float times[OWN], struct kernels_act y, size_t at, size_t ld)
 {
 	UNROLL
 	for (int r = 0; r < OWN; r++) {
@@ -125,7 +128,8 @@ DEVICE void store(const struct place *p, const struct sums *s, int columns, size
 			size_t i = LANE + 32 * (size_t)c;
 
 			if ((size_t)r < p->own && i < d)
-				y[(p->row + (size_t)r) * ld + i] = s->v[r][c] * times[r];
+				act_put(y, at + (p->row + (size_t)r) * ld + i,
+					s->v[r][c] * times[r]);
 		}
 	}
 }
@@ -180,7 +184,7 @@ DEVICE void forward(const struct attn_args *a, int columns)
 	SHARED(shared);
 	struct place p = find(&a->j);
 	size_t d = a->d, h = a->j.h, ld = 3 * h;
-	const float *q = a->j.qkv + p.seq * ld + p.head * d;
+	size_t q = p.seq * ld + p.head * d; /* where it begins in qkv */
 	float *own = shared + p.warp * OWN * d;
 	float *w = shared + WARPS * OWN * d + p.warp * OWN * OTHERS;
 	float *k = shared + WARPS * OWN * (d + OTHERS), *v = k + OTHERS * (d + 1);
@@ -191,12 +195,12 @@ DEVICE void forward(const struct attn_args *a, int columns)
 		f.top[r] = -FLT_MAX;
 		f.sum[r] = 0;
 	}
-	load_own(&p, d, q, ld, own);
+	load_own(&p, d, a->j.qkv, q, ld, own);
 	for (size_t j = 0; j < p.n; j += OTHERS) {
 		size_t n = MIN(p.n - j, (size_t)OTHERS);
 
-		load_others(&p, j, d, q + h, ld, k);
-		load_others(&p, j, d, q + 2 * h, ld, v);
+		load_others(&p, j, d, a->j.qkv, q + h, ld, k);
+		load_others(&p, j, d, a->j.qkv, q + 2 * h, ld, v);
 		__syncthreads();
 		if (p.own) /* the same for the whole warp */
 			step(a, columns, n, own, k, v, w, &f);
@@ -208,7 +212,7 @@ DEVICE void forward(const struct attn_args *a, int columns)
 				f.top[r] + logf(f.sum[r]);
 		f.sum[r] = 1.0f / f.sum[r];
 	}
-	store(&p, &f.o, columns, d, f.sum, a->j.o + p.seq * h + p.head * d, h);
+	store(&p, &f.o, columns, d, f.sum, a->j.o, p.seq * h + p.head * d, h);
 }
 
 KERNEL(forward_32, attn_args)
@@ -235,7 +239,7 @@ KERNEL(dout_o, attn_args)
 	if (i >= a.j.tokens * a.j.heads)
 		return;
 	for (size_t c = LANE; c < a.d; c += 32)
-		sum += a.j.dout[at + c] * a.j.o[at + c];
+		sum += act_get(a.j.dout, at + c) * act_get(a.j.o, at + c);
 	sum = warp_sum(sum);
 	if (LANE == 0)
 		a.j.delta[i] = sum;
@@ -298,21 +302,22 @@ DEVICE void backward(const struct attn_args *a, int columns)
 	SHARED(shared);
 	struct place p = find(&a->j);
 	size_t d = a->d, h = a->j.h, ld = 3 * h, at = p.seq * ld + p.head * d;
-	const float *q = a->j.qkv + at, *k = q + h, *v = k + h;
-	const float *dout = a->j.dout + p.seq * h + p.head * d;
+	size_t k = at + h, v = k + h, dout = p.seq * h + p.head * d;
 	struct workplace w = share(shared, p.warp, d);
 	float one[OWN] = {1, 1, 1, 1};
 	struct sums sum1, sum2;
 
 	clear(&sum1);
 	clear(&sum2);
-	load_own(&p, d, a->keys ? k : q, ld, w.own1);
-	load_own(&p, d, a->keys ? v : dout, a->keys ? ld : h, w.own2);
+	load_own(&p, d, a->j.qkv, a->keys ? k : at, ld, w.own1);
+	load_own(&p, d, a->keys ? a->j.qkv : a->j.dout, a->keys ? v : dout, a->keys ? ld : h,
+		w.own2);
 	for (size_t j = 0; j < p.n; j += OTHERS) {
 		size_t n = MIN(p.n - j, (size_t)OTHERS);
 
-		load_others(&p, j, d, a->keys ? q : k, ld, w.other1);
-		load_others(&p, j, d, a->keys ? dout : v, a->keys ? h : ld, w.other2);
+		load_others(&p, j, d, a->j.qkv, a->keys ? at : k, ld, w.other1);
+		load_others(&p, j, d, a->keys ? a->j.dout : a->j.qkv, a->keys ? dout : v,
+			a->keys ? h : ld, w.other2);
 		__syncthreads();
 		if (p.own) { /* the same for the whole warp */
 			weigh(a, &p, j, n, w);
@@ -322,9 +327,9 @@ DEVICE void backward(const struct attn_args *a, int columns)
 		}
 		__syncthreads();
 	}
-	store(&p, &sum1, columns, d, one, a->j.dqkv + at + (a->keys ? h : 0), ld);
+	store(&p, &sum1, columns, d, one, a->j.dqkv, a->keys ? k : at, ld);
 	if (a->keys)
-		store(&p, &sum2, columns, d, one, a->j.dqkv + at + 2 * h, ld);
+		store(&p, &sum2, columns, d, one, a->j.dqkv, v, ld);
 }
 
 KERNEL(backward_32, attn_args)

@@ -62,37 +62,33 @@ DEVICE float block_sum(float v)
 KERNEL(xent, xent_args)
 {
 	size_t row = blockIdx.x, n = a.x.n, at = row * n;
+	const float *x = a.x.x + at, *b = a.x.b;
 	uint32_t want = a.x.want[row], best = UINT32_MAX;
-	float top = -FLT_MAX, target, total, sum = 0;
+	float top = -FLT_MAX, target = x[want] + b[want], total, sum = 0;
 
 	for (size_t i = threadIdx.x; i < n; i += THREADS) {
-		float v = a.x.x[at + i] + a.x.b[i];
+		float v = x[i] + b[i];
 
-		a.x.x[at + i] = v;
 		if (v > top || best == UINT32_MAX) {
 			top = v;
 			best = (uint32_t)i;
 		}
 	}
-	top = block_best(top, &best); /* its barrier shows all logits to all threads */
-	target = a.x.x[at + want];
+	top = block_best(top, &best);
 	for (size_t i = threadIdx.x; i < n; i += THREADS)
-		sum += expf(a.x.x[at + i] - top);
-	total = block_sum(sum); /* its barrier: the target was read by all */
+		sum += expf(x[i] + b[i] - top);
+	total = block_sum(
+		sum); /* its barrier: the target was read by all before it is overwritten */
 	if (threadIdx.x == 0) {
 		a.x.loss[row] = top + logf(total) - target;
 		a.x.best[row] = best;
 	}
-	if (!a.x.grad)
+	if (!a.x.grad.p)
 		return;
 	for (size_t i = threadIdx.x; i < n; i += THREADS) {
-		float d = expf(a.x.x[at + i] - top) * (a.x.scale / total);
+		float d = expf(x[i] + b[i] - top) * (a.x.scale / total);
 
-		if (i == want)
-			d -= a.x.scale;
-		a.x.x[at + i] = d;
-		if (a.x.dh)
-			a.x.dh[at + i] = to_bf16(d);
+		act_put(a.x.grad, at + i, i == want ? d - a.x.scale : d);
 	}
 }
 

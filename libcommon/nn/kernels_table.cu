@@ -8,8 +8,9 @@ enum { THREADS = 128 };
 struct row_args {
 	size_t h;
 	const uint32_t *row, *cu;
-	const float *share, *x;
-	float *y;
+	const float *share;
+	struct kernels_act x, y;
+	float *v; /* of pool */
 };
 
 /* A block has THREADS columns of row blockIdx.x; those of the last block may be beyond the row. */
@@ -20,15 +21,15 @@ KERNEL(gather, row_args)
 	size_t c = COLUMN;
 
 	if (c < a.h)
-		a.y[blockIdx.x * a.h + c] = a.x[a.row[blockIdx.x] * a.h + c];
+		act_put(a.y, blockIdx.x * a.h + c, act_get(a.x, a.row[blockIdx.x] * a.h + c));
 }
 
 KERNEL(scatter, row_args)
 {
-	size_t c = COLUMN;
+	size_t c = COLUMN, to = a.row[blockIdx.x] * a.h + c;
 
 	if (c < a.h)
-		a.y[a.row[blockIdx.x] * a.h + c] += a.x[blockIdx.x * a.h + c];
+		act_put(a.y, to, act_get(a.y, to) + act_get(a.x, blockIdx.x * a.h + c));
 }
 
 KERNEL(pool, row_args)
@@ -39,8 +40,8 @@ KERNEL(pool, row_args)
 	if (c >= a.h)
 		return;
 	for (size_t t = from; t < to; t++)
-		sum += a.share ? a.x[t * a.h + c] * a.share[t] : a.x[t * a.h + c];
-	a.y[blockIdx.x * a.h + c] = a.share ? sum : sum * (1.0f / (float)(to - from));
+		sum += act_get(a.x, t * a.h + c) * (a.share ? a.share[t] : 1.0f);
+	a.v[blockIdx.x * a.h + c] = a.share ? sum : sum * (1.0f / (float)(to - from));
 }
 
 KERNEL(pool_back, row_args)
@@ -50,15 +51,15 @@ KERNEL(pool_back, row_args)
 
 	if (c >= a.h)
 		return;
-	v = a.x[blockIdx.x * a.h + c];
+	v = a.v[blockIdx.x * a.h + c];
 	for (size_t t = from; t < to; t++)
-		a.y[t * a.h + c] = v * (a.share ? a.share[t] : part);
+		act_put(a.y, t * a.h + c, v * (a.share ? a.share[t] : part));
 }
 
 struct list_args {
 	struct kernels_lists l;
 	size_t h;
-	const float *x;
+	struct kernels_act x;
 	float *part, *table;
 };
 
@@ -70,7 +71,7 @@ KERNEL(sum_chunk, list_args)
 	if (c >= a.h)
 		return;
 	for (size_t i = from; i < to; i++)
-		sum += a.x[a.l.order[i] * a.h + c];
+		sum += act_get(a.x, a.l.order[i] * a.h + c);
 	a.part[blockIdx.x * a.h + c] = sum;
 }
 
@@ -86,40 +87,42 @@ KERNEL(sum_list, list_args)
 	a.table[a.l.row[blockIdx.x] * a.h + c] += sum;
 }
 
-void kernels_gather(
-	struct CUstream_st *s, size_t n, size_t h, const uint32_t *row, const float *x, float *y)
+static const struct kernels_act none = {NULL, 0};
+
+void kernels_gather(struct CUstream_st *s, size_t n, size_t h, const uint32_t *row,
+	struct kernels_act x, struct kernels_act y)
 {
-	struct row_args a = {h, row, NULL, NULL, x, y};
+	struct row_args a = {h, row, NULL, NULL, x, y, NULL};
 
 	LAUNCH(gather, n, BLOCKS(h, THREADS), THREADS, 0, s, a);
 }
 
-void kernels_scatter(
-	struct CUstream_st *s, size_t n, size_t h, const uint32_t *row, const float *y, float *x)
+void kernels_scatter(struct CUstream_st *s, size_t n, size_t h, const uint32_t *row,
+	struct kernels_act y, struct kernels_act x)
 {
-	struct row_args a = {h, row, NULL, NULL, y, x};
+	struct row_args a = {h, row, NULL, NULL, y, x, NULL};
 
 	LAUNCH(scatter, n, BLOCKS(h, THREADS), THREADS, 0, s, a);
 }
 
 void kernels_pool(struct CUstream_st *s, size_t seqs, size_t h, const uint32_t *cu,
-	const float *share, const float *x, float *v)
+	const float *share, struct kernels_act x, float *v)
 {
-	struct row_args a = {h, NULL, cu, share, x, v};
+	struct row_args a = {h, NULL, cu, share, x, none, v};
 
 	LAUNCH(pool, seqs, BLOCKS(h, THREADS), THREADS, 0, s, a);
 }
 
 void kernels_pool_back(struct CUstream_st *s, size_t seqs, size_t h, const uint32_t *cu,
-	const float *share, const float *dv, float *dx)
+	const float *share, const float *dv, struct kernels_act dx)
 {
-	struct row_args a = {h, NULL, cu, share, dv, dx};
+	struct row_args a = {h, NULL, cu, share, none, dx, (float *)dv};
 
 	LAUNCH(pool_back, seqs, BLOCKS(h, THREADS), THREADS, 0, s, a);
 }
 
-void kernels_sum_lists(struct CUstream_st *s, struct kernels_lists l, size_t h, const float *x,
-	float *part, float *table)
+void kernels_sum_lists(struct CUstream_st *s, struct kernels_lists l, size_t h,
+	struct kernels_act x, float *part, float *table)
 {
 	struct list_args a = {l, h, x, part, table};
 

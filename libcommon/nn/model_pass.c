@@ -31,7 +31,8 @@ struct model_acts {
 	float *d, *e, *dqkv;      /* [T,h] [T,h] [T,3h] gradients */
 	float *hm, *um, *zm, *dm; /* [M,h] head: masked rows, before GELU, transformed, gradient */
 	struct nn_kept nm;
-	float *hs, *ps, *ds, *es; /* [S,h] [CLS] rows or pooled vectors, and their gradients */
+	float *hs, *ps, *ds, *es; /* [S,h] [CLS] rows, what the pooler makes, and their gradients */
+	float *vec;               /* [S,h] floats: vectors of sequences, or their gradients */
 	float *loss;              /* host [max(M,S)] */
 	uint32_t *best, *sbest;   /* host [M], [S] */
 	float *share;             /* host [T], with model_weigh */
@@ -89,8 +90,16 @@ static struct nn_norm_grad norm_grad(const struct model *m, size_t g, size_t b)
 	return (struct nn_norm_grad){m->grad + g, m->grad + b};
 }
 
-/* A device buffer of the activations. */
+/* A device buffer of activations. */
 static float *room(struct model *m, size_t n)
+{
+	struct model_acts *a = m->acts;
+
+	return a->all[a->nall++] = m->nn->op->room(m->nn, n);
+}
+
+/* The same of floats. */
+static float *floats(struct model *m, size_t n)
 {
 	struct model_acts *a = m->acts;
 
@@ -102,7 +111,7 @@ static struct nn_kept room_kept(struct model *m, size_t rows)
 	struct nn_kept k;
 
 	k.xhat = room(m, rows * m->config.hidden);
-	k.rstd = room(m, rows);
+	k.rstd = floats(m, rows);
 	return k;
 }
 
@@ -124,7 +133,7 @@ static struct model_acts *acts(struct model *m, const struct nn_batch *b, size_t
 	a->rows = rows;
 	a->seqs = seqs;
 	a->masked = mrows;
-	a->all = mem_alloc(12 * nl + 32, sizeof(*a->all));
+	a->all = mem_alloc(12 * nl + 33, sizeof(*a->all));
 	a->x = mem_alloc(nl + 1, sizeof(*a->x));
 	a->layer = mem_zalloc(nl, sizeof(*a->layer));
 	for (size_t l = 0; l <= nl; l++)
@@ -141,11 +150,12 @@ static struct model_acts *acts(struct model *m, const struct nn_batch *b, size_t
 		k->z1 = room(m, rows * h);
 		if (!keep)
 			continue;
-		k->lse = room(m, rows * m->config.heads);
+		k->lse = floats(m, rows * m->config.heads);
 		k->u = room(m, rows * f);
 		k->n1 = room_kept(m, rows);
 		k->n2 = room_kept(m, rows);
 	}
+	a->vec = floats(m, seqs * h);
 	a->hs = room(m, seqs * h);
 	a->ps = room(m, seqs * h);
 	if (keep) {
@@ -389,7 +399,7 @@ void model_pretrain(struct model *m, const struct nn_batch *b, const struct mode
 	*out = (struct model_losses){.loss = a->loss, .best = a->best, .ssm_best = a->sbest};
 	forward(m, b, m->config.layers, train);
 	if (train)
-		m->nn->op->zero(m->nn, a->d, nn_rows(b->tokens) * m->config.hidden);
+		m->nn->op->clear(m->nn, a->d, nn_rows(b->tokens) * m->config.hidden);
 	if (t->masked)
 		elm(m, t, train, out);
 	if (t->label)
@@ -408,7 +418,7 @@ double model_classify(struct model *m, const struct nn_batch *b, const struct mo
 	*best = by_token ? a->best : a->sbest;
 	forward(m, b, m->config.layers, train);
 	if (train)
-		m->nn->op->zero(m->nn, a->d, nn_rows(b->tokens) * m->config.hidden);
+		m->nn->op->clear(m->nn, a->d, nn_rows(b->tokens) * m->config.hidden);
 	if (!by_token)
 		sum = sequences(m, b, c->want, c->scale, train);
 	else if (c->n)
@@ -439,7 +449,7 @@ void model_predict(
 	bool by_token = m->config.head == MODEL_TOKENS;
 	struct model_acts *a = acts(m, b, by_token ? MAX(n, (size_t)1) : 0, false);
 	struct nn_dense cls = dense(m, m->cls_w, m->cls_b, classes, h);
-	float *logit = op->alloc(m->nn, nn_rows(n) * classes);
+	float *logit = op->room(m->nn, nn_rows(n) * classes);
 
 	forward(m, b, m->config.layers, false);
 	op->gather(m->nn, n, h, by_token ? row : b->cu, a->x[m->config.layers],
@@ -450,7 +460,7 @@ void model_predict(
 		op->dense(m->nn, n, &pool, NN_TANH, a->hs, NULL, a->ps);
 	}
 	op->dense(m->nn, n, &cls, NN_LINEAR, by_token ? a->hm : a->ps, NULL, logit);
-	op->get(m->nn, p, logit, n * classes);
+	op->take(m->nn, p, logit, n * classes);
 	op->free(m->nn, logit);
 	for (size_t i = 0; i < n; i++)
 		softmax(classes, p + i * classes);
@@ -489,8 +499,8 @@ static void embed(struct model *m, const struct nn_batch *b, unsigned layer, boo
 	size_t h = m->config.hidden;
 
 	forward(m, b, layer, keep);
-	m->nn->op->pool(m->nn, &w, h, a->x[layer], a->hs);
-	m->nn->op->get(m->nn, vec, a->hs, b->seqs * h);
+	m->nn->op->pool(m->nn, &w, h, a->x[layer], a->vec);
+	m->nn->op->get(m->nn, vec, a->vec, b->seqs * h);
 }
 
 /*
@@ -551,7 +561,7 @@ void model_embed_inner(struct model *m, const struct nn_batch *b, unsigned layer
 	uint32_t *row = mem_alloc(b->tokens, sizeof(*row));
 	uint32_t *cu = mem_alloc(b->seqs + 1, sizeof(*cu)); /* of the sequences that keep a token */
 	struct nn_batch inner = {.cu = cu};
-	float *x = op->alloc(m->nn, nn_rows(b->tokens) * h), *mean;
+	float *x = op->room(m->nn, nn_rows(b->tokens) * h), *mean;
 
 	forward(m, b, layer, false);
 	for (size_t s = 0; s < b->seqs; s++) {
@@ -565,9 +575,9 @@ void model_embed_inner(struct model *m, const struct nn_batch *b, unsigned layer
 	inner.tokens = n;
 	inner.seqs = seqs;
 	op->gather(m->nn, n, h, row, a->x[layer], x);
-	op->pool(m->nn, &inner, h, x, a->hs);
+	op->pool(m->nn, &inner, h, x, a->vec);
 	mean = mem_alloc(seqs * h, sizeof(*mean));
-	op->get(m->nn, mean, a->hs, seqs * h);
+	op->get(m->nn, mean, a->vec, seqs * h);
 	for (size_t s = 0, k = 0; s < b->seqs; s++) {
 		bool is_empty = b->cu[s] + 2 >= b->cu[s + 1];
 
@@ -588,8 +598,8 @@ void model_embed_back(struct model *m, const struct nn_batch *b, unsigned layer,
 	struct nn_batch w = weighted(m, b);
 	size_t h = m->config.hidden;
 
-	m->nn->op->put(m->nn, a->ds, dvec, b->seqs * h);
-	m->nn->op->pool_back(m->nn, &w, h, a->ds, a->d);
+	m->nn->op->put(m->nn, a->vec, dvec, b->seqs * h);
+	m->nn->op->pool_back(m->nn, &w, h, a->vec, a->d);
 	backward(m, b, layer);
 }
 
@@ -598,5 +608,5 @@ void model_hidden(struct model *m, const struct nn_batch *b, unsigned layer, flo
 	struct model_acts *a = acts(m, b, 0, false);
 
 	forward(m, b, layer, false);
-	m->nn->op->get(m->nn, x, a->x[layer], b->tokens * m->config.hidden);
+	m->nn->op->take(m->nn, x, a->x[layer], b->tokens * m->config.hidden);
 }

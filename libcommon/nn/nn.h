@@ -5,10 +5,13 @@
  * cu[S] = T. There is no padding: a matrix of activations has T rows. Only the storage is rounded
  * up: a buffer has nn_rows(T) rows, and those beyond T hold finite values that nobody reads.
  *
- * `float *` in the table is memory of the device, got from alloc; only put, get and the operations
- * look at it (address arithmetic is allowed). Arrays of integers and struct pointers are the
- * host's. All matrices are row-major. Weights are as in PyTorch: W[n,k] maps k inputs to n
- * outputs, y = x W^T + b.
+ * `float *` in the table is memory of the device. What is got from alloc are floats, which only
+ * put, get and the operations look at (address arithmetic is allowed): parameters, their gradients,
+ * rstd, lse, and v and dv of pool. All other matrices with a row for a token, a sequence or a
+ * masked token are activations, got from room: a device may hold them with fewer bits, so only
+ * give, take, clear and the operations look at them, and addresses within are its own affair.
+ * Arrays of integers and struct pointers are the host's. All matrices are row-major. Weights are as
+ * in PyTorch: W[n,k] maps k inputs to n outputs, y = x W^T + b.
  *
  * Results do not depend on the number of threads, and a row of a forward result does not depend
  * on the other sequences of the batch.
@@ -81,8 +84,8 @@ struct nn_embed_grad {
 
 /* What a normalisation keeps for its backward pass; both NULL when there will be none. */
 struct nn_kept {
-	float *xhat; /* [T,n] normalised rows before gain and offset */
-	float *rstd; /* [T] reciprocal standard deviations */
+	float *xhat; /* [T,n] normalised rows before gain and offset: activations */
+	float *rstd; /* [T] reciprocal standard deviations: floats */
 };
 
 /* One AdamW update (decoupled weight decay, Loshchilov and Hutter). */
@@ -105,6 +108,12 @@ struct nn_backend {
 	void (*put)(struct nn *nn, float *dst, const float *host, size_t n);
 	void (*get)(struct nn *nn, float *host, const float *src, size_t n);
 	void (*zero)(struct nn *nn, float *p, size_t n);
+
+	/* The same for activations, whose numbers are rounded to what the device holds. */
+	float *(*room)(struct nn *nn, size_t n);
+	void (*give)(struct nn *nn, float *dst, const float *host, size_t n);
+	void (*take)(struct nn *nn, float *host, const float *src, size_t n);
+	void (*clear)(struct nn *nn, float *p, size_t n);
 
 	/* Makes wt [n*k floats] from w[n,k]; to be called after each change of w. */
 	void (*prepare)(struct nn *nn, const float *w, float *wt, size_t n, size_t k);
@@ -193,7 +202,7 @@ struct nn_backend {
 		const struct nn_dense_grad *g, const uint32_t *want, float scale, const float *x,
 		float *dx, float *loss, uint32_t *best);
 
-	/* y += x, n floats. */
+	/* y += x, n numbers of activations. */
 	void (*add)(struct nn *nn, size_t n, const float *x, float *y);
 	/* The sum of squares of n floats. */
 	double (*sumsq)(struct nn *nn, size_t n, const float *x);

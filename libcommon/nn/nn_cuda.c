@@ -64,15 +64,87 @@ static void cuda_zero(struct nn *nn, float *p, size_t n)
 	nn_cuda_launched(c);
 }
 
-/* ---- operands ---- */
+/* ---- activations: bf16 numbers, or fp32 ones if the products are of those ---- */
 
-/* wt is w as bf16; with fp32 the products take w itself. */
+static size_t act_bytes(const struct nn_cuda *c, size_t n)
+{
+	return n * (c->q.fp32 ? sizeof(float) : sizeof(uint16_t));
+}
+
+static struct kernels_act act_of(const struct nn_cuda *c, const float *x)
+{
+	return (struct kernels_act){(void *)x, !c->q.fp32};
+}
+
+/* Scratch memory for n activations. */
+static float *act_scratch(struct nn_cuda *c, enum nn_cuda_spaces s, size_t n)
+{
+	return nn_cuda_scratch(c, s, act_bytes(c, n));
+}
+
+static float *floats(struct nn_cuda *c, enum nn_cuda_spaces s, size_t n)
+{
+	return nn_cuda_scratch(c, s, n * sizeof(float));
+}
+
+/* The activation `at` numbers further; a multiple of 8. */
+static float *act_at(const struct nn_cuda *c, const float *x, size_t at)
+{
+	return (float *)((char *)x + act_bytes(c, at));
+}
+
+static float *cuda_room(struct nn *nn, size_t n)
+{
+	return nn_cuda_alloc(cuda_of(nn), act_bytes(cuda_of(nn), n));
+}
+
+static void cuda_clear(struct nn *nn, float *p, size_t n)
+{
+	struct nn_cuda *c = cuda_of(nn);
+
+	nn_cuda_check(c, cudaMemsetAsync(p, 0, act_bytes(c, n), on(c, NN_TIME_COPY)));
+	nn_cuda_launched(c);
+}
+
+static void cuda_give(struct nn *nn, float *dst, const float *host, size_t n)
+{
+	struct nn_cuda *c = cuda_of(nn);
+	float *there;
+
+	if (!n)
+		return;
+	there = floats(c, SPACE_WIDE, n);
+	cuda_put(nn, there, host, n);
+	kernels_cast(on(c, NN_TIME_ELEMENT), n, (struct kernels_act){there, 0}, act_of(c, dst));
+	nn_cuda_launched(c);
+}
+
+static void cuda_take(struct nn *nn, float *host, const float *src, size_t n)
+{
+	struct nn_cuda *c = cuda_of(nn);
+	float *there;
+
+	if (!n)
+		return;
+	there = floats(c, SPACE_WIDE, n);
+	kernels_cast(on(c, NN_TIME_ELEMENT), n, act_of(c, src), (struct kernels_act){there, 0});
+	nn_cuda_launched(c);
+	cuda_get(nn, host, there, n);
+}
+
+/* ---- products ---- */
+
+/*
+ * wt is w as bf16, at w's place by a half: the matrices of a model adjoin, and so do these. With
+ * fp32 the products take w itself.
+ */
 static void cuda_prepare(struct nn *nn, const float *w, float *wt, size_t n, size_t k)
 {
 	struct nn_cuda *c = cuda_of(nn);
 
 	if (!c->q.fp32)
-		kernels_cast(on(c, NN_TIME_OPTIM), n * k, w, (uint16_t *)wt);
+		kernels_cast(on(c, NN_TIME_OPTIM), n * k, (struct kernels_act){(void *)w, 0},
+			(struct kernels_act){wt, 1});
 	nn_cuda_launched(c);
 }
 
@@ -81,67 +153,56 @@ static const void *weights(const struct nn_cuda *c, const struct nn_dense *d)
 	return c->q.fp32 ? d->w : d->wt;
 }
 
-/* n numbers as a factor of a product: themselves, or as bf16 in the scratch memory s. */
-static const void *operand(struct nn_cuda *c, enum nn_cuda_spaces s, size_t n, const float *x)
-{
-	uint16_t *h;
-
-	if (c->q.fp32)
-		return x;
-	h = nn_cuda_scratch(c, s, n * sizeof(*h));
-	kernels_cast(on(c, NN_TIME_ELEMENT), n, x, h);
-	return h;
-}
-
-/* Where a kernel puts n numbers that are only a factor: in `own` if they are fp32, or in s. */
-static struct kernels_out factor(struct nn_cuda *c, enum nn_cuda_spaces s, size_t n, float *own)
-{
-	struct kernels_out o = {.f = own};
-
-	if (!c->q.fp32)
-		o = (struct kernels_out){.h = nn_cuda_scratch(c, s, n * sizeof(uint16_t))};
-	return o;
-}
-
-static const void *factor_of(struct kernels_out o)
-{
-	return o.h ? (const void *)o.h : o.f;
-}
-
-static float *floats(struct nn_cuda *c, enum nn_cuda_spaces s, size_t n)
-{
-	return nn_cuda_scratch(c, s, n * sizeof(float));
-}
-
 /* y[rows,n] = x W^T. */
 static void product(
 	struct nn_cuda *c, size_t rows, const struct nn_dense *d, const void *x, float *y)
 {
-	nn_cuda_gemm(c, false, true, rows, d->n, d->k, x, weights(c, d), 0, y);
+	nn_cuda_gemm(c, (struct nn_cuda_gemm){.tb = true,
+				.m = rows,
+				.n = d->n,
+				.k = d->k,
+				.a = x,
+				.b = weights(c, d),
+				.to = y});
 }
 
-/* dx[rows,k] = dy W. */
-static void product_back(
-	struct nn_cuda *c, size_t rows, const struct nn_dense *d, const void *dy, float *dx)
+/* dx[rows,k] = dy W, plus more[rows,k] if that is not NULL. */
+static void product_back(struct nn_cuda *c, size_t rows, const struct nn_dense *d, const void *dy,
+	const float *more, float *dx)
 {
-	nn_cuda_gemm(c, false, false, rows, d->k, d->n, dy, weights(c, d), 0, dx);
+	nn_cuda_gemm(c, (struct nn_cuda_gemm){.m = rows,
+				.n = d->k,
+				.k = d->n,
+				.a = dy,
+				.b = weights(c, d),
+				.more = more,
+				.to = dx});
 }
 
-/* sum[n] += the columns' sums of x[rows,n], or of x times. */
-static void colsum(
-	struct nn_cuda *c, size_t rows, size_t n, const float *x, const float *times, float *sum)
+/* sum[n] += the columns' sums of x[rows,n], and if times is there with[n] those of x times. */
+static void colsum(struct nn_cuda *c, size_t rows, size_t n, const float *x, const float *times,
+	float *sum, float *with)
 {
-	float *part = floats(c, SPACE_PART, kernels_chunks(rows) * n);
+	float *part = floats(c, SPACE_PART, 2 * kernels_chunks(rows) * n);
 
-	kernels_colsum(on(c, NN_TIME_SUM), rows, n, x, times, part, sum);
+	kernels_colsum(
+		on(c, NN_TIME_SUM), rows, n, act_of(c, x), act_of(c, times), part, sum, with);
 }
 
-/* The gradients of W and b from dy[rows,n], given also as a factor, and the factor x[rows,k]. */
+/* The gradients of W and b from dy[rows,n] and x[rows,k]. */
 static void wgrad(struct nn_cuda *c, size_t rows, const struct nn_dense *d,
-	const struct nn_dense_grad *g, const void *x, const float *dy, const void *dyo)
+	const struct nn_dense_grad *g, const float *x, const float *dy)
 {
-	nn_cuda_gemm(c, true, false, d->n, d->k, rows, dyo, x, 1, g->w);
-	colsum(c, rows, d->n, dy, NULL, g->b);
+	nn_cuda_gemm(c, (struct nn_cuda_gemm){.ta = true,
+				.m = d->n,
+				.n = d->k,
+				.k = rows,
+				.a = dy,
+				.b = x,
+				.more = g->w,
+				.to = g->w,
+				.floats = true});
+	colsum(c, rows, d->n, dy, NULL, g->b, NULL);
 }
 
 /* ---- dense layers ---- */
@@ -153,11 +214,9 @@ static void cuda_dense(struct nn *nn, size_t rows, const struct nn_dense *d, enu
 
 	if (!rows)
 		return;
-	if (act != NN_GELU)
-		u = NULL;
-	product(c, rows, d, operand(c, SPACE_A, rows * d->k, x), y);
-	kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act, y, u,
-		(struct kernels_out){.f = y});
+	product(c, rows, d, x, y);
+	kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act, act_of(c, y),
+		act_of(c, act == NN_GELU ? u : NULL), act_of(c, y));
 	nn_cuda_launched(c);
 }
 
@@ -166,32 +225,30 @@ static void cuda_dense_back(struct nn *nn, size_t rows, const struct nn_dense *d
 	const float *y, float *dy, float *dx)
 {
 	struct nn_cuda *c = cuda_of(nn);
-	const void *dyo;
 
 	if (!rows)
 		return;
 	if (act != NN_LINEAR)
-		kernels_act_back(
-			on(c, NN_TIME_ELEMENT), rows * d->n, (int)act, act == NN_GELU ? u : y, dy);
-	dyo = operand(c, SPACE_A, rows * d->n, dy);
-	wgrad(c, rows, d, g, operand(c, SPACE_B, rows * d->k, x), dy, dyo);
+		kernels_act_back(on(c, NN_TIME_ELEMENT), rows * d->n, (int)act,
+			act_of(c, act == NN_GELU ? u : y), act_of(c, dy));
+	wgrad(c, rows, d, g, x, dy);
 	if (dx)
-		product_back(c, rows, d, dyo, dx);
+		product_back(c, rows, d, dy, NULL, dx);
 	nn_cuda_launched(c);
 }
 
 /* ---- normalisation ---- */
 
-static struct kernels_norm norm_of(
-	size_t rows, size_t n, const struct nn_norm *norm, float *z, const struct nn_kept *kept)
+static struct kernels_norm norm_of(const struct nn_cuda *c, size_t rows, size_t n,
+	const struct nn_norm *norm, float *z, const struct nn_kept *kept)
 {
 	return (struct kernels_norm){.rows = rows,
 		.n = n,
 		.g = norm->g,
 		.b = norm->b,
 		.eps = norm->eps,
-		.z = z,
-		.xhat = kept->xhat,
+		.z = act_of(c, z),
+		.xhat = act_of(c, kept->xhat),
 		.rstd = kept->rstd};
 }
 
@@ -200,16 +257,18 @@ static void cuda_dense_norm(struct nn *nn, size_t rows, const struct nn_dense *d
 	const struct nn_kept *kept)
 {
 	struct nn_cuda *c = cuda_of(nn);
-	struct kernels_norm k = norm_of(rows, d->n, norm, z, kept);
+	struct kernels_norm k = norm_of(c, rows, d->n, norm, z, kept);
+	float *sum;
 
 	if (!rows)
 		return;
-	k.y = floats(c, SPACE_SUM, rows * d->n);
-	k.r = r;
-	product(c, rows, d, operand(c, SPACE_A, rows * d->k, x), k.y);
+	sum = act_scratch(c, SPACE_SUM, rows * d->n);
+	k.y = act_of(c, sum);
+	k.r = act_of(c, r);
+	product(c, rows, d, x, sum);
 	if (act == NN_GELU)
-		kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act, k.y, u,
-			(struct kernels_out){.f = k.y});
+		kernels_bias_act(
+			on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act, k.y, act_of(c, u), k.y);
 	else
 		k.bias = d->b;
 	kernels_norm(on(c, NN_TIME_NORM), k);
@@ -223,9 +282,9 @@ static void cuda_norm_back(struct nn *nn, size_t rows, size_t n, const struct nn
 
 	if (!rows)
 		return;
-	colsum(c, rows, n, dz, kept->xhat, g->g); /* before ds, which may be dz */
-	colsum(c, rows, n, dz, NULL, g->b);
-	kernels_norm_back(on(c, NN_TIME_NORM), rows, n, norm->g, dz, kept->xhat, kept->rstd, ds);
+	colsum(c, rows, n, dz, kept->xhat, g->b, g->g); /* before ds, which may be dz */
+	kernels_norm_back(on(c, NN_TIME_NORM), rows, n, norm->g, act_of(c, dz),
+		act_of(c, kept->xhat), kept->rstd, act_of(c, ds));
 	nn_cuda_launched(c);
 }
 
@@ -236,21 +295,20 @@ static void cuda_ffn(struct nn *nn, size_t rows, const struct nn_dense *up,
 	const struct nn_kept *kept)
 {
 	struct nn_cuda *c = cuda_of(nn);
-	struct kernels_norm k = norm_of(rows, down->n, norm, z, kept);
-	size_t n = rows * up->n;
-	struct kernels_out act;
-	float *wide;
+	struct kernels_norm k = norm_of(c, rows, down->n, norm, z, kept);
+	float *wide, *sum;
 
 	if (!rows)
 		return;
-	wide = floats(c, SPACE_WIDE, n);
-	act = factor(c, SPACE_B, n, wide);
-	k.y = floats(c, SPACE_SUM, rows * down->n);
+	wide = act_scratch(c, SPACE_WIDE, rows * up->n);
+	sum = act_scratch(c, SPACE_SUM, rows * down->n);
+	k.y = act_of(c, sum);
 	k.bias = down->b;
-	k.r = x;
-	product(c, rows, up, operand(c, SPACE_A, rows * up->k, x), wide);
-	kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, up->n, up->b, NN_GELU, wide, u, act);
-	product(c, rows, down, factor_of(act), k.y);
+	k.r = act_of(c, x);
+	product(c, rows, up, x, wide);
+	kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, up->n, up->b, NN_GELU, act_of(c, wide),
+		act_of(c, u), act_of(c, wide));
+	product(c, rows, down, wide, sum);
 	kernels_norm(on(c, NN_TIME_NORM), k);
 	nn_cuda_launched(c);
 }
@@ -260,26 +318,16 @@ static void cuda_ffn_back(struct nn *nn, size_t rows, const struct nn_dense *up,
 	const struct nn_dense_grad *gdown, const float *x, float *u, const float *ds, float *dx)
 {
 	struct nn_cuda *c = cuda_of(nn);
-	size_t n = rows * up->n;
-	const void *dso, *duo;
-	struct kernels_out act;
-	uint16_t *dh = NULL;
 	float *du;
 
 	if (!rows)
 		return;
-	du = floats(c, SPACE_WIDE, n);
-	dso = operand(c, SPACE_A, rows * down->n, ds);
-	act = factor(c, SPACE_B, n, u);
-	if (!c->q.fp32)
-		dh = nn_cuda_scratch(c, SPACE_C, n * sizeof(*dh));
-	duo = dh ? (const void *)dh : du;
-	product_back(c, rows, down, dso, du);
-	kernels_gelu_back(on(c, NN_TIME_ELEMENT), n, u, du, dh, act);
-	wgrad(c, rows, down, gdown, factor_of(act), ds, dso);
-	wgrad(c, rows, up, gup, operand(c, SPACE_D, rows * up->k, x), du, duo);
-	product_back(c, rows, up, duo, dx);
-	kernels_add(on(c, NN_TIME_ELEMENT), rows * up->k, ds, dx);
+	du = act_scratch(c, SPACE_WIDE, rows * up->n);
+	product_back(c, rows, down, ds, NULL, du);
+	kernels_gelu_back(on(c, NN_TIME_ELEMENT), rows * up->n, act_of(c, u), act_of(c, du));
+	wgrad(c, rows, down, gdown, u, ds); /* u is gelu(u) now */
+	wgrad(c, rows, up, gup, x, du);
+	product_back(c, rows, up, du, ds, dx);
 	nn_cuda_launched(c);
 }
 
@@ -299,14 +347,13 @@ static void cuda_embed(struct nn *nn, const struct nn_batch *b, const struct nn_
 	const struct nn_kept *kept)
 {
 	struct nn_cuda *c = cuda_of(nn);
-	struct kernels_norm k = norm_of(b->tokens, e->h, &e->norm, x, kept);
+	struct kernels_norm k = norm_of(c, b->tokens, e->h, &e->norm, x, kept);
 	size_t t = b->tokens;
 	const uint32_t *ids, *pos;
 	const uint8_t *types;
 
 	if (!t)
 		return;
-	k.y = x;
 	ids = nn_cuda_upload(c, UP_IDS, b->ids, t * sizeof(*b->ids), NULL);
 	pos = nn_cuda_upload(c, UP_POS, b->pos, t * sizeof(*b->pos), NULL);
 	types = nn_cuda_upload(c, UP_TYPES, b->types, t, NULL);
@@ -383,7 +430,7 @@ static void add_rows(struct nn_cuda *c, enum nn_cuda_uploads u, size_t n, size_t
 	struct kernels_lists l = lists_make(c, u, n, index);
 	float *part = floats(c, SPACE_PART, l.chunks * h);
 
-	kernels_sum_lists(on(c, NN_TIME_SUM), l, h, x, part, table);
+	kernels_sum_lists(on(c, NN_TIME_SUM), l, h, act_of(c, x), part, table);
 }
 
 static void cuda_embed_back(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e,
@@ -431,11 +478,12 @@ static const uint32_t *upload_tiles(struct nn_cuda *c, const struct nn_batch *b)
 static struct kernels_attn attention(
 	struct nn_cuda *c, const struct nn_batch *b, size_t heads, size_t h, const float *qkv)
 {
-	struct kernels_attn j = {.tokens = b->tokens, .heads = heads, .h = h, .qkv = qkv};
+	struct kernels_attn j = {.tokens = b->tokens, .heads = heads, .h = h};
 
 	if (h / heads > KERNELS_ATTN_WIDTH)
 		nn_cuda_fail(c, false, "heads of %zu numbers: the CUDA backend takes at most %d",
 			h / heads, KERNELS_ATTN_WIDTH);
+	j.qkv = act_of(c, qkv);
 	j.cu = upload_cu(c, b);
 	j.tile = c->tiled ? c->up[UP_TILES].device.p : upload_tiles(c, b);
 	j.tiles = c->tiles;
@@ -451,7 +499,7 @@ static void cuda_attend(struct nn *nn, const struct nn_batch *b, size_t heads, s
 	if (!b->tokens)
 		return;
 	j = attention(c, b, heads, h, qkv);
-	j.o = o;
+	j.o = act_of(c, o);
 	j.lse = lse;
 	kernels_attn(on(c, NN_TIME_ATTEND), j);
 	nn_cuda_launched(c);
@@ -466,10 +514,10 @@ static void cuda_attend_back(struct nn *nn, const struct nn_batch *b, size_t hea
 	if (!b->tokens)
 		return;
 	j = attention(c, b, heads, h, qkv);
-	j.o = (float *)o;
+	j.o = act_of(c, o);
 	j.lse = (float *)lse;
-	j.dout = dout;
-	j.dqkv = dqkv;
+	j.dout = act_of(c, dout);
+	j.dqkv = act_of(c, dqkv);
 	j.delta = floats(c, SPACE_PART, b->tokens * heads);
 	kernels_attn_back(on(c, NN_TIME_ATTEND_BACK), j);
 	nn_cuda_launched(c);
@@ -486,7 +534,7 @@ static void cuda_gather(
 	if (!n)
 		return;
 	there = nn_cuda_upload(c, UP_ROW, row, n * sizeof(*row), NULL);
-	kernels_gather(on(c, NN_TIME_ROWS), n, h, there, x, y);
+	kernels_gather(on(c, NN_TIME_ROWS), n, h, there, act_of(c, x), act_of(c, y));
 	nn_cuda_launched(c);
 }
 
@@ -499,7 +547,7 @@ static void cuda_scatter(
 	if (!n)
 		return;
 	there = nn_cuda_upload(c, UP_ROW, row, n * sizeof(*row), NULL);
-	kernels_scatter(on(c, NN_TIME_ROWS), n, h, there, y, x);
+	kernels_scatter(on(c, NN_TIME_ROWS), n, h, there, act_of(c, y), act_of(c, x));
 	nn_cuda_launched(c);
 }
 
@@ -520,7 +568,7 @@ static void cuda_pool(struct nn *nn, const struct nn_batch *b, size_t h, const f
 		return;
 	cu = upload_cu(c, b);
 	share = upload_share(c, b);
-	kernels_pool(on(c, NN_TIME_ROWS), b->seqs, h, cu, share, x, v);
+	kernels_pool(on(c, NN_TIME_ROWS), b->seqs, h, cu, share, act_of(c, x), v);
 	nn_cuda_launched(c);
 }
 
@@ -535,7 +583,7 @@ static void cuda_pool_back(
 		return;
 	cu = upload_cu(c, b);
 	share = upload_share(c, b);
-	kernels_pool_back(on(c, NN_TIME_ROWS), b->seqs, h, cu, share, dv, dx);
+	kernels_pool_back(on(c, NN_TIME_ROWS), b->seqs, h, cu, share, dv, act_of(c, dx));
 	nn_cuda_launched(c);
 }
 
@@ -546,23 +594,29 @@ static void classify(struct nn_cuda *c, size_t m, const struct nn_dense *d,
 	const struct nn_dense_grad *g, const uint32_t *want, float scale, const float *x, float *dx,
 	float *loss, uint32_t *best)
 {
-	const void *xo = operand(c, SPACE_A, m * d->k, x), *dyo;
 	struct kernels_xent e = {.rows = m, .n = d->n, .b = d->b, .want = want};
+	float *logit = floats(c, SPACE_WIDE, m * d->n), *grad = NULL;
 
-	e.grad = dx != NULL;
+	if (dx)
+		grad = c->q.fp32 ? logit : act_scratch(c, SPACE_GRAD, m * d->n);
+	e.grad = act_of(c, grad);
 	e.scale = scale;
-	e.x = floats(c, SPACE_WIDE, m * d->n);
-	if (dx && !c->q.fp32)
-		e.dh = nn_cuda_scratch(c, SPACE_B, m * d->n * sizeof(*e.dh));
+	e.x = logit;
 	e.loss = loss;
 	e.best = best;
-	product(c, m, d, xo, e.x);
+	nn_cuda_gemm(c, (struct nn_cuda_gemm){.tb = true,
+				.m = m,
+				.n = d->n,
+				.k = d->k,
+				.a = x,
+				.b = weights(c, d),
+				.to = logit,
+				.floats = true});
 	kernels_xent(on(c, NN_TIME_LOSS), e);
 	if (!dx)
 		return;
-	dyo = e.dh ? (const void *)e.dh : e.x;
-	product_back(c, m, d, dyo, dx);
-	wgrad(c, m, d, g, xo, e.x, dyo);
+	product_back(c, m, d, grad, NULL, dx);
+	wgrad(c, m, d, g, x, grad);
 }
 
 static void cuda_classify(struct nn *nn, size_t m, const struct nn_dense *d,
@@ -570,7 +624,7 @@ static void cuda_classify(struct nn *nn, size_t m, const struct nn_dense *d,
 	float *loss, uint32_t *best)
 {
 	struct nn_cuda *c = cuda_of(nn);
-	size_t most = MAX((size_t)HEAD_FLOATS / d->n, (size_t)NN_ROWS);
+	size_t most = MAX((size_t)HEAD_FLOATS / d->n / NN_ROWS, (size_t)1) * NN_ROWS;
 	const uint32_t *wanted;
 	float *result;
 
@@ -579,8 +633,9 @@ static void cuda_classify(struct nn *nn, size_t m, const struct nn_dense *d,
 	wanted = nn_cuda_upload(c, UP_WANT, want, m * sizeof(*want), NULL);
 	result = floats(c, SPACE_LOSS, 2 * m);
 	for (size_t r = 0; r < m; r += most)
-		classify(c, MIN(most, m - r), d, g, wanted + r, scale, x + r * d->k,
-			dx ? dx + r * d->k : NULL, result + r, (uint32_t *)(result + m) + r);
+		classify(c, MIN(most, m - r), d, g, wanted + r, scale, act_at(c, x, r * d->k),
+			dx ? act_at(c, dx, r * d->k) : NULL, result + r,
+			(uint32_t *)(result + m) + r);
 	nn_cuda_launched(c);
 	nn_cuda_download(c, loss, result, m * sizeof(*loss));
 	nn_cuda_download(c, best, result + m, m * sizeof(*best));
@@ -593,7 +648,7 @@ static void cuda_add(struct nn *nn, size_t n, const float *x, float *y)
 	struct nn_cuda *c = cuda_of(nn);
 
 	if (n)
-		kernels_add(on(c, NN_TIME_ELEMENT), n, x, y);
+		kernels_add(on(c, NN_TIME_ELEMENT), n, act_of(c, x), act_of(c, y));
 	nn_cuda_launched(c);
 }
 
@@ -654,6 +709,10 @@ static const struct nn_backend table = {
 	.put = cuda_put,
 	.get = cuda_get,
 	.zero = cuda_zero,
+	.room = cuda_room,
+	.give = cuda_give,
+	.take = cuda_take,
+	.clear = cuda_clear,
 	.prepare = cuda_prepare,
 	.embed = cuda_embed,
 	.embed_back = cuda_embed_back,

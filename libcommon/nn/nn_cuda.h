@@ -1,9 +1,9 @@
 /*
  * nn_cuda.h: what the files of the CUDA backend share.
  *
- * Everything runs in one stream, in the order it was asked for. Activations, weights and gradients
- * are fp32; a product's factors are rounded to bf16 on the way, unless fp32 is asked for, and its
- * sums are fp32. `operands` are such factors: bf16, or the fp32 numbers themselves.
+ * Everything runs in one stream, in the order it was asked for. Parameters, their gradients and all
+ * sums are fp32; activations, and the weights that products take, are bf16, unless fp32 is asked
+ * for: then all is fp32.
  */
 #ifndef NN_CUDA_H
 #define NN_CUDA_H
@@ -21,11 +21,8 @@ struct nn_cuda_space {
 };
 
 enum nn_cuda_spaces {
-	SPACE_A, /* operands */
-	SPACE_B,
-	SPACE_C,
-	SPACE_D,
-	SPACE_WIDE, /* [T,f] */
+	SPACE_WIDE, /* [T,f] activations, or [M,V] logits */
+	SPACE_GRAD, /* [M,V] their gradients */
 	SPACE_SUM,  /* [T,h] before a normalisation */
 	SPACE_PART, /* partial sums */
 	SPACE_LOSS, /* [M] losses, then best classes */
@@ -58,7 +55,7 @@ struct nn_cuda_upload {
 
 /* The way cuBLASLt does a product of these sizes. */
 struct nn_cuda_plan {
-	bool ta, tb;
+	bool ta, tb, floats;
 	size_t m, n, k;
 	unsigned align; /* bytes, of all matrices */
 	cublasLtMatmulAlgo_t algo;
@@ -113,10 +110,17 @@ void nn_cuda_time_free(struct nn_cuda *c);
 /* ---- nn_cuda_gemm.c: products ---- */
 
 /*
- * c[m,n] = op(a) op(b) + beta c, where op transposes if ta, tb; row-major without gaps; a and b are
- * operands. The bits of a row of c do not depend on the other rows unless ta.
+ * to[m,n] = op(a) op(b) + more, where op transposes if ta, tb; row-major without gaps; a, b, more
+ * and `to` are activations, or the last two floats. more: NULL, or [m,n], perhaps `to` itself. The
+ * bits of a row of `to` do not depend on the other rows unless ta.
  */
-void nn_cuda_gemm(struct nn_cuda *c, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a,
-	const void *b, float beta, float *to);
+struct nn_cuda_gemm {
+	bool ta, tb, floats;
+	size_t m, n, k;
+	const void *a, *b, *more;
+	void *to;
+};
+
+void nn_cuda_gemm(struct nn_cuda *c, struct nn_cuda_gemm g);
 
 #endif

@@ -46,7 +46,8 @@ static void describe(struct nn_cuda *c, const struct nn_cuda_plan *p, struct pro
 			 (int64_t)(p->tb ? p->k : p->n)));
 	check(c, cublasLtMatrixLayoutCreate(&x->b, type, p->ta ? p->m : p->k, p->ta ? p->k : p->m,
 			 (int64_t)(p->ta ? p->m : p->k)));
-	check(c, cublasLtMatrixLayoutCreate(&x->c, CUDA_R_32F, p->n, p->m, (int64_t)p->n));
+	check(c, cublasLtMatrixLayoutCreate(
+			 &x->c, p->floats ? CUDA_R_32F : type, p->n, p->m, (int64_t)p->n));
 }
 
 static void forget(struct product *x)
@@ -109,8 +110,9 @@ static const struct nn_cuda_plan *plan(struct nn_cuda *c, struct nn_cuda_plan wa
 	for (size_t i = 0; i < c->plans; i++) {
 		const struct nn_cuda_plan *p = &c->plan[i];
 
-		if (p->ta == want.ta && p->tb == want.tb && p->m == want.m && p->n == want.n &&
-			p->k == want.k && p->align == want.align)
+		if (p->ta == want.ta && p->tb == want.tb && p->floats == want.floats &&
+			p->m == want.m && p->n == want.n && p->k == want.k &&
+			p->align == want.align)
 			return p;
 	}
 	choose(c, &want);
@@ -119,25 +121,26 @@ static const struct nn_cuda_plan *plan(struct nn_cuda *c, struct nn_cuda_plan wa
 	return &c->plan[c->plans++];
 }
 
-void nn_cuda_gemm(struct nn_cuda *c, bool ta, bool tb, size_t m, size_t n, size_t k, const void *a,
-	const void *b, float beta, float *to)
+void nn_cuda_gemm(struct nn_cuda *c, struct nn_cuda_gemm g)
 {
 	void *workspace = nn_cuda_scratch(c, SPACE_GEMM, WORKSPACE);
-	struct nn_cuda_plan want = {.ta = ta, .tb = tb, .m = m, .n = n, .k = k};
-	const float one = 1;
+	struct nn_cuda_plan want = {.ta = g.ta, .tb = g.tb, .m = g.m, .n = g.n, .k = g.k};
+	const void *more = g.more ? g.more : g.to;
+	const float one = 1, beta = g.more != NULL;
 	cublasStatus_t s;
 	struct product x;
 
-	want.align = MIN(alignment(a), alignment(b));
-	want.align = MIN(want.align, alignment(to));
+	want.floats = g.floats || c->q.fp32;
+	want.align = MIN(alignment(g.a), alignment(g.b));
+	want.align = MIN(want.align, MIN(alignment(more), alignment(g.to)));
 	describe(c, &want, &x);
-	nn_cuda_mark(c, ta ? NN_TIME_WGRAD : NN_TIME_PRODUCT);
-	s = cublasLtMatmul(c->lt, x.op, &one, b, x.a, a, x.b, &beta, to, x.c, to, x.c,
+	nn_cuda_mark(c, g.ta ? NN_TIME_WGRAD : NN_TIME_PRODUCT);
+	s = cublasLtMatmul(c->lt, x.op, &one, g.b, x.a, g.a, x.b, &beta, more, x.c, g.to, x.c,
 		&plan(c, want)->algo, workspace, WORKSPACE, c->stream);
 	if (s == CUBLAS_STATUS_NOT_SUPPORTED || s == CUBLAS_STATUS_INVALID_VALUE) {
 		choose(c, &want); /* the algorithm does not take these rows: one that does */
-		s = cublasLtMatmul(c->lt, x.op, &one, b, x.a, a, x.b, &beta, to, x.c, to, x.c,
-			&want.algo, workspace, WORKSPACE, c->stream);
+		s = cublasLtMatmul(c->lt, x.op, &one, g.b, x.a, g.a, x.b, &beta, more, x.c, g.to,
+			x.c, &want.algo, workspace, WORKSPACE, c->stream);
 	}
 	forget(&x);
 	check(c, s);

@@ -412,16 +412,20 @@ static void pack(struct bench *x, char **argv)
 /* ---- matrix products ---- */
 
 /* Random numbers, not zeros: a device is faster with those. */
-static float *noise(struct nn *nn, size_t n)
+static float *noise(struct nn *nn, size_t n, bool activations)
 {
-	float *p = nn->op->alloc(nn, n), *host = mem_alloc(n, sizeof(*host));
+	float *p = activations ? nn->op->room(nn, n) : nn->op->alloc(nn, n),
+	      *host = mem_alloc(n, sizeof(*host));
 	uint64_t r = 1;
 
 	for (size_t i = 0; i < n; i++) {
 		r = r * 6364136223846793005u + 1442695040888963407u;
 		host[i] = (float)(int32_t)(r >> 32) / (float)INT32_MAX;
 	}
-	nn->op->put(nn, p, host, n);
+	if (activations)
+		nn->op->give(nn, p, host, n);
+	else
+		nn->op->put(nn, p, host, n);
 	mem_free(host);
 	return p;
 }
@@ -438,8 +442,10 @@ static void matmul(size_t n, size_t rounds)
 {
 	struct nn_times times = {0};
 	struct nn *nn = open_device(&times);
-	struct nn_dense d = {.w = noise(nn, n * n), .b = noise(nn, n), .n = n, .k = n};
-	float *x = noise(nn, n * n), *y = nn->op->alloc(nn, n * n), *wt = nn->op->alloc(nn, n * n);
+	struct nn_dense d = {
+		.w = noise(nn, n * n, false), .b = noise(nn, n, false), .n = n, .k = n};
+	float *x = noise(nn, n * n, true), *y = nn->op->room(nn, n * n),
+	      *wt = nn->op->alloc(nn, n * n);
 	double *s = mem_alloc(rounds, sizeof(*s)), nd = (double)n;
 
 	nn->op->prepare(nn, d.w, wt, n, n);
@@ -449,7 +455,7 @@ static void matmul(size_t n, size_t rounds)
 
 		times = (struct nn_times){0};
 		nn->op->dense(nn, n, &d, NN_LINEAR, x, NULL, y);
-		nn->op->get(nn, &f, y, 1);
+		nn->op->take(nn, &f, y, 1);
 		if (i >= WARM)
 			s[i - WARM] = times.seconds[NN_TIME_PRODUCT];
 	}

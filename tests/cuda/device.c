@@ -154,6 +154,12 @@ uint32_t device_shuffle(uint32_t v, unsigned lane)
 	return r;
 }
 
+void device_aligned(const void *p)
+{
+	if ((uintptr_t)p % 16)
+		die("an access of 16 bytes that is not aligned");
+}
+
 /* Runs a warp until all of its threads are at a barrier of the block or have ended. */
 static enum state run_warp(unsigned from, unsigned to)
 {

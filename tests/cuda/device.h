@@ -64,6 +64,29 @@ static inline uint32_t __float_as_uint(float x)
 	return u;
 }
 
+static inline __attribute__((unused)) float __uint_as_float(uint32_t u)
+{
+	float x;
+
+	memcpy(&x, &u, sizeof(x));
+	return x;
+}
+
+/* Of 16 bytes at once, where the address must be a multiple of 16. */
+void device_aligned(const void *p);
+
+static inline __attribute__((unused)) void load_16(const void *p, uint32_t w[4])
+{
+	device_aligned(p);
+	memcpy(w, p, 16);
+}
+
+static inline __attribute__((unused)) void store_16(void *p, const uint32_t w[4])
+{
+	device_aligned(p);
+	memcpy(p, w, 16);
+}
+
 /* As PTX's cvt.rn.bf16.f32. */
 static inline __attribute__((unused)) uint16_t to_bf16(float x)
 {

@@ -447,7 +447,8 @@ static bool fit(const struct cublas_desc *d, const struct cublas_layout *a,
 	const struct cublas_layout *b, const struct cublas_layout *c)
 {
 	return rows_of(a, d->a) == c->rows && cols_of(b, d->b) == c->cols &&
-	       cols_of(a, d->a) == rows_of(b, d->b) && a->type == b->type && c->type == CUDA_R_32F;
+	       cols_of(a, d->a) == rows_of(b, d->b) && a->type == b->type &&
+	       (c->type == CUDA_R_32F || c->type == a->type);
 }
 
 /* An algorithm is good for exactly the alignment it was asked for, or more. */
@@ -491,10 +492,18 @@ static float *rows(const void *p, const struct cublas_layout *l, cublasOperation
 	return x;
 }
 
+static void put_element(void *p, const struct cublas_layout *l, uint64_t i, float v)
+{
+	if (l->type == CUDA_R_32F)
+		((float *)p)[i] = v;
+	else
+		((uint16_t *)p)[i] = to_bf16(v);
+}
+
 struct matmul {
 	float f, g;
-	const void *pa, *pb;
-	float *to;
+	const void *pa, *pb, *pc;
+	void *to;
 	struct cublas_desc d;
 	struct cublas_layout a, b, c;
 };
@@ -508,11 +517,15 @@ static void run_matmul(const void *p)
 	y = rows(j->pb, &j->b, j->d.b == CUBLAS_OP_N ? CUBLAS_OP_T : CUBLAS_OP_N); /* columns */
 	for (uint64_t i = 0; i < j->c.rows; i++) {
 		for (uint64_t c = 0; c < j->c.cols; c++) {
-			float *out = j->to + c * (uint64_t)j->c.ld + i, sum = 0;
+			uint64_t at = c * (uint64_t)j->c.ld + i;
+			float sum = 0;
 
 			for (uint64_t l = 0; l < k; l++)
 				sum += x[i * k + l] * y[c * k + l];
-			*out = j->f * sum + (j->g != 0 ? j->g * *out : 0);
+			sum *= j->f;
+			if (j->g != 0)
+				sum += j->g * element(j->pc, &j->c, at);
+			put_element(j->to, &j->c, at, sum);
 		}
 	}
 	free(x);
@@ -527,11 +540,11 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
 {
 	const void *all[4] = {pa, pb, pc, pto};
 	struct matmul j = {
-		*(const float *)alpha, *(const float *)beta, pa, pb, pto, *d, *a, *b, *to};
+		*(const float *)alpha, *(const float *)beta, pa, pb, pc, pto, *d, *a, *b, *to};
 
 	(void)stream;
-	if (!h || !workspace || !bytes || algo->data[0] != 1 || pc != pto || !fit(d, a, b, c) ||
-		!fit(d, a, b, to))
+	if (!h || !workspace || !bytes || algo->data[0] != 1 || !fit(d, a, b, c) ||
+		c->type != to->type || !fit(d, a, b, to))
 		return CUBLAS_STATUS_INVALID_VALUE;
 	for (int i = 0; i < 4; i++)
 		if ((uintptr_t)all[i] % algo->data[1 + i])
