@@ -195,7 +195,7 @@ static struct form *all_forms(struct insn_decoder *d, struct rng *r, size_t *cou
 
 		if (!(old ? old_form(k, &f) : evex_form(k - OLD_FORMS, &f)))
 			continue;
-		for (unsigned i = 0; i < (old ? 4 : 32) && !good; i++) {
+		for (unsigned i = 0; i < (f.coding == LEGACY ? 4 : 32) && !good; i++) {
 			encode(&c, &f, r);
 			good = decode(d, &c);
 		}

@@ -430,6 +430,89 @@ static void clmul(const struct whole *w, uint64_t *out)
 		get(w->arg[1].words, w->at + (which >> 4 & 1) * 64, 64), out + w->at / 64);
 }
 
+/* Instructions for SHA-1 and SHA-256; the third argument is xmm0, or the immediate. */
+static void sha(const struct whole *w, uint64_t *out)
+{
+	const uint64_t *a = w->arg[0].words, *b = w->arg[1].words;
+
+	switch (w->op) {
+	case SIMD_SHA1MSG1: simd_crypto_sha1msg1(a, b, out); break;
+	case SIMD_SHA1MSG2: simd_crypto_sha1msg2(a, b, out); break;
+	case SIMD_SHA1NEXTE: simd_crypto_sha1nexte(a, b, out); break;
+	case SIMD_SHA1RNDS4: simd_crypto_sha1rnds4(a, b, w->arg[2].words[0] & 3, out); break;
+	case SIMD_SHA256MSG1: simd_crypto_sha256msg1(a, b, out); break;
+	case SIMD_SHA256MSG2: simd_crypto_sha256msg2(a, b, out); break;
+	default: simd_crypto_sha256rnds2(a, b, w->arg[2].words, out); break;
+	}
+}
+
+static void crc32(const struct whole *w, uint64_t *out)
+{
+	out[0] = simd_crypto_crc32(
+		(uint32_t)w->arg[0].words[0], w->arg[1].words[0], w->arg[1].width);
+}
+
+/* Sums of four differences: of bytes from a place on, and of four bytes; bits of the immediate. */
+static void sads(const struct whole *w, uint64_t *out)
+{
+	unsigned imm = (unsigned)w->arg[2].words[0] >> (w->at ? 3 : 0);
+	unsigned from = w->at + (imm & 4) * 8, four = w->at + (imm & 3) * 32;
+
+	for (unsigned i = 0; i < 8; i++) {
+		uint64_t sum = 0;
+
+		for (unsigned k = 0; k < 4; k++) {
+			uint64_t x = get(w->arg[0].words, from + 8 * (i + k), 8);
+			uint64_t y = get(w->arg[1].words, four + 8 * k, 8);
+
+			sum += x > y ? x - y : y - x;
+		}
+		put(out, w->at + 16 * i, 16, sum);
+	}
+}
+
+/* The least word, and its number above it. */
+static void minpos(const struct whole *w, uint64_t *out)
+{
+	unsigned best = 0;
+
+	for (unsigned i = 1; i < 8; i++)
+		if (get(w->arg[0].words, 16 * i, 16) < get(w->arg[0].words, 16 * best, 16))
+			best = i;
+	out[0] = get(w->arg[0].words, 16 * best, 16) | best << 16;
+}
+
+/* Lanes whose bit in the mask, the first argument, is set: they move together to the low end, */
+static void compress(const struct whole *w, uint64_t *out)
+{
+	unsigned n = w->width / w->bits, to = 0;
+
+	if (w->at)
+		return; /* all was done at once */
+	for (unsigned i = 0; i < n; i++)
+		if (get(w->arg[0].words, i, 1))
+			put(out, w->bits * to++, w->bits,
+				get(w->arg[1].words, w->bits * i, w->bits));
+	for (; to < n; to++)
+		put(out, w->bits * to, w->bits, get(w->arg[2].words, w->bits * to, w->bits));
+}
+
+/* or come from there; the others are those of the third argument. */
+static void expand(const struct whole *w, uint64_t *out)
+{
+	unsigned from = 0;
+
+	if (w->at)
+		return;
+	for (unsigned i = 0; i < w->width / w->bits; i++) {
+		bool set = get(w->arg[0].words, i, 1);
+		unsigned lane = set ? from++ : i;
+
+		put(out, w->bits * i, w->bits,
+			get(w->arg[set ? 1 : 2].words, w->bits * lane, w->bits));
+	}
+}
+
 /* Floating point: numbers of 32 or 64 bits as their bit patterns. */
 
 static double to_double(uint64_t v, unsigned bits)
@@ -645,6 +728,22 @@ static void to_int(const struct whole *w, uint64_t *out)
 
 	x = w->op == SIMD_CVTTSS2SI || w->op == SIMD_CVTTSD2SI ? trunc(x) : rint(x);
 	out[0] = integer(x, w->width) & ones(w->width);
+}
+
+static void from_uint(const struct whole *w, uint64_t *out)
+{
+	uint64_t v = w->arg[0].words[0];
+
+	out[0] = w->bits == 64 ? from_double((double)v) : from_float((float)v);
+}
+
+/* What is no such number is the largest. */
+static void to_uint(const struct whole *w, uint64_t *out)
+{
+	double x = to_double(w->arg[0].words[0], w->bits), limit = w->width == 64 ? 0x1p64 : 0x1p32;
+
+	x = w->op == SIMD_CVTTSS2USI || w->op == SIMD_CVTTSD2USI ? trunc(x) : rint(x);
+	out[0] = x >= 0 && x < limit ? (uint64_t)x : ones(w->width);
 }
 
 static void resize(const struct whole *w, uint64_t *out)

@@ -96,6 +96,18 @@
 	WHOLE(AESIMC, "aesimc", 8, aes) \
 	WHOLE(AESKEYGENASSIST, "aeskeygenassist", 32, aes_key) \
 	WHOLE(PCLMULQDQ, "pclmulqdq", 64, clmul) \
+	WHOLE(SHA1MSG1, "sha1msg1", 32, sha) WHOLE(SHA1MSG2, "sha1msg2", 32, sha) \
+	WHOLE(SHA1NEXTE, "sha1nexte", 32, sha) WHOLE(SHA1RNDS4, "sha1rnds4", 32, sha) \
+	WHOLE(SHA256MSG1, "sha256msg1", 32, sha) WHOLE(SHA256MSG2, "sha256msg2", 32, sha) \
+	WHOLE(SHA256RNDS2, "sha256rnds2", 32, sha) WHOLE(CRC32, "crc32", 32, crc32) \
+	WHOLE(MPSADBW, "mpsadbw", 16, sads) WHOLE(PHMINPOSUW, "phminposuw", 16, minpos) \
+	WHOLE(COMPRESSB, "compressb", 8, compress) WHOLE(COMPRESSW, "compressw", 16, compress) \
+	WHOLE(COMPRESSD, "compressd", 32, compress) WHOLE(COMPRESSQ, "compressq", 64, compress) \
+	WHOLE(EXPANDB, "expandb", 8, expand) WHOLE(EXPANDW, "expandw", 16, expand) \
+	WHOLE(EXPANDD, "expandd", 32, expand) WHOLE(EXPANDQ, "expandq", 64, expand) \
+	WHOLE(CVTUSI2SS, "cvtusi2ss", 32, from_uint) WHOLE(CVTUSI2SD, "cvtusi2sd", 64, from_uint) \
+	WHOLE(CVTSS2USI, "cvtss2usi", 32, to_uint) WHOLE(CVTSD2USI, "cvtsd2usi", 64, to_uint) \
+	WHOLE(CVTTSS2USI, "cvttss2usi", 32, to_uint) WHOLE(CVTTSD2USI, "cvttsd2usi", 64, to_uint) \
 	WHOLE(CVTPH2PS, "cvtph2ps", 32, from_half) WHOLE(CVTPS2PH, "cvtps2ph", 16, to_half) \
 	WHOLE(PACKSSWB, "packsswb", 16, pack) WHOLE(PACKSSDW, "packssdw", 32, pack) \
 	WHOLE(PACKUSWB, "packuswb", 16, pack) WHOLE(PACKUSDW, "packusdw", 32, pack) \
@@ -148,6 +160,7 @@
 #define SIMD_ENUM(name, text, bits, fn) SIMD_##name,
 enum simd_op { SIMD_OPS(SIMD_ENUM, SIMD_ENUM) SIMD_COUNT };
 #undef SIMD_ENUM
+_Static_assert(SIMD_COUNT < 1024, "handlers keep something else above ten bits");
 
 /* "paddb"; static text; NULL for a number that is no operation. */
 const char *simd_name(unsigned op);

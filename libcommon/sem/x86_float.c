@@ -120,12 +120,13 @@ void x86_float_from_int(struct step *x)
 	const struct expr *a;
 
 	a = x86_ops_low(x, src, x->i->op[src].size == 8 ? 64 : 32);
-	x86_vec_put_low(x, expr_simd(x->p, x->arg, x->arg == SIMD_CVTSI2SD ? 64 : 32, &a, 1));
+	x86_vec_put_low(x, expr_simd(x->p, x->arg, bits_of(x->arg), &a, 1));
 }
 
 void x86_float_to_int(struct step *x)
 {
-	bool is_double = x->arg == SIMD_CVTSD2SI || x->arg == SIMD_CVTTSD2SI;
+	bool is_double = x->arg == SIMD_CVTSD2SI || x->arg == SIMD_CVTTSD2SI ||
+			 x->arg == SIMD_CVTSD2USI || x->arg == SIMD_CVTTSD2USI;
 	const struct expr *a = x86_ops_low(x, 1, is_double ? 64 : 32);
 
 	x86_ops_put(x, 0, expr_simd(x->p, x->arg, x86_ops_width(x, 0), &a, 1));
@@ -139,25 +140,12 @@ void x86_float_resize(struct step *x)
 	x86_vec_put_low(x, expr_simd(x->p, x->arg, to, &a, 1));
 }
 
-/* Bits of a lane before and after. */
-static void convert_bits(unsigned op, unsigned *from, unsigned *to)
-{
-	switch (op) {
-	case SIMD_CVTPH2PS: *from = 16, *to = 32; break;
-	case SIMD_CVTPS2PH: *from = 32, *to = 16; break;
-	case SIMD_CVTSI2SD:
-	case SIMD_CVTSS2SD: *from = 32, *to = 64; break;
-	default: *from = 64, *to = 32; break;
-	}
-}
-
-/* cvtdq2pd, cvtps2pd: lanes get twice as wide; cvtpd2ps, cvttpd2dq: half, the rest is cleared. */
+/* Lanes of one width to lanes of another; what is left of a vector is cleared. */
 void x86_float_convert(struct step *x)
 {
-	unsigned from, to, n;
+	unsigned op = x->arg & 1023, from = x->arg >> 10 & 127, to = x->arg >> 17, n;
 	const struct expr *a, *e[2], *lane[16];
 
-	convert_bits(x->arg, &from, &to);
 	if (x86_vec_is_mmx(x)) {
 		x86_ops_unknown(x);
 		return;
@@ -165,11 +153,11 @@ void x86_float_convert(struct step *x)
 	/* The wider of the two sides says how many lanes there are. */
 	n = to > from ? x86_ops_width(x, 0) / to : x86_ops_width(x, 1) / from;
 	a = x86_ops_low(x, 1, n * from);
-	if (x->arg == SIMD_CVTPS2PH) /* the rounding */
+	if (op == SIMD_CVTPS2PH) /* the rounding */
 		e[1] = x86_ops_const(x, 8, x86_vec_imm(x) & 7);
 	for (unsigned i = 0; i < n; i++) {
 		e[0] = expr_extract(x->p, a, (n - 1 - i) * from, from);
-		lane[i] = expr_simd(x->p, x->arg, to, e, x->arg == SIMD_CVTPS2PH ? 2 : 1);
+		lane[i] = expr_simd(x->p, op, to, e, op == SIMD_CVTPS2PH ? 2 : 1);
 	}
 	a = expr_concatn(x->p, lane, n);
 	x86_vec_put(x, a->width < 128 && !x86_vec_is_vex(x) ? expr_zext(x->p, a, 128) : a);

@@ -2,6 +2,7 @@
  * x86_int.c: moves, the stack, integer arithmetic and logic. Each function is the meaning of one
  * mnemonic or of a family of them; after Intel's Software Developer's Manual, volume 2.
  */
+#include "sem/simd.h"
 #include "sem/x86_ops.h"
 
 static const struct expr *zero(struct step *x, unsigned width)
@@ -273,6 +274,13 @@ void x86_int_xadd(struct step *x)
 }
 
 /* ---- compare and exchange ---- */
+
+void x86_int_crc32(struct step *x)
+{
+	const struct expr *args[2] = {x86_ops_low(x, 0, 32), x86_ops_get(x, 1)};
+
+	x86_ops_set_reg(x, x->i->op[0].reg.id, expr_simd(x->p, SIMD_CRC32, 32, args, 2));
+}
 
 void x86_int_cmpxchg(struct step *x)
 {

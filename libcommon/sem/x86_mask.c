@@ -123,6 +123,32 @@ void x86_mask_blend(struct step *x)
 	x86_vec_put_whole(x, x->i->mask ? x86_mask_select(x, b, other) : b);
 }
 
+void x86_mask_pack(struct step *x)
+{
+	unsigned w = x86_vec_width(x), lane = x->i->lane;
+	const struct expr *args[3];
+
+	args[1] = x86_ops_low(x, 1, w);
+	if (x->i->mask) {
+		args[0] = bits(x, w / (lane * 8u));
+		args[2] = x->i->zeroing ? x86_ops_const(x, w, 0) : x86_ops_low(x, 0, w);
+		args[1] = expr_simd(x->p, of_lane(x->arg, lane), w, args, 3);
+	}
+	x86_vec_put_whole(x, args[1]);
+}
+
+/* Operand 1 is the mask: the highest bit of each lane. Lanes not loaded are 0, not stored stay. */
+void x86_mask_vex(struct step *x)
+{
+	unsigned w = x86_ops_width(x, 1), n = w / (x->arg * 8);
+	const struct expr *k = x86_ops_low(x, 1, w), *args[3];
+
+	args[0] = expr_simd(x->p, of_lane(SIMD_PMOVB2M, x->arg), n, &k, 1);
+	args[1] = x86_ops_low(x, 2, w);
+	args[2] = x86_ops_is_mem(x, 0) ? x86_ops_low(x, 0, w) : x86_ops_const(x, w, 0);
+	x86_vec_put_whole(x, expr_simd(x->p, of_lane(SIMD_SELECTB, x->arg), w, args, 3));
+}
+
 /* ---- mask registers; arg: their bits ---- */
 
 static void put(struct step *x, const struct expr *v)

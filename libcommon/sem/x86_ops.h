@@ -88,6 +88,7 @@ void x86_int_div(struct step *x);   /* arg: 1: signed */
 void x86_int_widen(struct step *x); /* cbw ...: arg: bytes of the source */
 void x86_int_sign(struct step *x);  /* cwd ...: arg: bytes */
 void x86_int_xadd(struct step *x);
+void x86_int_crc32(struct step *x);
 void x86_int_cmpxchg(struct step *x);
 void x86_int_cmpxchg_pair(struct step *x); /* arg: bytes of a half */
 /* x86_flow.c: branches, calls, flags, what does nothing. */
@@ -166,8 +167,8 @@ void x86_vec_blendv(struct step *x);       /* arg: enum simd_op */
 void x86_vec_ternary(struct step *x);      /* vpternlogd */
 void x86_vec_dot(struct step *x);          /* vpdpbusd ...: arg: enum simd_op of three sources */
 void x86_vec_double_shift(struct step *x); /* vpshldd ...: arg: enum simd_op */
-void x86_vec_clmul(struct step *x);
-void x86_vec_unary_imm(struct step *x); /* arg: enum simd_op of one source and the immediate */
+void x86_vec_binary_imm(struct step *x);   /* arg: enum simd_op + 1024 * bits of imm that count */
+void x86_vec_unary_imm(struct step *x);    /* arg: enum simd_op of one source and the immediate */
 void x86_vec_ptest(struct step *x);
 void x86_vec_zero(struct step *x);  /* vzeroupper; arg: 1: vzeroall */
 void x86_vec_mxcsr(struct step *x); /* arg: 0 stmxcsr, 1 ldmxcsr */
@@ -183,6 +184,8 @@ void x86_mask_compare(struct step *x); /* vpcmpd ...: arg: 1: unsigned */
 void x86_mask_test(struct step *x);    /* arg: 1: vptestnm */
 void x86_mask_spread(struct step *x);  /* vpmovm2d ... */
 void x86_mask_blend(struct step *x);   /* vpblendmd ... */
+void x86_mask_pack(struct step *x);    /* vpcompressd ...: arg: enum simd_op for bytes */
+void x86_mask_vex(struct step *x);     /* vpmaskmovd ...: arg: bytes of a lane */
 void x86_mask_mov(struct step *x);
 void x86_mask_logic(struct step *x); /* arg: bits + 256 * EXPR_; EQ is xnor, NOT andn */
 void x86_mask_not(struct step *x);
@@ -224,8 +227,9 @@ void x86_float_round(struct step *x);    /* arg: enum simd_op */
 void x86_float_from_int(struct step *x); /* cvtsi2sd: arg: enum simd_op */
 void x86_float_to_int(struct step *x);
 void x86_float_resize(struct step *x);
-void x86_float_convert(struct step *x); /* packed, widths differ: arg: enum simd_op for a lane */
-void x86_float_scale(struct step *x);   /* vrndscale: arg: enum simd_op */
+/* Packed: arg: enum simd_op of a lane + 1024 * its bits before + 131072 * after. */
+void x86_float_convert(struct step *x);
+void x86_float_scale(struct step *x); /* vrndscale: arg: enum simd_op */
 
 /* x86_x87.c: the floating-point stack; the meaning of arg stands there. */
 void x86_x87_load(struct step *x); /* arg: 1: an integer */

@@ -205,9 +205,12 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	SSE(CVTTSS2SI, x86_float_to_int, SIMD_CVTTSS2SI)
 	SSE(CVTTSD2SI, x86_float_to_int, SIMD_CVTTSD2SI)
 	SSE(CVTSS2SD, x86_float_resize, SIMD_CVTSS2SD) SSE(CVTSD2SS, x86_float_resize, SIMD_CVTSD2SS)
-	SSE(CVTDQ2PD, x86_float_convert, SIMD_CVTSI2SD) SSE(CVTPS2PD, x86_float_convert, SIMD_CVTSS2SD)
-	SSE(CVTPD2PS, x86_float_convert, SIMD_CVTSD2SS) SSE(CVTPD2DQ, x86_float_convert, SIMD_CVTSD2SI)
-	SSE(CVTTPD2DQ, x86_float_convert, SIMD_CVTTSD2SI)
+#define CONVERT(op, from, to) (SIMD_##op + 1024 * (from) + 131072 * (to))
+	SSE(CVTDQ2PD, x86_float_convert, CONVERT(CVTSI2SD, 32, 64))
+	SSE(CVTPS2PD, x86_float_convert, CONVERT(CVTSS2SD, 32, 64))
+	SSE(CVTPD2PS, x86_float_convert, CONVERT(CVTSD2SS, 64, 32))
+	SSE(CVTPD2DQ, x86_float_convert, CONVERT(CVTSD2SI, 64, 32))
+	SSE(CVTTPD2DQ, x86_float_convert, CONVERT(CVTTSD2SI, 64, 32))
 	/* capstone has a mnemonic for each predicate */
 #define CMP(name) [X86_##name##SS] = {x86_float_cmp, SIMD_CMPSS}, \
 	[X86_##name##SD] = {x86_float_cmp, SIMD_CMPSD}, \
@@ -280,7 +283,29 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	V(BLENDMPS, x86_mask_blend, 0) V(BLENDMPD, x86_mask_blend, 0)
 	V(RNDSCALEPS, x86_float_scale, SIMD_ROUNDPS) V(RNDSCALEPD, x86_float_scale, SIMD_ROUNDPD)
 	V(RNDSCALESS, x86_float_scale, SIMD_ROUNDSS) V(RNDSCALESD, x86_float_scale, SIMD_ROUNDSD)
-	V(CVTPH2PS, x86_float_convert, SIMD_CVTPH2PS) V(CVTPS2PH, x86_float_convert, SIMD_CVTPS2PH)
+#define PACKED(mn, op, from, to) V(CVT##mn, x86_float_convert, CONVERT(CVT##op, from, to))
+	PACKED(PH2PS, PH2PS, 16, 32) PACKED(PS2PH, PS2PH, 32, 16) PACKED(QQ2PD, SI2SD, 64, 64)
+	PACKED(QQ2PS, SI2SS, 64, 32) PACKED(UDQ2PD, USI2SD, 32, 64) PACKED(UDQ2PS, USI2SS, 32, 32)
+	PACKED(UQQ2PD, USI2SD, 64, 64) PACKED(UQQ2PS, USI2SS, 64, 32) PACKED(PD2QQ, SD2SI, 64, 64)
+	PACKED(PS2QQ, SS2SI, 32, 64) PACKED(PD2UDQ, SD2USI, 64, 32) PACKED(PS2UDQ, SS2USI, 32, 32)
+	PACKED(PD2UQQ, SD2USI, 64, 64) PACKED(PS2UQQ, SS2USI, 32, 64) PACKED(TPD2QQ, TSD2SI, 64, 64)
+	PACKED(TPS2QQ, TSS2SI, 32, 64) PACKED(TPD2UDQ, TSD2USI, 64, 32)
+	PACKED(TPS2UDQ, TSS2USI, 32, 32) PACKED(TPD2UQQ, TSD2USI, 64, 64)
+	PACKED(TPS2UQQ, TSS2USI, 32, 64)
+	V(CVTUSI2SS, x86_float_from_int, SIMD_CVTUSI2SS)
+	V(CVTUSI2SD, x86_float_from_int, SIMD_CVTUSI2SD)
+	V(CVTSS2USI, x86_float_to_int, SIMD_CVTSS2USI)
+	V(CVTSD2USI, x86_float_to_int, SIMD_CVTSD2USI)
+	V(CVTTSS2USI, x86_float_to_int, SIMD_CVTTSS2USI)
+	V(CVTTSD2USI, x86_float_to_int, SIMD_CVTTSD2USI)
+	V(PCOMPRESSB, x86_mask_pack, SIMD_COMPRESSB) V(PCOMPRESSW, x86_mask_pack, SIMD_COMPRESSB)
+	V(PCOMPRESSD, x86_mask_pack, SIMD_COMPRESSB) V(PCOMPRESSQ, x86_mask_pack, SIMD_COMPRESSB)
+	V(COMPRESSPS, x86_mask_pack, SIMD_COMPRESSB) V(COMPRESSPD, x86_mask_pack, SIMD_COMPRESSB)
+	V(PEXPANDB, x86_mask_pack, SIMD_EXPANDB) V(PEXPANDW, x86_mask_pack, SIMD_EXPANDB)
+	V(PEXPANDD, x86_mask_pack, SIMD_EXPANDB) V(PEXPANDQ, x86_mask_pack, SIMD_EXPANDB)
+	V(EXPANDPS, x86_mask_pack, SIMD_EXPANDB) V(EXPANDPD, x86_mask_pack, SIMD_EXPANDB)
+	V(MASKMOVPS, x86_mask_vex, 4) V(MASKMOVPD, x86_mask_vex, 8)
+	V(PMASKMOVD, x86_mask_vex, 4) V(PMASKMOVQ, x86_mask_vex, 8)
 #define MASK1(lane, bits) [X86_KMOV##lane] = {x86_mask_mov, bits}, \
 	[X86_KNOT##lane] = {x86_mask_not, bits}, \
 	[X86_KAND##lane] = {x86_mask_logic, (bits) + 256 * EXPR_AND}, \
@@ -295,10 +320,18 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	MASK1(B, 8) MASK1(W, 16) MASK1(D, 32) MASK1(Q, 64)
 	[X86_KUNPCKBW] = {x86_mask_unpack, 8}, [X86_KUNPCKWD] = {x86_mask_unpack, 16},
 	[X86_KUNPCKDQ] = {x86_mask_unpack, 32},
-	/* AES and polynomials */
+	/* AES, SHA, checksums and polynomials */
 	LANES(AESENC) LANES(AESENCLAST) LANES(AESDEC) LANES(AESDECLAST) UNARY(AESIMC)
 	SSE(AESKEYGENASSIST, x86_vec_unary_imm, SIMD_AESKEYGENASSIST)
-	SSE(PCLMULQDQ, x86_vec_clmul, SIMD_PCLMULQDQ)
+	SSE(PCLMULQDQ, x86_vec_binary_imm, SIMD_PCLMULQDQ + 1024 * 0x11)
+	[X86_SHA1MSG1] = {x86_vec_lanes, SIMD_SHA1MSG1},
+	[X86_SHA1MSG2] = {x86_vec_lanes, SIMD_SHA1MSG2},
+	[X86_SHA1NEXTE] = {x86_vec_lanes, SIMD_SHA1NEXTE},
+	[X86_SHA1RNDS4] = {x86_vec_binary_imm, SIMD_SHA1RNDS4 + 1024 * 3},
+	[X86_SHA256MSG1] = {x86_vec_lanes, SIMD_SHA256MSG1},
+	[X86_SHA256MSG2] = {x86_vec_lanes, SIMD_SHA256MSG2},
+	[X86_SHA256RNDS2] = {x86_vec_blendv, SIMD_SHA256RNDS2}, [X86_CRC32] = {x86_int_crc32, 0},
+	SSE(MPSADBW, x86_vec_binary_imm, SIMD_MPSADBW + 1024 * 63) UNARY(PHMINPOSUW)
 	/* the floating-point stack */
 	[X86_FLD] = {x86_x87_load, 0}, [X86_FILD] = {x86_x87_load, 1},
 	[X86_FLD1] = {x86_x87_constant, 0}, [X86_FLDZ] = {x86_x87_constant, 0},

@@ -330,16 +330,15 @@ void x86_vec_unary_imm(struct step *x)
 	x86_vec_put(x, expr_simd(x->p, x->arg, w, args, 2));
 }
 
-/* pclmulqdq: two sources and the immediate. */
-void x86_vec_clmul(struct step *x)
+void x86_vec_binary_imm(struct step *x)
 {
 	unsigned w = x86_ops_width(x, 0);
 	const struct expr *args[3];
 
 	args[0] = x86_ops_low(x, x86_vec_src(x, 0), w);
 	args[1] = x86_ops_low(x, x86_vec_src(x, 1), w);
-	args[2] = x86_ops_const(x, 8, x86_vec_imm(x) & 0x11);
-	x86_vec_put(x, expr_simd(x->p, x->arg, w, args, 3));
+	args[2] = x86_ops_const(x, 8, x86_vec_imm(x) & x->arg >> 10);
+	x86_vec_put(x, expr_simd(x->p, x->arg & 1023, w, args, 3));
 }
 
 void x86_vec_shift(struct step *x)

@@ -198,6 +198,8 @@ static const char *step_all(
 			return "flow";
 		if (insn[i].mnemonic[0] == 'f')
 			return "x87";
+		if (insn[i].lane) /* neither Unicorn nor VEX knows it */
+			return "avx512";
 		if (!x86_step(&state, &insn[i]))
 			return "unknown";
 		if (fx.overflow || expr_pool_full(pool))

@@ -5,7 +5,7 @@
 
 Different encodings of instructions from compiled programs run in random states of registers, flags
 and memory (sem_dump.c): all registers, the flags bb says are defined, and memory must agree. Not
-compared: branches and calls, x87, operands of a segment, what the peer cannot run.
+compared: branches and calls, x87, AVX-512, operands of a segment, what the peer cannot run.
 Then strands of several instructions run in angr, in random states for the values, and once more with
 symbols in all registers for the time (of the processor) this takes beside that of bb-sym without its
 memo.

@@ -550,9 +550,9 @@ static void run_form(
 		unsigned tries = 0;
 
 		while (!make_code(t, c, f, at, n == 1, k + 1 == n)) {
-			if (n == 1 || ++tries > 20)
+			if (++tries > 20)
 				return;
-			f = &all[rng_below(&t->rng, count)];
+			f = n == 1 ? f : &all[rng_below(&t->rng, count)];
 		}
 		at -= c->n;
 		memcpy(at, c->b, c->n);
@@ -565,22 +565,20 @@ static void run_form(
 
 static void summary(const struct test *t, size_t forms)
 {
-	static const char *const name[] = {"",
-#define NAME(id, text) text,
-		X86_MN(NAME)
-#undef NAME
-	};
 	unsigned ran = 0;
 
 	for (unsigned m = 1; m < X86_MN_COUNT; m++) {
+		bool known = x86_known(&(struct insn){.mn = (uint16_t)m});
+
 		ran += t->ran[m] != 0;
 		if (!t->ran[m] && t->unsupported[m])
 			printf("skipped: %s: this processor has none of the forms tried\n",
-				name[m]);
+				x86_mnemonics_text(m));
+		else if (!t->ran[m] && known)
+			printf("not run: %s\n", x86_mnemonics_text(m));
 	}
 	printf("%lu cases (%lu of sequences), %zu forms of %u mnemonics; %lu faulted, %lu could "
-	       "not be "
-	       "placed\n",
+	       "not be placed\n",
 		t->cases, t->sequences, forms, ran, t->faults, t->skipped);
 }
 
