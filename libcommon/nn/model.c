@@ -158,6 +158,41 @@ static void lay_out(struct model *m)
 	}
 }
 
+static void multiply_by(struct model *m, size_t w, size_t n, size_t k)
+{
+	m->product[m->nproducts++] = (struct model_product){w, n, k, 0};
+}
+
+/* The matrices of products, in their order in param, and room for their prepared forms. */
+static void lay_out_products(struct model *m)
+{
+	const struct model_config *c = &m->config;
+	size_t h = c->hidden, f = c->intermediate, room = 0;
+
+	m->product = mem_alloc(4u * c->layers + 4, sizeof(*m->product));
+	if (c->head == MODEL_PRETRAINING)
+		multiply_by(m, m->word, c->vocab, h);
+	for (unsigned i = 0; i < c->layers; i++) {
+		multiply_by(m, m->layer[i].qkv_w, 3 * h, h);
+		multiply_by(m, m->layer[i].out_w, h, h);
+		multiply_by(m, m->layer[i].up_w, f, h);
+		multiply_by(m, m->layer[i].down_w, h, f);
+	}
+	if (c->head != MODEL_TOKENS)
+		multiply_by(m, m->pooler_w, h, h);
+	if (c->head == MODEL_PRETRAINING)
+		multiply_by(m, m->tr_w, h, h);
+	if (c->head != MODEL_BARE)
+		multiply_by(m, m->cls_w, model_classes_of(c), h);
+	for (size_t i = 0; i < m->nproducts; i++) {
+		struct model_product *p = &m->product[i];
+
+		p->wt = room;
+		room += nn_rows(m->nn->op->prepared(m->nn, p->n, p->k));
+	}
+	m->wt = m->nn->op->alloc(m->nn, room);
+}
+
 struct model *model_new(struct nn *nn, const struct model_config *c)
 {
 	struct model *m = mem_zalloc(1, sizeof(*m));
@@ -166,7 +201,7 @@ struct model *model_new(struct nn *nn, const struct model_config *c)
 	m->nn = nn;
 	lay_out(m);
 	m->param = nn->op->alloc(nn, m->nparam);
-	m->wt = nn->op->alloc(nn, m->nmatrix);
+	lay_out_products(m);
 	m->acts = model_pass_new();
 	return m;
 }
@@ -184,6 +219,7 @@ void model_free(struct model *m)
 	m->nn->op->free(m->nn, m->grad);
 	mem_free(m->tensor);
 	mem_free(m->layer);
+	mem_free(m->product);
 	mem_free(m);
 }
 
@@ -262,25 +298,11 @@ int model_layer(const struct model *m, long layer, unsigned *out)
 
 void model_update(struct model *m)
 {
-	const struct model_config *c = &m->config;
-	size_t h = c->hidden, f = c->intermediate;
-	struct nn *nn = m->nn;
+	for (size_t i = 0; i < m->nproducts; i++) {
+		const struct model_product *p = &m->product[i];
 
-#define PREPARE(at, n, k) nn->op->prepare(nn, m->param + (at), m->wt + (at), n, k)
-	PREPARE(m->word, c->vocab, h);
-	for (unsigned i = 0; i < c->layers; i++) {
-		PREPARE(m->layer[i].qkv_w, 3 * h, h);
-		PREPARE(m->layer[i].out_w, h, h);
-		PREPARE(m->layer[i].up_w, f, h);
-		PREPARE(m->layer[i].down_w, h, f);
+		m->nn->op->prepare(m->nn, m->param + p->w, m->wt + p->wt, p->n, p->k);
 	}
-	if (c->head != MODEL_TOKENS)
-		PREPARE(m->pooler_w, h, h);
-	if (c->head == MODEL_PRETRAINING)
-		PREPARE(m->tr_w, h, h);
-	if (c->head != MODEL_BARE)
-		PREPARE(m->cls_w, model_classes_of(c), h);
-#undef PREPARE
 }
 
 void model_zero_grad(struct model *m)

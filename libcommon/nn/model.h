@@ -98,6 +98,12 @@ struct model_classes {
 	float scale;          /* weight of one in the loss */
 };
 
+/* A matrix that products are made with. */
+struct model_product {
+	size_t w, n, k; /* where it begins in param, its sizes */
+	size_t wt;      /* where its prepared form begins */
+};
+
 struct model {
 	struct model_config config;
 	char *task;    /* what the classifier was trained for, or NULL */
@@ -110,9 +116,11 @@ struct model {
 	size_t nparam;  /* floats in all */
 	size_t nmatrix; /* the first so many belong to matrices; biases and norms follow */
 	float *param;   /* device memory, owned, as are the next two */
-	float *wt;      /* prepared matrices, same offsets */
+	float *wt;      /* prepared matrices */
 	float *grad;    /* NULL until the model is trained */
 	struct model_layer *layer;
+	struct model_product *product; /* owned; by w, ascending */
+	size_t nproducts;
 	struct model_int8 *int8;                        /* [layers] or NULL; owned */
 	size_t word, pos, type, norm_g, norm_b;         /* embeddings */
 	size_t pooler_w, pooler_b;                      /* all but MODEL_TOKENS */

@@ -71,8 +71,12 @@ void model_pass_free(struct model *m)
 
 static struct nn_dense dense(const struct model *m, size_t w, size_t b, size_t n, size_t k)
 {
+	const struct model_product *p = m->product;
+
+	while (p->w != w)
+		p++;
 	return (struct nn_dense){
-		.w = m->param + w, .wt = m->wt + w, .b = m->param + b, .n = n, .k = k};
+		.w = m->param + w, .wt = m->wt + p->wt, .b = m->param + b, .n = n, .k = k};
 }
 
 static struct nn_dense_grad dense_grad(const struct model *m, size_t w, size_t b)

@@ -115,7 +115,9 @@ struct nn_backend {
 	void (*take)(struct nn *nn, float *host, const float *src, size_t n);
 	void (*clear)(struct nn *nn, float *p, size_t n);
 
-	/* Makes wt [n*k floats] from w[n,k]; to be called after each change of w. */
+	/* Floats that prepare makes of w[n,k]. */
+	size_t (*prepared)(struct nn *nn, size_t n, size_t k);
+	/* Makes wt from w[n,k]; to be called after each change of w. */
 	void (*prepare)(struct nn *nn, const float *w, float *wt, size_t n, size_t k);
 
 	/*
@@ -222,7 +224,10 @@ struct nn {
 	const volatile sig_atomic_t *stop;
 };
 
-/* The CPU, with `threads` threads (0: one per processor). Close with nn->op->close. */
+/*
+ * The CPU, with `threads` threads (0: one per processor). Close with nn->op->close. Products are in
+ * fp32: by AMX where it is, see nn_cpu_amx.h, else by the ordinary instructions.
+ */
 struct nn *nn_cpu_open(unsigned threads);
 /*
  * The same, but the factors of the products of dense layers are rounded to bf16 and summed in fp32.

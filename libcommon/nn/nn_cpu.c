@@ -1,12 +1,12 @@
 /*
  * nn_cpu.c: the table of nn.h on the CPU; the only home of oneDNN.
  *
- * One idea: work is cut into tiles that depend on the shapes alone, and each tile is one oneDNN
- * product in one thread with its elementwise work done while the tile is in that core's cache.
- * Forward and input gradients: NN_ROWS rows of the batch, always exactly that many, so that the
- * product has the same shape, and a row the same bits, in any batch. Weight gradients: blocks of
- * the weight matrix, each the sum over all rows, piece by piece. So results do not depend on the
- * number of threads.
+ * One idea: work is cut into tiles that depend on the shapes alone, and each tile is one product
+ * in one thread with its elementwise work done while the tile is in that core's cache. Forward and
+ * input gradients: some rows of the batch; a row has the same bits in any tile and any batch, with
+ * oneDNN because a tile then always has NN_ROWS rows. Weight gradients: blocks of the weight
+ * matrix, each the sum over all rows, piece by piece. So results do not depend on the number of
+ * threads.
  */
 #include "nn/nn_cpu.h"
 
@@ -20,12 +20,10 @@
 #include "base/mem.h"
 #include "nn/nn_cpu_bf16.h"
 #include "nn/nn_cpu_int8.h"
+#include "nn/nn_cpu_split.h"
 #include "nn/nn_cpu_vec.h"
 
 enum {
-	BLOCK_N = 96,     /* rows of a weight-gradient block */
-	BLOCK_K = 384,    /* its columns */
-	BLOCK_ROWS = 256, /* rows of the batch that go into all blocks before the next ones do */
 	BLOCK_COL = 64,   /* columns of an embedding table done together */
 	HEAD_ROWS = 1024, /* rows of logits held at once */
 	GROUP_ROWS = 256, /* of each thread, in passes that are best cut */
@@ -129,8 +127,9 @@ struct job {
 	struct nn_cpu *cpu;
 	const struct nn_batch *b;
 	size_t rows, n, k;
+	size_t tile; /* rows of a tile */
 	const struct nn_dense *d, *d2;
-	const struct nn_dense_grad *gd, *gd2;
+	const void *turned, *turned2; /* their weights for the way back */
 	const struct nn_norm *norm;
 	const struct nn_embed *e;
 	const struct nn_embed_grad *ge;
@@ -146,131 +145,77 @@ struct job {
 	double *sum;
 };
 
-static void tiles(struct job *j, void (*fn)(void *, size_t, unsigned))
-{
-	nn_cpu_for(j->cpu, nn_rows(j->rows) / NN_ROWS, fn, j);
-}
-
-/*
- * Matrices are multiplied fastest when the second one is stored by rows of its outputs (oneDNN
- * then reads it in place), so wt[k,n] is w[n,k] transposed.
- */
-static void prepare_task(void *ctx, size_t i, unsigned worker UNUSED)
-{
-	const struct job *j = ctx;
-	size_t k0 = i * 16, k1 = MIN(k0 + 16, j->k);
-
-	for (size_t n0 = 0; n0 < j->n; n0 += 16) {
-		size_t n1 = MIN(n0 + 16, j->n);
-
-		for (size_t k = k0; k < k1; k++)
-			for (size_t n = n0; n < n1; n++)
-				j->out[k * j->n + n] = j->w[n * j->k + k];
-	}
-}
-
-static void cpu_prepare(struct nn *nn, const float *w, float *wt, size_t n, size_t k)
-{
-	struct job j = {.cpu = cpu_of(nn), .n = n, .k = k, .w = w, .out = wt};
-
-	if (j.cpu->bf16)
-		nn_cpu_bf16_prepare(j.cpu, w, wt, n, k);
-	else
-		par_for(j.cpu->par, (k + 15) / 16, prepare_task, &j);
-}
-
-/* x and out: tile i of NN_ROWS rows, out[64,n] = x[64,k] W^T. */
-static void product(
-	const struct job *j, unsigned worker, const struct nn_dense *d, const float *x, float *out)
-{
-	if (j->cpu->bf16)
-		nn_cpu_bf16_product(j->cpu, worker, d, x, out);
-	else
-		nn_cpu_gemm('N', 'N', NN_ROWS, d->n, d->k, x, d->k, d->wt, d->n, 0, out, d->n);
-}
-
-/* dx[64,k] = dy[64,n] W. */
-static void product_back(
-	const struct job *j, unsigned worker, const struct nn_dense *d, const float *dy, float *dx)
-{
-	if (j->cpu->bf16)
-		nn_cpu_bf16_product_back(j->cpu, worker, d, dy, dx);
-	else
-		nn_cpu_gemm('N', 'N', NN_ROWS, d->k, d->n, dy, d->n, d->w, d->k, 0, dx, d->k);
-}
-
-/* Weight gradients of one or two layers: the blocks of both are one list of tasks. */
-struct wgrad {
-	const struct nn_dense *d;
-	const struct nn_dense_grad *g;
-	const float *x, *dy; /* [T,k], [T,n] */
-};
-
-struct wgrad_job {
-	struct wgrad l[2];
-	size_t tasks[2];
-	size_t at, rows; /* the piece of the batch that is added now */
-};
-
 static size_t blocks(size_t n, size_t block)
 {
 	return (n + block - 1) / block;
 }
 
-static void wgrad_task(void *ctx, size_t i, unsigned worker UNUSED)
+/* A task for each NN_ROWS rows. */
+static void tiles(struct job *j, void (*fn)(void *, size_t, unsigned))
 {
-	const struct wgrad_job *j = ctx;
-	const struct wgrad *l = &j->l[i >= j->tasks[0]];
-	size_t t = i >= j->tasks[0] ? i - j->tasks[0] : i;
-	size_t nb = blocks(l->d->n, BLOCK_N), n = l->d->n, k = l->d->k;
-	size_t n0 = t % nb * BLOCK_N, k0 = t / nb * BLOCK_K;
-	size_t dn = MIN((size_t)BLOCK_N, n - n0), dk = MIN((size_t)BLOCK_K, k - k0);
-
-	if (k0 == 0)
-		nn_cpu_vec_colsum(j->rows, dn, n, l->dy + j->at * n + n0, l->g->b + n0);
-	nn_cpu_gemm('T', 'N', dn, dk, j->rows, l->dy + j->at * n + n0, n, l->x + j->at * k + k0, k,
-		1, l->g->w + n0 * k + k0, k);
+	j->tile = NN_ROWS;
+	nn_cpu_for(j->cpu, nn_rows(j->rows) / NN_ROWS, fn, j);
 }
 
-static void wgrad(struct nn_cpu *cpu, size_t rows, struct wgrad a, struct wgrad b)
+/* A task for each tile of products with d: of as many rows as they like, if all threads get one. */
+static void product_tiles(struct job *j, void (*fn)(void *, size_t, unsigned))
 {
-	struct wgrad_job j = {.l = {a, b}};
+	size_t rows = nn_rows(j->rows);
 
-	if (cpu->bf16) {
-		struct nn_cpu_bf16_grad l[2] = {0};
+	j->tile = j->d->int8 ? (size_t)NN_ROWS : j->cpu->how->tile;
+	while (j->tile > NN_ROWS && rows < j->tile * par_threads(j->cpu->par))
+		j->tile /= 2;
+	nn_cpu_for(j->cpu, blocks(rows, j->tile), fn, j);
+}
 
-		for (int i = 0; i < 2; i++)
-			if (j.l[i].d)
-				l[i] = (struct nn_cpu_bf16_grad){j.l[i].x, j.l[i].dy, j.l[i].g->w,
-					j.l[i].g->b, j.l[i].d->n, j.l[i].d->k};
-		nn_cpu_bf16_wgrad(cpu, rows, l);
-		return;
-	}
-	for (int i = 0; i < 2; i++)
-		if (j.l[i].d)
-			j.tasks[i] = blocks(j.l[i].d->n, BLOCK_N) * blocks(j.l[i].d->k, BLOCK_K);
-	for (; j.at < rows; j.at += BLOCK_ROWS) {
-		j.rows = MIN((size_t)BLOCK_ROWS, rows - j.at);
-		nn_cpu_for(cpu, j.tasks[0] + j.tasks[1], wgrad_task, &j);
-	}
+/* Rows of tile i, which begins at row i * tile. */
+static size_t tile_rows(const struct job *j, size_t i)
+{
+	return MIN(j->tile, nn_rows(j->rows) - i * j->tile);
+}
+
+static size_t cpu_prepared(struct nn *nn, size_t n, size_t k)
+{
+	return cpu_of(nn)->how->prepared(n, k);
+}
+
+static void cpu_prepare(struct nn *nn, const float *w, float *wt, size_t n, size_t k)
+{
+	cpu_of(nn)->how->prepare(cpu_of(nn), w, wt, n, k);
+}
+
+/* What the gradient of one layer is made from. */
+static struct nn_cpu_grad grad(
+	const struct nn_dense *d, const struct nn_dense_grad *g, const float *x, const float *dy)
+{
+	return (struct nn_cpu_grad){x, dy, g->w, g->b, d->n, d->k};
+}
+
+static void wgrad(struct nn_cpu *cpu, size_t rows, struct nn_cpu_grad a, struct nn_cpu_grad b)
+{
+	const struct nn_cpu_grad l[2] = {a, b};
+
+	if (rows)
+		cpu->how->gradients(cpu, rows, l);
 }
 
 static void dense_task(void *ctx, size_t i, unsigned worker)
 {
 	const struct job *j = ctx;
-	size_t at = i * NN_ROWS * j->d->n;
+	const struct nn_dense *d = j->d;
+	size_t rows = tile_rows(j, i), at = i * j->tile * d->n;
+	const float *x = j->x + i * j->tile * d->k;
 	float *y = j->z + at, *u = j->u ? j->u + at : y;
 
-	if (j->d->int8 && j->act == NN_LINEAR) {
-		nn_cpu_int8_product(
-			j->cpu, worker, j->d->int8, j->x + i * NN_ROWS * j->d->k, j->d->b, y);
+	if (d->int8 && j->act == NN_LINEAR) {
+		nn_cpu_int8_product(j->cpu, worker, d->int8, x, d->b, y);
 		return;
 	}
-	product(j, worker, j->d, j->x + i * NN_ROWS * j->d->k, u);
+	j->cpu->how->forward(j->cpu, worker, rows, d, x, u);
 	switch (j->act) {
-	case NN_GELU: nn_cpu_vec_bias_gelu(NN_ROWS, j->d->n, j->d->b, u, y); break;
-	case NN_TANH: nn_cpu_vec_bias_tanh(NN_ROWS, j->d->n, j->d->b, y); break;
-	case NN_LINEAR: nn_cpu_vec_bias(NN_ROWS, j->d->n, j->d->b, y); break;
+	case NN_GELU: nn_cpu_vec_bias_gelu(rows, d->n, d->b, u, y); break;
+	case NN_TANH: nn_cpu_vec_bias_tanh(rows, d->n, d->b, y); break;
+	case NN_LINEAR: nn_cpu_vec_bias(rows, d->n, d->b, y); break;
 	}
 }
 
@@ -280,20 +225,21 @@ static void cpu_dense(struct nn *nn, size_t rows, const struct nn_dense *d, enum
 	struct job j = {.cpu = cpu_of(nn), .rows = rows, .d = d, .act = act, .x = x, .z = y};
 
 	j.u = act == NN_GELU ? u : NULL;
-	tiles(&j, dense_task);
+	product_tiles(&j, dense_task);
 }
 
 static void dense_back_task(void *ctx, size_t i, unsigned worker)
 {
 	const struct job *j = ctx;
-	size_t n = j->d->n, at = i * NN_ROWS * n;
+	size_t n = j->d->n, rows = tile_rows(j, i), at = i * j->tile * n;
 
 	if (j->act == NN_GELU)
-		nn_cpu_vec_gelu_grad(NN_ROWS * n, j->u + at, j->z + at);
+		nn_cpu_vec_gelu_grad(rows * n, j->u + at, j->z + at);
 	else if (j->act == NN_TANH)
-		nn_cpu_vec_tanh_grad(NN_ROWS * n, j->y + at, j->z + at);
+		nn_cpu_vec_tanh_grad(rows * n, j->y + at, j->z + at);
 	if (j->dx)
-		product_back(j, worker, j->d, j->z + at, j->dx + i * NN_ROWS * j->d->k);
+		j->cpu->how->back(j->cpu, worker, rows, j->d, j->turned, j->z + at,
+			j->dx + i * j->tile * j->d->k);
 }
 
 static void cpu_dense_back(struct nn *nn, size_t rows, const struct nn_dense *d,
@@ -304,36 +250,39 @@ static void cpu_dense_back(struct nn *nn, size_t rows, const struct nn_dense *d,
 
 	j.u = (float *)u;
 	j.dx = dx;
-	tiles(&j, dense_back_task);
-	wgrad(j.cpu, rows, (struct wgrad){d, g, x, dy}, (struct wgrad){0});
+	if (dx)
+		j.turned = j.cpu->how->turn(j.cpu, 0, d);
+	product_tiles(&j, dense_back_task);
+	wgrad(j.cpu, rows, grad(d, g, x, dy), (struct nn_cpu_grad){0});
 }
 
 /* Normalises a tile of sums y into z, keeping what the backward pass needs. */
 static void norm_tile(
 	const struct job *j, size_t i, size_t n, const float *bias, const float *r, float *y)
 {
-	size_t at = i * NN_ROWS * n;
+	size_t at = i * j->tile * n;
 	float *xhat = j->kept->xhat, *rstd = j->kept->rstd;
 
-	nn_cpu_vec_norm(NN_ROWS, n, bias, r, j->norm->g, j->norm->b, j->norm->eps, y, j->z + at,
-		xhat ? xhat + at : NULL, xhat ? rstd + i * NN_ROWS : NULL);
+	nn_cpu_vec_norm(tile_rows(j, i), n, bias, r, j->norm->g, j->norm->b, j->norm->eps, y,
+		j->z + at, xhat ? xhat + at : NULL, xhat ? rstd + i * j->tile : NULL);
 }
 
 static void dense_norm_task(void *ctx, size_t i, unsigned worker)
 {
 	const struct job *j = ctx;
-	size_t n = j->d->n, at = i * NN_ROWS * n;
-	float *own = nn_cpu_scratch(&j->cpu->own[worker], NN_ROWS * n);
+	const struct nn_dense *d = j->d;
+	size_t n = d->n, rows = tile_rows(j, i), at = i * j->tile * n;
+	const float *x = j->x + i * j->tile * d->k;
+	float *own = nn_cpu_scratch(&j->cpu->own[worker], rows * n);
 	float *u = j->u ? j->u + at : own;
 
-	if (j->d->int8)
-		nn_cpu_int8_product(
-			j->cpu, worker, j->d->int8, j->x + i * NN_ROWS * j->d->k, NULL, u);
+	if (d->int8)
+		nn_cpu_int8_product(j->cpu, worker, d->int8, x, NULL, u);
 	else
-		product(j, worker, j->d, j->x + i * NN_ROWS * j->d->k, u);
+		j->cpu->how->forward(j->cpu, worker, rows, d, x, u);
 	if (j->act == NN_GELU)
-		nn_cpu_vec_bias_gelu(NN_ROWS, n, j->d->b, u, own);
-	norm_tile(j, i, n, j->act == NN_GELU ? NULL : j->d->b, j->r ? j->r + at : NULL, own);
+		nn_cpu_vec_bias_gelu(rows, n, d->b, u, own);
+	norm_tile(j, i, n, j->act == NN_GELU ? NULL : d->b, j->r ? j->r + at : NULL, own);
 }
 
 static void cpu_dense_norm(struct nn *nn, size_t rows, const struct nn_dense *d, enum nn_act act,
@@ -347,7 +296,7 @@ static void cpu_dense_norm(struct nn *nn, size_t rows, const struct nn_dense *d,
 	j.u = act == NN_GELU ? u : NULL;
 	j.z = z;
 	j.kept = kept;
-	tiles(&j, dense_norm_task);
+	product_tiles(&j, dense_norm_task);
 }
 
 /* Each tile sums the gradients of gain and offset apart; they are added in the tiles' order. */
@@ -382,18 +331,15 @@ static void cpu_norm_back(struct nn *nn, size_t rows, size_t n, const struct nn_
 static void ffn_task(void *ctx, size_t i, unsigned worker)
 {
 	const struct job *j = ctx;
-	size_t f = j->d->n, h = j->d->k;
-	const float *x = j->x + i * NN_ROWS * h;
-	float *act = nn_cpu_scratch(&j->cpu->own[worker], NN_ROWS * (f + h));
-	float *y = act + NN_ROWS * f, *u = j->u ? j->u + i * NN_ROWS * f : act;
+	size_t rows = tile_rows(j, i), f = j->d->n, h = j->d->k;
+	const float *x = j->x + i * j->tile * h;
+	float *y = nn_cpu_scratch(&j->cpu->own[worker], rows * h);
 
-	if (j->d->int8) {
+	if (j->d->int8)
 		nn_cpu_int8_ffn(j->cpu, worker, j->d->int8, j->d->b, j->d2->int8, x, y);
-	} else {
-		product(j, worker, j->d, x, u);
-		nn_cpu_vec_bias_gelu(NN_ROWS, f, j->d->b, u, act);
-		product(j, worker, j->d2, act, y);
-	}
+	else
+		j->cpu->how->ffn(j->cpu, worker, rows, j->d, j->d2, x,
+			j->u ? j->u + i * j->tile * f : NULL, y);
 	norm_tile(j, i, h, j->d2->b, x, y);
 }
 
@@ -407,19 +353,18 @@ static void cpu_ffn(struct nn *nn, size_t rows, const struct nn_dense *up,
 	j.u = u;
 	j.z = z;
 	j.kept = kept;
-	tiles(&j, ffn_task);
+	product_tiles(&j, ffn_task);
 }
 
 static void ffn_back_task(void *ctx, size_t i, unsigned worker)
 {
 	const struct job *j = ctx;
-	size_t f = j->d->n, h = j->d->k, at = i * NN_ROWS * h;
-	float *u = j->u + i * NN_ROWS * f, *du = j->out + i * NN_ROWS * f;
+	size_t rows = tile_rows(j, i), f = j->d->n, h = j->d->k;
+	size_t at = i * j->tile * h, atf = i * j->tile * f;
 
-	product_back(j, worker, j->d2, j->dy + at, du);
-	nn_cpu_vec_gelu_back(NN_ROWS * f, u, du); /* du, and u becomes gelu(u) */
-	product_back(j, worker, j->d, du, j->dx + at);
-	nn_cpu_vec_axpy(NN_ROWS * h, 1, j->dy + at, j->dx + at);
+	j->cpu->how->ffn_back(j->cpu, worker, rows, j->d, j->d2, j->turned, j->turned2, j->dy + at,
+		j->u + atf, j->out + atf, j->dx + at);
+	nn_cpu_vec_axpy(rows * h, 1, j->dy + at, j->dx + at);
 }
 
 static void cpu_ffn_back(struct nn *nn, size_t rows, const struct nn_dense *up,
@@ -431,8 +376,10 @@ static void cpu_ffn_back(struct nn *nn, size_t rows, const struct nn_dense *up,
 	j.dy = ds;
 	j.dx = dx;
 	j.out = nn_cpu_scratch(&j.cpu->wide, nn_rows(rows) * up->n);
-	tiles(&j, ffn_back_task);
-	wgrad(j.cpu, rows, (struct wgrad){up, gup, x, j.out}, (struct wgrad){down, gdown, u, ds});
+	j.turned = j.cpu->how->turn(j.cpu, 0, up);
+	j.turned2 = j.cpu->how->turn(j.cpu, 1, down);
+	product_tiles(&j, ffn_back_task);
+	wgrad(j.cpu, rows, grad(up, gup, x, j.out), grad(down, gdown, u, ds));
 }
 
 static void embed_task(void *ctx, size_t i, unsigned worker UNUSED)
@@ -544,16 +491,17 @@ static void cpu_pool_back(
 static void classify_task(void *ctx, size_t i, unsigned worker)
 {
 	const struct job *j = ctx;
-	size_t n = j->d->n, k = j->d->k, r0 = i * NN_ROWS, r1 = MIN(r0 + NN_ROWS, j->rows);
-	float *s = j->dx ? j->out + r0 * n : nn_cpu_scratch(&j->cpu->own[worker], NN_ROWS * n);
+	size_t n = j->d->n, k = j->d->k, rows = tile_rows(j, i);
+	size_t r0 = i * j->tile, r1 = MIN(r0 + rows, j->rows);
+	float *s = j->dx ? j->out + r0 * n : nn_cpu_scratch(&j->cpu->own[worker], rows * n);
 
-	product(j, worker, j->d, j->x + r0 * k, s);
+	j->cpu->how->forward(j->cpu, worker, rows, j->d, j->x + r0 * k, s);
 	for (size_t r = r0; r < r1; r++)
 		j->loss[r] = nn_cpu_vec_xent(n, j->d->b, j->index[r], j->dx ? j->scale : 0,
 			s + (r - r0) * n, &j->best[r]);
 	if (j->dx) {
-		memset(s + (r1 - r0) * n, 0, (r0 + NN_ROWS - r1) * n * sizeof(*s));
-		product_back(j, worker, j->d, s, j->dx + r0 * k);
+		memset(s + (r1 - r0) * n, 0, (r0 + rows - r1) * n * sizeof(*s));
+		j->cpu->how->back(j->cpu, worker, rows, j->d, j->turned, s, j->dx + r0 * k);
 	}
 }
 
@@ -562,6 +510,7 @@ static void cpu_classify(struct nn *nn, size_t m, const struct nn_dense *d,
 	float *loss, uint32_t *best)
 {
 	struct nn_cpu *cpu = cpu_of(nn);
+	const void *turned = dx ? cpu->how->turn(cpu, 0, d) : NULL;
 
 	for (size_t r = 0; r < m; r += HEAD_ROWS) {
 		struct job j = {.cpu = cpu, .rows = MIN(m - r, (size_t)HEAD_ROWS), .d = d};
@@ -572,12 +521,13 @@ static void cpu_classify(struct nn *nn, size_t m, const struct nn_dense *d,
 		j.loss = loss + r;
 		j.best = best + r;
 		if (dx) {
+			j.turned = turned;
 			j.dx = dx + r * d->k;
 			j.out = nn_cpu_scratch(&cpu->wide, HEAD_ROWS * d->n);
 		}
-		tiles(&j, classify_task);
+		product_tiles(&j, classify_task);
 		if (dx)
-			wgrad(cpu, j.rows, (struct wgrad){d, g, j.x, j.out}, (struct wgrad){0});
+			wgrad(cpu, j.rows, grad(d, g, j.x, j.out), (struct nn_cpu_grad){0});
 	}
 }
 
@@ -649,10 +599,13 @@ static void cpu_close(struct nn *nn)
 	for (unsigned i = 0; i < par_threads(cpu->par); i++) {
 		mem_free(cpu->own[i].p);
 		mem_free(cpu->own8[i].p);
+		mem_free(cpu->ownf[i].p);
 	}
 	mem_free(cpu->own);
 	mem_free(cpu->own8);
+	mem_free(cpu->ownf);
 	nn_cpu_bf16_free(cpu->bf16);
+	nn_cpu_split_free(cpu->split);
 	mem_free(cpu->wide.p);
 	mem_free(cpu->part.p);
 	par_free(cpu->par);
@@ -670,6 +623,7 @@ static const struct nn_backend table = {
 	.give = cpu_put,
 	.take = cpu_get,
 	.clear = cpu_zero,
+	.prepared = cpu_prepared,
 	.prepare = cpu_prepare,
 	.int8_new = nn_cpu_int8_new,
 	.int8_free = nn_cpu_int8_free,
@@ -694,30 +648,42 @@ static const struct nn_backend table = {
 	.close = cpu_close,
 };
 
-struct nn *nn_cpu_open(unsigned threads)
+static struct nn_cpu *open_cpu(unsigned threads)
 {
 	struct nn_cpu *cpu = mem_zalloc(1, sizeof(*cpu));
 
 	cpu->nn.op = &table;
+	cpu->how = &nn_cpu_plain;
 	cpu->par = par_new(threads);
 	cpu->nn.group = (size_t)GROUP_ROWS * par_threads(cpu->par);
 	cpu->own = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->own));
 	cpu->own8 = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->own8));
+	cpu->ownf = mem_zalloc(par_threads(cpu->par), sizeof(*cpu->ownf));
 	snprintf(cpu->nn.about, sizeof(cpu->nn.about), "cpu, %u threads", par_threads(cpu->par));
+	return cpu;
+}
+
+struct nn *nn_cpu_open(unsigned threads)
+{
+	struct nn_cpu *cpu = open_cpu(threads);
+
+	cpu->split = nn_cpu_split_new();
+	if (cpu->split)
+		cpu->how = &nn_cpu_split_products;
 	return &cpu->nn;
 }
 
 struct nn *nn_cpu_open_bf16(unsigned threads, struct err *e)
 {
-	struct nn *nn = nn_cpu_open(threads);
-	struct nn_cpu *cpu = cpu_of(nn);
+	struct nn_cpu *cpu = open_cpu(threads);
 
 	cpu->bf16 = nn_cpu_bf16_new(cpu);
 	if (!cpu->bf16) {
-		cpu_close(nn);
+		cpu_close(&cpu->nn);
 		(void)err_set(e, "this processor has no products of bf16 numbers (AVX512-BF16)");
 		return NULL;
 	}
-	strcat(nn->about, ", bf16");
-	return nn;
+	cpu->how = &nn_cpu_bf16_products;
+	strcat(cpu->nn.about, ", bf16");
+	return &cpu->nn;
 }

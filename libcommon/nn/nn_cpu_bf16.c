@@ -159,7 +159,13 @@ static void round_task(void *ctx, size_t i, unsigned worker UNUSED)
 	nn_cpu_bf16_round(MIN((size_t)PIECE, r->n - at), r->x + at, r->y + at);
 }
 
-void nn_cpu_bf16_prepare(struct nn_cpu *cpu, const float *w, float *wt, size_t n, size_t k)
+static size_t prepared(size_t n, size_t k)
+{
+	return n * k;
+}
+
+/* The two rounded forms of w[n,k], for the product and for its input gradient, into wt. */
+static void prepare(struct nn_cpu *cpu, const float *w, float *wt, size_t n, size_t k)
 {
 	struct nn_cpu_bf16 *b = cpu->bf16;
 	uint16_t *rounded = (uint16_t *)nn_cpu_scratch(&b->rounded, n * k / 2 + 1);
@@ -187,22 +193,27 @@ static void multiply(struct nn_cpu *cpu, unsigned worker, size_t n, size_t k, co
 	nn_cpu_matmul_run(p, worker, own, w, y, own + words);
 }
 
-void nn_cpu_bf16_product(
-	struct nn_cpu *cpu, unsigned worker, const struct nn_dense *d, const float *x, float *y)
+static void forward(struct nn_cpu *cpu, unsigned worker, size_t rows UNUSED,
+	const struct nn_dense *d, const float *x, float *y)
 {
 	multiply(cpu, worker, d->n, d->k, x, (const uint16_t *)d->wt, y);
 }
 
-void nn_cpu_bf16_product_back(
-	struct nn_cpu *cpu, unsigned worker, const struct nn_dense *d, const float *dy, float *dx)
+static const void *turn(struct nn_cpu *cpu UNUSED, int slot UNUSED, const struct nn_dense *d)
 {
-	multiply(cpu, worker, d->k, d->n, dy, (const uint16_t *)d->wt + d->n * d->k, dx);
+	return (const uint16_t *)d->wt + d->n * d->k;
+}
+
+static void back(struct nn_cpu *cpu, unsigned worker, size_t rows UNUSED, const struct nn_dense *d,
+	const void *turned, const float *dy, float *dx)
+{
+	multiply(cpu, worker, d->k, d->n, dy, turned, dx);
 }
 
 /* One piece of the rows: its rounded factors, and the blocks of both gradients. */
 struct chunk {
 	struct nn_cpu *cpu;
-	const struct nn_cpu_bf16_grad *l;
+	const struct nn_cpu_grad *l;
 	uint16_t *x[2], *dy[2]; /* [nn_rows(rows), k], [.., n] */
 	size_t tasks[2];
 	size_t at, rows;
@@ -226,7 +237,7 @@ static void chunk_task(void *ctx, size_t i, unsigned worker UNUSED)
 	size_t r0 = i * NN_ROWS, rows = MIN((size_t)NN_ROWS, c->rows - r0);
 
 	for (int j = 0; j < 2; j++) {
-		const struct nn_cpu_bf16_grad *l = &c->l[j];
+		const struct nn_cpu_grad *l = &c->l[j];
 
 		if (!l->n)
 			continue;
@@ -240,7 +251,7 @@ static void block_task(void *ctx, size_t i, unsigned worker)
 	const struct chunk *c = ctx;
 	int j = i >= c->tasks[0];
 	size_t t = j ? i - c->tasks[0] : i;
-	const struct nn_cpu_bf16_grad *l = &c->l[j];
+	const struct nn_cpu_grad *l = &c->l[j];
 	size_t nb = blocks(l->n, BLOCK_N), n0 = t % nb * BLOCK_N, k0 = t / nb * BLOCK_K;
 	const struct plan *p =
 		find(c->cpu->bf16, &(struct plan){.m = MIN((size_t)BLOCK_N, l->n - n0),
@@ -256,7 +267,7 @@ static void block_task(void *ctx, size_t i, unsigned worker)
 }
 
 /* The products that the blocks of one layer take: whole ones and those at the edges. */
-static void plan_blocks(struct nn_cpu_bf16 *b, const struct nn_cpu_bf16_grad *l, size_t rows)
+static void plan_blocks(struct nn_cpu_bf16 *b, const struct nn_cpu_grad *l, size_t rows)
 {
 	for (size_t n = l->n; n; n = n > BLOCK_N ? n % BLOCK_N : 0)
 		for (size_t k = l->k; k; k = k > BLOCK_K ? k % BLOCK_K : 0)
@@ -264,7 +275,7 @@ static void plan_blocks(struct nn_cpu_bf16 *b, const struct nn_cpu_bf16_grad *l,
 				rows, l->n, l->k);
 }
 
-void nn_cpu_bf16_wgrad(struct nn_cpu *cpu, size_t rows, const struct nn_cpu_bf16_grad l[2])
+static void gradients(struct nn_cpu *cpu, size_t rows, const struct nn_cpu_grad l[2])
 {
 	size_t width = l[0].n + l[0].k + l[1].n + l[1].k,
 	       most = nn_rows(MIN(rows, (size_t)CHUNK_ROWS));
@@ -288,3 +299,6 @@ void nn_cpu_bf16_wgrad(struct nn_cpu *cpu, size_t rows, const struct nn_cpu_bf16
 		nn_cpu_for(cpu, c.tasks[0] + c.tasks[1], block_task, &c);
 	}
 }
+
+const struct nn_cpu_products nn_cpu_bf16_products = {
+	NN_ROWS, prepared, prepare, forward, turn, back, nn_cpu_ffn, nn_cpu_ffn_back, gradients};

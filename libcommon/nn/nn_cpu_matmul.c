@@ -35,6 +35,11 @@ bool nn_cpu_matmul_has_bf16(void)
 	return has(dnnl_cpu_isa_avx512_core_bf16);
 }
 
+bool nn_cpu_matmul_has_amx(void)
+{
+	return has(dnnl_cpu_isa_avx512_core_amx);
+}
+
 bool nn_cpu_matmul_has_vnni(void)
 {
 	return has(dnnl_cpu_isa_avx512_core_vnni);

@@ -16,8 +16,9 @@ struct nn_cpu_matrix {
 	bool transposed; /* stored by columns, ld from column to column */
 };
 
-/* What the processor has products for. */
+/* What the processor has products for, unless ONEDNN_MAX_CPU_ISA says less. */
 bool nn_cpu_matmul_has_bf16(void);
+bool nn_cpu_matmul_has_amx(void);
 bool nn_cpu_matmul_has_vnni(void);
 
 /* What the products of a backend run in: something for each of its threads. */

@@ -337,9 +337,24 @@ WIDE void nn_cpu_vec_sum3(size_t n, const float *a, const float *b, const float 
 		y[i] = a[i] + b[i] + c[i];
 }
 
+/* Eight vectors of columns at a time, so that rows are read in long pieces. */
 WIDE void nn_cpu_vec_colsum(size_t rows, size_t n, size_t ld, const float *x, float *y)
 {
-	for (size_t i = 0; i < n; i += L) {
+	enum { M = 8 };
+	size_t i = 0;
+
+	for (; i + M * L <= n; i += M * L) {
+		v16 acc[M];
+
+		for (size_t j = 0; j < M; j++)
+			acc[j] = CAT(y + i + j * L);
+		for (size_t r = 0; r < rows; r++)
+			for (size_t j = 0; j < M; j++)
+				acc[j] += CAT(x + r * ld + i + j * L);
+		for (size_t j = 0; j < M; j++)
+			AT(y + i + j * L) = acc[j];
+	}
+	for (; i < n; i += L) {
 		v16 acc, v;
 
 		LOAD(acc, y, i, n);

@@ -134,10 +134,12 @@ static void cuda_take(struct nn *nn, float *host, const float *src, size_t n)
 
 /* ---- products ---- */
 
-/*
- * wt is w as bf16, at w's place by a half: the matrices of a model adjoin, and so do these. With
- * fp32 the products take w itself.
- */
+static size_t cuda_prepared(struct nn *nn UNUSED, size_t n, size_t k)
+{
+	return (n * k + 1) / 2;
+}
+
+/* wt is w as bf16; with fp32 the products take w itself. */
 static void cuda_prepare(struct nn *nn, const float *w, float *wt, size_t n, size_t k)
 {
 	struct nn_cuda *c = cuda_of(nn);
@@ -713,6 +715,7 @@ static const struct nn_backend table = {
 	.give = cuda_give,
 	.take = cuda_take,
 	.clear = cuda_clear,
+	.prepared = cuda_prepared,
 	.prepare = cuda_prepare,
 	.embed = cuda_embed,
 	.embed_back = cuda_embed_back,

@@ -163,7 +163,7 @@ static struct nn_dense dense(struct side *s, size_t n, size_t k)
 	struct nn_dense d = {.n = n, .k = k};
 
 	d.w = given(s, n * k, 1 / sqrtf((float)k));
-	d.wt = blank(s, n * k);
+	d.wt = blank(s, s->nn->op->prepared(s->nn, n, k));
 	d.b = given(s, n, 0.5f);
 	s->nn->op->prepare(s->nn, d.w, (float *)d.wt, n, k);
 	return d;

@@ -229,7 +229,8 @@ static void products(void)
 	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
 		size_t t = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
 		float *x = nn->op->alloc(nn, nn_rows(t) * k), *w = nn->op->alloc(nn, n * k);
-		float *wt = nn->op->alloc(nn, n * k), *b = nn->op->alloc(nn, n);
+		float *wt = nn->op->alloc(nn, nn->op->prepared(nn, n, k)),
+		      *b = nn->op->alloc(nn, n);
 		float *y = nn->op->alloc(nn, nn_rows(t) * n);
 		struct nn_dense d = {.w = w, .wt = wt, .b = b, .n = n, .k = k};
 		struct rng r = rng_new(8, i);
