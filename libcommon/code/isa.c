@@ -183,7 +183,7 @@ static void hint(struct sweep *m, uint64_t addr, bool is_thumb, uint16_t arm, ui
 
 /*
  * What the words at an offset look like: A32 words mostly begin with 14, the condition that always
- * holds. 1: Thumb, 0: ARM, -1: hard to say.
+ * holds, words of T32 hardly. 1: Thumb, 0: ARM, -1: hard to say of so few.
  */
 static int looks(const struct sweep *m, const struct elf_section *s, uint64_t at, unsigned words)
 {
@@ -200,6 +200,8 @@ static int looks(const struct sweep *m, const struct elf_section *s, uint64_t at
 			break;
 		always += p[big ? 0 : 3] >> 4 == 14;
 	}
+	if (n > WORDS)
+		return 2 * always < n;
 	return n && 4 * always >= 3 * n ? 0 : 3 * always <= n ? 1 : -1;
 }
 

@@ -60,8 +60,9 @@ struct follow {
 	const struct elf *f;
 	const struct risc_ops *ops;
 	struct risc_state s;
-	size_t entries; /* of tables that may still be read, */
-	size_t steps;   /* and addresses tried: hostile code has no end of jumps */
+	size_t entries;  /* of tables that may still be read, */
+	size_t steps;    /* and addresses tried: hostile code has no end of jumps */
+	uint32_t got_in; /* the variable that the GOT's address was put into, or 0 */
 };
 
 static bool is_branch(const struct risc *i)
@@ -241,6 +242,8 @@ static struct value load(struct follow *w, size_t k, const struct risc *i)
 			.shift = b.shift,
 			.size = i->size,
 			.is_signed = i->what & RISC_SIGNED};
+	if (b.kind == UNKNOWN && w->got_in == in_variable(i->ra, i->imm) && i->size == w->f->word)
+		return constant(w->f->got, true);
 	if (b.kind == UNKNOWN)
 		return (struct value){.kind = UNKNOWN,
 			.origin = place(&b, i->imm),
@@ -423,8 +426,15 @@ static void store(struct follow *w, size_t k, const struct risc *i)
 {
 	struct value b = get(w, i->ra), v = get(w, i->rb);
 
-	if (b.kind == UNKNOWN && i->rb < RISC_REGS)
-		add_holder(w, k, in_variable(i->ra, i->imm), &v);
+	if (b.kind == UNKNOWN && i->rb < RISC_REGS) {
+		uint32_t key = in_variable(i->ra, i->imm);
+
+		add_holder(w, k, key, &v);
+		if (w->ops->fixed < RISC_REGS && v.kind == CONSTANT && v.base == w->f->got)
+			w->got_in = key;
+		else if (w->got_in == key)
+			w->got_in = 0;
+	}
 	if (is_place(w, &b) && elf_section_at(w->f, (b.base + (uint64_t)i->imm) & w->f->mask))
 		add_use(w, k, RISC_USE_ADDRESS, b.base + (uint64_t)i->imm);
 	/* what is loaded from there later is the same index */
@@ -880,9 +890,10 @@ void risc_code_follow(struct risc_code *c, const struct elf *f)
 		bool slot = (i->what & RISC_SLOT) && k + 1 < c->n;
 		struct value v;
 
-		if (c->snapshot[k] == CALLED)
+		if (c->snapshot[k] == CALLED) {
 			forget_all(&w);
-		else if (c->snapshot[k])
+			w.got_in = 0;
+		} else if (c->snapshot[k])
 			w.s = c->state[c->snapshot[k] - 1];
 		if (c->flow[k].join)
 			forget_numbers(&w);
