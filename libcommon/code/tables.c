@@ -17,6 +17,7 @@
 
 enum {
 	WINDOW = 48,         /* instructions looked at before a jump */
+	NEAR_STORE = 3,      /* from an address to where it is stored */
 	ENTRIES_MAX = 65536, /* of one table */
 	FEW = 32,            /* numbers sorted by insertion */
 };
@@ -26,9 +27,11 @@ enum value_kind { UNKNOWN, CONSTANT, SCALED, ENTRY, TARGET };
 struct value {
 	uint8_t kind;    /* enum value_kind */
 	uint8_t scale;   /* SCALED: factor; ENTRY, TARGET: bytes of an entry */
-	uint8_t holder;  /* ENTRY, TARGET: register that holds the table's address, if base is 0 */
-	uint64_t base;   /* CONSTANT: itself; ENTRY, TARGET: the table's address, or 0 */
-	uint64_t add;    /* TARGET: what entries are relative to; 0: the table itself */
+	uint32_t holder; /* UNKNOWN: the variable it was loaded from, or 0; ENTRY, TARGET: the */
+			 /* register or variable that holds the table's address, if base is 0 */
+	uint64_t base; /* CONSTANT: itself; SCALED: added; ENTRY, TARGET: the table's address, or 0
+			*/
+	uint64_t add;  /* TARGET: what entries are relative to; 0: the table itself */
 	uint64_t origin; /* where the index comes from: equal numbers are equal values */
 };
 
@@ -117,6 +120,12 @@ static uint64_t variable(const struct state *s, const struct insn_op *o)
 	return UINT64_C(1) << 63 | hash_mix(base + ((uint64_t)o->mem.disp << 32));
 }
 
+/* The same by the base's name, which is no register's: it is not known where it changes. */
+static uint32_t holding_variable(const struct insn_op *o)
+{
+	return (uint32_t)hash_mix(o->mem.base + ((uint64_t)o->mem.disp << 8)) | 1u << 31;
+}
+
 /* mov to memory: code that is not optimised keeps there what it jumps to. */
 static void store(struct state *s, const struct insn_op *o, const struct insn_op *from)
 {
@@ -141,10 +150,18 @@ static struct value load(struct state *s, const struct search *f, const struct i
 
 	if (o->mem.seg == X86_FS || o->mem.seg == X86_GS)
 		return none;
+	if (base && !index && base->kind == SCALED && base->scale == o->size && s->word == 4) {
+		v.base = relocated(f, i, addr);
+		if (!v.base && (base->base || !f->c->im->elf->movable))
+			v.base = (base->base + (uint64_t)o->mem.disp) & f->c->im->elf->mask;
+		v.origin = base->origin;
+		return v.base ? v : none;
+	}
 	if (base && !index && s->kept.kind != UNKNOWN && s->kept_at == variable(s, o))
 		return s->kept;
 	if (base && !index) /* the same place holds the same value for a while */
-		return (struct value){.kind = UNKNOWN, .origin = variable(s, o)};
+		return (struct value){
+			.kind = UNKNOWN, .origin = variable(s, o), .holder = holding_variable(o)};
 	if (o->size != 4 && o->size != 8)
 		return none;
 	if (index && o->mem.scale == 1 && base) {
@@ -155,18 +172,31 @@ static struct value load(struct state *s, const struct search *f, const struct i
 			base = index;
 			index = t;
 		}
-		if (base->kind != CONSTANT || index->kind != SCALED || index->scale != o->size)
+		if (base->kind == SCALED && index->kind == UNKNOWN) {
+			const struct value *t = base;
+
+			base = index;
+			index = t;
+		}
+		if (index->kind != SCALED || index->scale != o->size || index->base)
 			return none;
-		v.base = base->base + (uint64_t)o->mem.disp;
+		if (base->kind == CONSTANT)
+			v.base = base->base + (uint64_t)o->mem.disp;
+		else if (s->word == 4 && base->kind == UNKNOWN && f->c->im->elf->movable)
+			v.base = got_relative(s, f, i, o, addr);
+		if (!v.base)
+			return none;
 	} else if (index && o->mem.scale == o->size) {
 		if (!base)
 			v.base = fixed_address(f, i, o, addr);
 		else if (base->kind == CONSTANT)
 			v.base = base->base + (uint64_t)o->mem.disp;
-		else if (s->word == 4 && f->c->im->elf->movable && (o->mem.disp || !s->got))
+		else if (s->word == 4 && f->c->im->elf->movable && o->mem.disp)
 			v.base = got_relative(s, f, i, o, addr);
-		else if (o->mem.disp == 0)
-			v.holder = o->mem.base;
+		else if (s->word == 4 && f->c->im->elf->movable && !s->got)
+			v.base = relocated(f, i, addr);
+		if (!v.base && o->mem.disp == 0 && base && base->kind != CONSTANT)
+			v.holder = base->holder ? base->holder : o->mem.base;
 		if (!v.base && v.holder == X86_NOREG)
 			return none;
 	} else {
@@ -335,6 +365,12 @@ static void step(
 		} else if (b->kind == INSN_OP_MEM) {
 			v = load(s, f, i, b, addr);
 			v = sum(s, &s->reg[a->reg.id], a->reg.id, &v, X86_NOREG);
+		} else if (b->kind == INSN_OP_IMM && s->word == 4 &&
+			   s->reg[a->reg.id].kind == SCALED) {
+			v = s->reg[a->reg.id]; /* the table is added to an index */
+			v.base = relocated(f, i, addr);
+			if (!v.base)
+				v.base = (uint64_t)b->imm & f->c->im->elf->mask;
 		} else {
 			break;
 		}
@@ -347,6 +383,15 @@ static void step(
 			s->bounded = s->reg[a->reg.id].origin;
 			s->bound = (uint64_t)i->op[1].imm + 1;
 		}
+		return;
+	case X86_SHL:
+		if (!is_gpr(a) || a->size != s->word || b->kind != INSN_OP_IMM || b->imm > 3 ||
+			s->reg[a->reg.id].kind != UNKNOWN)
+			break;
+		v = (struct value){.kind = SCALED,
+			.scale = (uint8_t)(1u << (b->imm & 3)),
+			.origin = s->reg[a->reg.id].origin};
+		s->reg[a->reg.id] = v;
 		return;
 	case X86_CMP: note_compare(s, i, f, addr); return;
 	case X86_NOP: return;
@@ -560,44 +605,68 @@ static void list_sources(struct search *f)
 	}
 }
 
-/* All addresses that are put into registers, in the order of the code. */
+static void add_holder(struct tables *t, struct tables_holder h)
+{
+	t->holder = mem_grow(t->holder, &t->cap_holder, t->nholders + 1, sizeof(*t->holder));
+	t->holder[t->nholders++] = h;
+}
+
+/* The address that the instruction puts into a register, or 0. */
+static uint64_t held(const struct search *f, const struct insn *i, uint64_t addr)
+{
+	const struct elf *elf = f->c->im->elf;
+	const struct insn_op *o = &i->op[1];
+
+	if (i->mn == X86_MOV && o->kind == INSN_OP_IMM && !elf->movable)
+		return (uint64_t)o->imm & elf->mask;
+	if (i->mn != X86_LEA || o->mem.index != X86_NOREG)
+		return 0;
+	if (o->mem.base == X86_RIP || o->mem.base == X86_NOREG)
+		return fixed_address(f, i, o, addr);
+	if (elf->word != 4 || !elf->movable)
+		return 0;
+	return elf->object ? relocated(f, i, addr) : (elf->got + (uint64_t)o->mem.disp) & elf->mask;
+}
+
+/* All addresses that are put into registers, and from there into variables, in the order of the
+ * code. */
 static void list_holders(struct search *f)
 {
 	struct tables *t = f->t;
+	struct tables_holder h = {.what = X86_NOREG};
 	size_t at = 0;
 
 	f->listed = true;
 	t->nholders = 0;
 	for (uint32_t k = 0; k < f->c->ninsns; at += f->c->len[k], k++) {
-		struct tables_holder h;
 		struct insn i;
+		uint64_t addr;
 
-		if (f->c->len[k] < 5 || !decode(f, at, &i) || !is_gpr(&i.op[0]))
+		if (f->c->len[k] < 5 && k - h.insn > NEAR_STORE)
 			continue;
-		if (i.mn == X86_LEA && i.op[1].mem.index == X86_NOREG &&
-			(i.op[1].mem.base == X86_RIP || i.op[1].mem.base == X86_NOREG))
-			h.addr = fixed_address(f, &i, &i.op[1], f->c->addr + at);
-		else if (i.mn == X86_MOV && i.op[1].kind == INSN_OP_IMM && !f->c->im->elf->movable)
-			h.addr = (uint64_t)i.op[1].imm & f->c->im->elf->mask;
-		else
+		if (!decode(f, at, &i))
 			continue;
-		h.reg = i.op[0].reg.id;
-		h.insn = k;
-		t->holder =
-			mem_grow(t->holder, &t->cap_holder, t->nholders + 1, sizeof(*t->holder));
-		t->holder[t->nholders++] = h;
+		if (i.mn == X86_MOV && i.op[0].kind == INSN_OP_MEM && is_gpr(&i.op[1]) &&
+			i.op[1].reg.id == h.what && k - h.insn <= NEAR_STORE)
+			add_holder(
+				t, (struct tables_holder){h.addr, k, holding_variable(&i.op[0])});
+		addr = is_gpr(&i.op[0]) ? held(f, &i, f->c->addr + at) : 0;
+		if (!addr)
+			continue;
+		h = (struct tables_holder){addr, k, i.op[0].reg.id};
+		add_holder(t, h);
 	}
 }
 
 static bool try_holder(
-	struct search *f, const struct tables_jump *j, struct table *w, uint8_t r, size_t k)
+	struct search *f, const struct tables_jump *j, struct table *w, uint32_t r, size_t k)
 {
 	const struct tables_holder *h = &f->t->holder[k];
 
 	if (!f->steps)
 		return false;
 	f->steps--;
-	if (h->reg != r || !h->addr)
+	if (h->what != r)
 		return false;
 	w->base = w->add = h->addr;
 	return read_table(f, j->insn, w);
@@ -607,7 +676,7 @@ static bool try_holder(
  * The table's address is in a register that was set far away: tries every address the function
  * loads into that register, the last one before the jump first.
  */
-static bool try_holders(struct search *f, const struct tables_jump *j, struct table *w, uint8_t r)
+static bool try_holders(struct search *f, const struct tables_jump *j, struct table *w, uint32_t r)
 {
 	size_t before = 0;
 

@@ -30,11 +30,11 @@ struct tables_jump {
 	uint32_t insn, offset;
 };
 
-/* A register that is set to an address somewhere in the function. */
+/* A register, or a variable, that is set to an address somewhere in the function. */
 struct tables_holder {
 	uint64_t addr;
 	uint32_t insn; /* that does it */
-	uint8_t reg;   /* enum x86_reg */
+	uint32_t what; /* enum x86_reg, or a number of the variable */
 };
 
 /* Zero-initialise, use again and again, free with tables_free. */
