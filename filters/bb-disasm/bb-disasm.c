@@ -190,11 +190,9 @@ static void emit(struct job *j, struct file *f, const struct func *u, struct wor
 		j->functions++;
 }
 
-static void work_job(void *ctx, void *vjob, unsigned worker)
+/* All files of the job. Whether none of them was cut short meanwhile. */
+static bool emit_all(struct run *run, struct job *j, struct worker *w)
 {
-	struct run *run = ctx;
-	struct job *j = vjob;
-	struct worker *w = &run->worker[worker];
 	const struct survey_crew crew = {&w->decoder, NULL};
 
 	j->functions = 0;
@@ -202,23 +200,41 @@ static void work_job(void *ctx, void *vjob, unsigned worker)
 		struct file *f = j->file[k];
 		bool split = j->end > 0;
 
+		if (files_cut(f))
+			continue;
 		files_load(f, &run->o->files, &crew);
 		if (!f->image)
 			continue;
 		for (size_t i = j->first; i < (split ? j->end : f->image->functions.n); i++)
 			emit(j, f, &f->image->functions.f[i], w);
+		if (files_cut(f))
+			return false;
 	}
+	return true;
+}
+
+static void work_job(void *ctx, void *vjob, unsigned worker)
+{
+	struct run *run = ctx;
+	struct job *j = vjob;
+
+	while (!emit_all(run, j, &run->worker[worker]))
+		stream_pack_reset(&j->pack);
 	stream_pack_finish(&j->pack);
 }
 
 /* ---- write ---- */
 
 /* Says what was wrong with the file. 0, or -1 when that ends the run. */
-static int complain(struct run *run, const struct file *f)
+static int complain(struct run *run, struct file *f)
 {
 	void (*say)(const struct prog *, const char *, ...) =
 		run->p->strict ? prog_error : prog_warn;
 
+	if (files_cut(f)) {
+		f->bad = true;
+		err_set(&f->why, "was cut short while it was read");
+	}
 	if (f->bad)
 		say(run->p, "%s: %s", f->path, f->why.text);
 	else if (f->nothing)

@@ -62,6 +62,11 @@ void files_release(struct file *f)
 	mem_free(f);
 }
 
+bool files_cut(const struct file *f)
+{
+	return f->blob && inputs_cut(&f->blob->bytes);
+}
+
 uint64_t files_size(const struct file *f)
 {
 	return f->bad ? 0 : f->blob ? f->n : inputs_size(f->path);

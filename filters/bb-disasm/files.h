@@ -63,6 +63,8 @@ int files_next(struct files *fs, struct file **out, struct err *e) MUST_CHECK;
 uint64_t files_size(const struct file *f);
 /* Reads it, unless that was done, and makes its image; or sets bad. */
 void files_load(struct file *f, const struct files_options *o, const struct survey_crew *crew);
+/* Whether the file was cut short after it was opened: what comes of it now is worth nothing. */
+bool files_cut(const struct file *f);
 void files_use(struct file *f);
 /* The last user frees it. */
 void files_release(struct file *f);

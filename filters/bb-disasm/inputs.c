@@ -13,7 +13,17 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-enum { MAP_LEAST = 1 << 20 }; /* smaller files are copied */
+enum {
+	MAP_LEAST = 1 << 20, /* smaller files are copied */
+	MAPPED_MAX = 64,     /* at the same time */
+};
+
+/* What is mapped: the handler of SIGBUS has no other way to know. All are atomic. */
+static struct mapping {
+	uint8_t *p; /* NULL: unused; written last */
+	size_t n;
+	bool used, cut;
+} mapping[MAPPED_MAX];
 
 void inputs_open(struct inputs *in, char *const *paths, size_t n)
 {
@@ -111,6 +121,22 @@ static int read_all(int fd, size_t expect, uint8_t **out, size_t *size, struct e
 	return 0;
 }
 
+/* Notes what is mapped: 1 + its place, or 0 when there is none left. */
+static int note_mapping(uint8_t *p, size_t n)
+{
+	for (int i = 0; i < MAPPED_MAX; i++) {
+		struct mapping *m = &mapping[i];
+
+		if (__atomic_exchange_n(&m->used, true, __ATOMIC_ACQ_REL))
+			continue;
+		m->n = n;
+		__atomic_store_n(&m->cut, false, __ATOMIC_RELAXED);
+		__atomic_store_n(&m->p, p, __ATOMIC_RELEASE);
+		return i + 1;
+	}
+	return 0;
+}
+
 /* Maps a large file instead of copying it: half of the time to read it. Whether it could. */
 static bool map_file(int fd, struct inputs_bytes *b)
 {
@@ -122,8 +148,10 @@ static bool map_file(int fd, struct inputs_bytes *b)
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 	if (p == MAP_FAILED)
 		return false;
-	*b = (struct inputs_bytes){p, (size_t)st.st_size, true};
-	return true;
+	*b = (struct inputs_bytes){p, (size_t)st.st_size, note_mapping(p, (size_t)st.st_size)};
+	if (!b->mapped)
+		munmap(p, b->n);
+	return b->mapped;
 }
 
 int inputs_read(const char *path, struct inputs_bytes *b, struct err *e)
@@ -133,7 +161,7 @@ int inputs_read(const char *path, struct inputs_bytes *b, struct err *e)
 
 	if (fd < 0)
 		return err_set(e, "cannot open: %s", strerror(errno));
-	b->mapped = false;
+	b->mapped = 0;
 	if (is_stdin || !map_file(fd, b))
 		r = read_all(fd, (size_t)inputs_size(path), &b->p, &b->n, e);
 	if (!is_stdin)
@@ -143,24 +171,51 @@ int inputs_read(const char *path, struct inputs_bytes *b, struct err *e)
 
 void inputs_free(struct inputs_bytes *b)
 {
-	if (b->mapped)
-		munmap(b->p, b->n);
-	else
+	struct mapping *m;
+
+	if (!b->mapped) {
 		mem_free(b->p);
+		return;
+	}
+	m = &mapping[b->mapped - 1];
+	__atomic_store_n(&m->p, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&m->used, false, __ATOMIC_RELEASE);
+	munmap(b->p, b->n);
 }
 
-static void cut_short(int sig)
+bool inputs_cut(const struct inputs_bytes *b)
 {
-	static const char text[] = "bb-disasm: a file was cut short while it was read\n";
-	ssize_t r = write(STDERR_FILENO, text, sizeof(text) - 1);
+	return b->mapped && __atomic_load_n(&mapping[b->mapped - 1].cut, __ATOMIC_ACQUIRE);
+}
 
-	(void)sig;
-	_exit(r == 0 ? 1 : 1);
+/* Puts zeros in the place of the rest of the mapped file. */
+static void cut_short(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t at = (uintptr_t)info->si_addr;
+	int error = errno;
+
+	(void)context;
+	for (int i = 0; i < MAPPED_MAX; i++) {
+		struct mapping *m = &mapping[i];
+		uint8_t *p = __atomic_load_n(&m->p, __ATOMIC_ACQUIRE);
+		size_t page = (size_t)sysconf(_SC_PAGESIZE), from;
+
+		if (!p || at < (uintptr_t)p || at - (uintptr_t)p >= m->n)
+			continue;
+		from = (at - (uintptr_t)p) / page * page;
+		__atomic_store_n(&m->cut, true, __ATOMIC_SEQ_CST);
+		if (mmap(p + from, m->n - from, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+			    -1, 0) == MAP_FAILED)
+			break;
+		errno = error;
+		return;
+	}
+	signal(sig, SIG_DFL); /* it comes again */
 }
 
 void inputs_guard(void)
 {
-	struct sigaction a = {.sa_handler = cut_short};
+	struct sigaction a = {.sa_sigaction = cut_short, .sa_flags = SA_SIGINFO};
 
 	sigaction(SIGBUS, &a, NULL);
 }

@@ -32,13 +32,17 @@ bool inputs_may_be_archive(const char *path);
 struct inputs_bytes {
 	uint8_t *p;
 	size_t n;
-	bool mapped; /* a large file: not copied. It must not change; inputs_guard */
+	int mapped; /* a large file is not copied: 1 + its place among those; 0: copied */
 };
 
 /* Reads a whole file ("-": stdin). 0, or -1 with the reason. */
 int inputs_read(const char *path, struct inputs_bytes *b, struct err *e) MUST_CHECK;
 void inputs_free(struct inputs_bytes *b);
-/* From now on a mapped file that is cut short meanwhile ends the program with a message. */
+/*
+ * From now on a mapped file that is cut short meanwhile goes on as zeros, from where it is touched;
+ * before anything is read from there, inputs_cut becomes true for it.
+ */
 void inputs_guard(void);
+bool inputs_cut(const struct inputs_bytes *b);
 
 #endif

@@ -52,7 +52,9 @@ struct risc_state {
 	uint32_t compared;  /* the last compare: origin and constant */
 	uint32_t bounded;   /* origin known to be less than bound; 0: none */
 	uint64_t limit, bound;
-	bool masked; /* no compare: the bound is more than there may be */
+	bool masked;      /* no compare: the bound is more than there may be */
+	uint32_t kept_at; /* the variable that an entry was put into last, 0: none, */
+	struct value kept;
 };
 
 struct follow {
@@ -99,7 +101,7 @@ static void forget_all(struct follow *w)
 {
 	for (uint8_t r = 0; r < RISC_REGS; r++)
 		set(w, r, unknown(&w->s));
-	w->s.compared = w->s.bounded = 0;
+	w->s.compared = w->s.bounded = w->s.kept_at = 0;
 }
 
 static void start(struct follow *w)
@@ -244,6 +246,8 @@ static struct value load(struct follow *w, size_t k, const struct risc *i)
 			.is_signed = i->what & RISC_SIGNED};
 	if (b.kind == UNKNOWN && w->got_in == in_variable(i->ra, i->imm) && i->size == w->f->word)
 		return constant(w->f->got, true);
+	if (b.kind == UNKNOWN && w->s.kept_at == place(&b, i->imm))
+		return w->s.kept;
 	if (b.kind == UNKNOWN)
 		return (struct value){.kind = UNKNOWN,
 			.origin = place(&b, i->imm),
@@ -422,6 +426,27 @@ static struct value by_table(
 		.shift = i->shift};
 }
 
+/* What is loaded later from the variable at `at` is the same as v, which is put there. */
+static void keep_value(struct risc_state *s, uint32_t at, const struct value *v)
+{
+	if (s->kept_at == at)
+		s->kept_at = 0;
+	if (v->kind == ENTRY || v->kind == TARGET) {
+		s->kept_at = at;
+		s->kept = *v;
+	}
+	if (v->kind != UNKNOWN)
+		return;
+	for (uint8_t r = 0; r < RISC_REGS; r++) {
+		if (s->reg[r].kind == UNKNOWN && s->reg[r].origin == v->origin)
+			s->reg[r].origin = at;
+	}
+	if (s->compared == v->origin)
+		s->compared = at;
+	if (s->bounded == v->origin)
+		s->bounded = at;
+}
+
 static void store(struct follow *w, size_t k, const struct risc *i)
 {
 	struct value b = get(w, i->ra), v = get(w, i->rb);
@@ -437,9 +462,8 @@ static void store(struct follow *w, size_t k, const struct risc *i)
 	}
 	if (is_place(w, &b) && elf_section_at(w->f, (b.base + (uint64_t)i->imm) & w->f->mask))
 		add_use(w, k, RISC_USE_ADDRESS, b.base + (uint64_t)i->imm);
-	/* what is loaded from there later is the same index */
-	if (b.kind == UNKNOWN && i->rb < RISC_REGS && w->s.reg[i->rb].kind == UNKNOWN)
-		w->s.reg[i->rb].origin = place(&b, i->imm);
+	if (b.kind == UNKNOWN && i->rb < RISC_REGS)
+		keep_value(&w->s, place(&b, i->imm), &v);
 }
 
 static void compare(struct follow *w, const struct risc *i)
@@ -596,6 +620,8 @@ static bool read_table(struct follow *w, const struct risc_table *t, bool whole)
 
 		if (entry(w->f, t, m, &to) < 0)
 			break;
+		if (!t->code && to - t->base < (m + 1) << t->stride)
+			break; /* into the table */
 		i = risc_code_at(c, to);
 		if (i == CFG_NOWHERE && to == end)
 			continue;
