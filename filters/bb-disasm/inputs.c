@@ -145,7 +145,7 @@ static bool map_file(int fd, struct inputs_bytes *b)
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < MAP_LEAST)
 		return false;
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return false;
 	*b = (struct inputs_bytes){p, (size_t)st.st_size, note_mapping(p, (size_t)st.st_size)};

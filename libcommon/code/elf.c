@@ -18,25 +18,13 @@
 
 enum { TEXT_LEAST = 1 << 20, TEXT_MOST = 8 }; /* bytes of names in all, for each byte of the file */
 
-uint64_t elf_number(const struct elf *f, const uint8_t *p, unsigned size)
+uint64_t elf_number_any(bool big, const uint8_t *p, unsigned size)
 {
 	uint64_t v = 0;
 
-	if (!f->big && size == 8) /* by far the most frequent: gcc makes it one load */
-		return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
-		       (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
-		       (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
-	if (!f->big && size == 4)
-		return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
-		       (uint64_t)p[3] << 24;
 	for (unsigned i = 0; i < size; i++)
-		v |= (uint64_t)p[i] << 8 * (f->big ? size - 1 - i : i);
+		v |= (uint64_t)p[i] << 8 * (big ? size - 1 - i : i);
 	return v;
-}
-
-uint64_t elf_raw_get(const struct elf_raw *r, const uint8_t *p, unsigned size)
-{
-	return elf_number(r->f, p, size);
 }
 
 /* Reads one number and moves on. */
@@ -426,19 +414,12 @@ void elf_free(struct elf *f)
 
 const struct elf_section *elf_section_at(const struct elf *f, uint64_t addr)
 {
-	size_t lo = 0, hi = f->nsections;
+	const struct elf_section *s = f->sections;
 
-	while (lo < hi) { /* the first section after addr */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (f->sections[mid].addr <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && addr - f->sections[lo - 1].addr < f->sections[lo - 1].size
-		       ? &f->sections[lo - 1]
-		       : NULL;
+	/* The last section that is not after addr; the same steps wherever it is, no branch. */
+	for (size_t n = f->nsections; n > 1; n -= n / 2)
+		s = s[n / 2].addr <= addr ? s + n / 2 : s;
+	return f->nsections && addr - s->addr < s->size ? s : NULL;
 }
 
 const uint8_t *elf_bytes(const struct elf *f, uint64_t addr, size_t *n)

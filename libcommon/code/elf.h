@@ -73,13 +73,13 @@ struct elf {
 	const uint8_t *p; /* the file, borrowed */
 	size_t n;
 	enum arch arch;
-	uint8_t word;               /* bytes of an address */
-	bool big;                   /* byte order */
-	uint64_t mask;              /* the bits of an address */
-	uint64_t got;               /* what code takes addresses in the GOT relative to; 0: none */
-	bool object;                /* relocatable file */
-	bool movable;               /* position-independent: immediates are never addresses */
-	uint64_t entry;             /* 0 if there is none */
+	uint8_t word;   /* bytes of an address */
+	bool big;       /* byte order */
+	uint64_t mask;  /* the bits of an address */
+	uint64_t got;   /* what code takes addresses in the GOT relative to; 0: none */
+	bool object;    /* relocatable file */
+	bool movable;   /* position-independent: immediates are never addresses */
+	uint64_t entry; /* 0 if there is none */
 	struct elf_section *sections; /* ascending by address, none over another */
 	size_t nsections;
 	struct elf_symbol *symbols; /* in file order, .symtab then .dynsym */
@@ -115,8 +115,26 @@ const struct elf_reloc *elf_reloc_at(const struct elf *f, uint64_t addr);
  * bytes or it is not known before.
  */
 int elf_pointer(const struct elf *f, uint64_t addr, uint64_t *value) MUST_CHECK;
-/* The unsigned number of `size` bytes (1, 2, 4 or 8) at p, in the byte order of the file. */
-uint64_t elf_number(const struct elf *f, const uint8_t *p, unsigned size);
+/* The unsigned number of `size` bytes (1, 2, 4 or 8) at p, in either byte order. */
+uint64_t elf_number_any(bool big, const uint8_t *p, unsigned size);
+static inline uint64_t elf_le64(const uint8_t *p)
+{
+	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+	       (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+	       (uint64_t)p[7] << 56;
+}
+/* The same in the byte order of the file: by far the most are little-endian ones of 4 and 8. */
+static inline uint64_t elf_number(const struct elf *f, const uint8_t *p, unsigned size)
+{
+	if (f->big || (size != 8 && size != 4))
+		return elf_number_any(f->big, p, size);
+	if (size == 4)
+		return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+		       (uint32_t)p[3] << 24;
+	return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+	       (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+	       (uint64_t)p[7] << 56;
+}
 /* Address a relocation stands for: symbol + addend; 0 when the symbol is of another file. */
 uint64_t elf_reloc_value(const struct elf *f, const struct elf_reloc *r);
 

@@ -26,14 +26,18 @@ struct cie {
 
 static uint64_t number(struct cursor *c, unsigned size)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
 	if ((size_t)(c->end - c->p) < size) {
 		c->bad = true;
 		return 0;
 	}
-	for (unsigned i = 0; i < size; i++)
-		v |= (uint64_t)*c->p++ << 8 * (c->big ? size - 1 - i : i);
+	if (size == 1)
+		return *c->p++;
+	v = c->big || size != 4 ? elf_number_any(c->big, c->p, size)
+				: (uint32_t)c->p[0] | (uint32_t)c->p[1] << 8 |
+					  (uint32_t)c->p[2] << 16 | (uint32_t)c->p[3] << 24;
+	c->p += size;
 	return v;
 }
 

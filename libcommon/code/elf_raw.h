@@ -28,7 +28,10 @@ struct elf_raw {
 };
 
 /* The unsigned number of 1, 2, 4 or 8 bytes at p. */
-uint64_t elf_raw_get(const struct elf_raw *r, const uint8_t *p, unsigned size);
+static inline uint64_t elf_raw_get(const struct elf_raw *r, const uint8_t *p, unsigned size)
+{
+	return elf_number(r->f, p, size);
+}
 /* Whether the n bytes at offset are in the file. */
 static inline bool elf_raw_has(const struct elf_raw *r, uint64_t offset, uint64_t n)
 {

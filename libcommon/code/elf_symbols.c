@@ -210,6 +210,8 @@ static void reloc_table(struct elf_raw *r, const struct elf_raw_section *s, uint
 	unsigned word = r->is64 ? 8 : 4;
 	size_t size = reloc_size(r, has_addend);
 
+	r->f->relocs =
+		mem_grow(r->f->relocs, cap, r->f->nrelocs + s->size / size, sizeof(*r->f->relocs));
 	for (uint64_t at = 0; s->size - at >= size; at += size) {
 		const uint8_t *p = r->p + s->offset + at;
 		uint64_t info = elf_raw_get(r, p + word, word);

@@ -234,35 +234,44 @@ struct image_ref image_callee(const struct image *im, uint32_t i, uint64_t targe
 					  : image_code(im, target);
 }
 
-struct image_ref image_address(const struct image *im, uint64_t addr)
+/* The address in section s, which may be NULL; object: the map's answer for it. */
+static struct image_ref address_in(
+	const struct image *im, const struct elf_section *s, uint64_t addr, const uint64_t *object)
 {
-	const struct elf_section *s = elf_section_at(im->elf, addr);
 	struct image_ref r = {.name = ""};
-	uint64_t *symbol;
 
 	if (!s)
 		return r;
-	if (s->exec)
-		addr = isa_code(im->elf, addr);
 	r.target = addr;
 	r.kind = s->exec ? REF_CODE : REF_DATA;
-	symbol = map64_get(&im->objects, addr);
-	if (symbol)
-		r.name = im->elf->symbols[*symbol - 1].name;
+	if (object)
+		r.name = im->elf->symbols[*object - 1].name;
 	else if (s->exec)
 		r.name = function_name(im, addr);
 	return r;
 }
 
+struct image_ref image_address(const struct image *im, uint64_t addr)
+{
+	const struct elf_section *s = elf_section_at(im->elf, addr);
+
+	if (s && s->exec)
+		addr = isa_code(im->elf, addr);
+	return address_in(im, s, addr, s ? map64_get(&im->objects, addr) : NULL);
+}
+
 struct image_ref image_slot(const struct image *im, uint64_t slot, bool branch)
 {
 	const struct elf_section *s = elf_section_at(im->elf, slot);
+	const uint64_t *object = s ? map64_get(&im->objects, slot) : NULL;
 	struct image_ref r = {.name = ""};
 
 	/* variables of type pointer have relocations as well; GOT slots are in no symbol */
-	if (s && !map64_get(&im->objects, slot) && (branch || !strncmp(s->name, ".got", 4)))
+	if (s && !object && (branch || !strncmp(s->name, ".got", 4)))
 		r = slot_ref(im, slot, branch);
-	return r.kind ? r : image_address(im, slot);
+	if (r.kind)
+		return r;
+	return s && s->exec ? image_address(im, slot) : address_in(im, s, slot, object);
 }
 
 struct image_ref image_reloc(

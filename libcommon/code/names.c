@@ -170,6 +170,8 @@ bool names_no_return(const char *name)
 		"xalloc_die",
 	};
 
+	if (name[0] == '_' && name[1] == 'Z' && strncmp(name, "_ZSt", 4)) /* most of C++ */
+		return rust_no_return(name);
 	if (bsearch(name, known, sizeof(known) / sizeof(known[0]), sizeof(known[0]), compare))
 		return true;
 	if (!strncmp(name, "_ZSt", 4)) { /* std::__throw_bad_alloc and the like */

@@ -57,6 +57,7 @@ struct search {
 	size_t steps;   /* and addresses tried: hostile code has no end of jumps */
 	bool listed;    /* list_holders was called */
 	bool sorted;    /* the cuts are */
+	const struct elf_section *section; /* the last one read from */
 };
 
 static bool is_gpr(const struct insn_op *o)
@@ -412,15 +413,16 @@ struct table {
 };
 
 /* Where entry k leads. 0 or -1. */
-static int entry(const struct search *f, const struct table *w, uint64_t k, uint64_t *target)
+static int entry(struct search *f, const struct table *w, uint64_t k, uint64_t *target)
 {
 	const struct elf *elf = f->c->im->elf;
 	uint64_t at = w->base + k * w->size;
-	const struct elf_section *s = elf_section_at(elf, at);
+	const struct elf_section *s = f->section;
 	const struct elf_reloc *r;
 	const uint8_t *p;
-	size_t n;
 
+	if (!s || at - s->addr >= s->size)
+		s = f->section = elf_section_at(elf, at);
 	if (!s || !s->data || (s->write && strncmp(s->name, ".data.rel.ro", 12)))
 		return -1;
 	if (w->absolute)
@@ -432,9 +434,9 @@ static int entry(const struct search *f, const struct table *w, uint64_t k, uint
 			*target -= at - w->add;
 		return r->kind == ELF_R_REL || r->kind == ELF_R_BASE ? 0 : -1;
 	}
-	p = elf_bytes(elf, at, &n);
-	if (n < 4)
+	if (s->size - (at - s->addr) < 4)
 		return -1;
+	p = s->data + (at - s->addr);
 	*target = (w->add + (uint64_t)(int64_t)(int32_t)(p[0] | p[1] << 8 | p[2] << 16 |
 							 (uint32_t)p[3] << 24)) &
 		  elf->mask;
@@ -569,6 +571,34 @@ static uint32_t window_start(const struct tables_code *c, uint32_t insn, uint32_
 		*offset -= c->len[--first];
 	}
 	return first;
+}
+
+static bool is_prefix(uint8_t b)
+{
+	return (b & 0xf0) == 0x40 || b == 0x66 || b == 0x67 || (b & 0xe7) == 0x26 ||
+	       (b & 0xfe) == 0x64 || b == 0xf0 || (b & 0xfe) == 0xf2;
+}
+
+/*
+ * Whether one of the instructions first to end-1 may load an entry: mov, movsxd or add from memory
+ * with an index. If there is none, none need be run: most indirect jumps are calls at the end of a
+ * function.
+ */
+static bool may_load(const struct tables_code *c, uint32_t first, uint32_t end, uint32_t offset)
+{
+	for (uint32_t k = first; k < end; offset += c->len[k++]) {
+		const uint8_t *p = c->code + offset;
+		unsigned len = c->len[k], i = 0;
+
+		while (i < len && is_prefix(p[i]))
+			i++;
+		if (i + 2 >= len || (p[i] != 0x8b && p[i] != 0x63 && p[i] != 0x03))
+			continue;
+		if (p[i + 1] < 0xc0 && (p[i + 1] & 7) == 4 &&
+			((p[i + 2] & 0x38) != 0x20 || (i && (p[i - 1] & 0xf2) == 0x42)))
+			return true;
+	}
+	return false;
 }
 
 /* Runs instructions first to end-1; `taken`: the last one is a branch that is taken. */
@@ -716,26 +746,32 @@ static void find_one(struct search *f, const struct tables_jump *j)
 	const struct elf *elf = f->c->im->elf;
 	struct state s = {.next = 1, .word = elf->word};
 	uint32_t offset = j->offset, first = window_start(f->c, j->insn, &offset);
-	uint32_t skipped = offset, to;
+	uint32_t skipped = offset, to = 0, back = 0, start = 0;
 	const struct tables_jump *from = entrance(f, first, j->insn, &to, &skipped);
 	const struct insn_op *o;
 	struct table w;
 	struct value v;
 	struct insn i;
 
+	if (!decode(f, j->offset, &i))
+		return;
+	if (!first || j->insn - first >= WINDOW)
+		from = NULL;
+	if (from) { /* nothing falls into this path */
+		back = from->offset;
+		start = window_start(f->c, from->insn, &back);
+		first = to, offset = skipped;
+	}
+	o = &i.op[0];
+	if (o->kind != INSN_OP_MEM && !may_load(f->c, first, j->insn, offset) &&
+		!(from && may_load(f->c, start, from->insn + 1, back)))
+		return;
 	if (elf->word == 4 && elf->movable)
 		s.got = elf->got;
 	forget_all(&s);
-	if (from && first && j->insn - first < WINDOW) { /* nothing falls into this path */
-		uint32_t back = from->offset, start = window_start(f->c, from->insn, &back);
-
+	if (from)
 		run(&s, f, start, from->insn + 1, back, true);
-		first = to, offset = skipped;
-	}
 	run(&s, f, first, j->insn, offset, false);
-	if (!decode(f, j->offset, &i))
-		return;
-	o = &i.op[0];
 	if (o->kind == INSN_OP_MEM)
 		v = load(&s, f, &i, o, f->c->addr + j->offset);
 	else if (is_gpr(o))
