@@ -110,15 +110,17 @@ struct kernels_lists {
 void kernels_sum_lists(struct CUstream_st *s, struct kernels_lists l, size_t h,
 	struct kernels_act x, float *part, float *table);
 
-/* ---- kernels_attn.cu: self-attention ---- */
+/* ---- kernels_attn.cu, and for bf16 kernels_flash.cu: self-attention ---- */
 
 enum {
-	KERNELS_ATTN_ROWS = 16,   /* rows of a tile */
+	KERNELS_ATTN_ROWS = 16,   /* rows of a tile, */
+	KERNELS_ATTN_WARPS = 4,   /* or so many times that, with `together` */
 	KERNELS_ATTN_WIDTH = 128, /* widest head */
 };
 
 struct kernels_attn {
 	size_t tiles;
+	int together;         /* bf16: tiles of 64 rows, which is faster where sequences are long */
 	const uint32_t *tile; /* [2 tiles] sequence and its first row of each tile of rows */
 	const uint32_t *cu;   /* [S+1] */
 	size_t tokens, heads, h;
@@ -133,6 +135,9 @@ struct kernels_attn {
 
 void kernels_attn(struct CUstream_st *s, struct kernels_attn j);
 void kernels_attn_back(struct CUstream_st *s, struct kernels_attn j);
+/* What they do with bf16, on tensor cores; delta is ready. */
+void kernels_flash(struct CUstream_st *s, const struct kernels_attn *j);
+void kernels_flash_back(struct CUstream_st *s, const struct kernels_attn *j);
 
 /* ---- kernels_loss.cu ---- */
 

@@ -1,5 +1,6 @@
 /*
- * kernels_attn.cu: self-attention over packed sequences of any length; see kernels.h.
+ * kernels_attn.cu: self-attention over packed sequences of any length, in fp32; see kernels.h. Of
+ * bf16 numbers kernels_flash.cu does it.
  *
  * One idea: a block has 16 rows of one head of one sequence and goes through all other rows of that
  * sequence 32 at a time, so nothing is padded and no score leaves the chip (FlashAttention, arXiv
@@ -360,7 +361,9 @@ void kernels_attn(struct CUstream_st *s, struct kernels_attn j)
 	struct attn_args a = args(&j);
 	size_t bytes = forward_shared(a.d) * sizeof(float);
 
-	if (a.d <= 32)
+	if (j.qkv.half)
+		kernels_flash(s, &j);
+	else if (a.d <= 32)
 		LAUNCH(forward_32, j.tiles, j.heads, WARPS * 32, bytes, s, a);
 	else if (a.d <= 64)
 		LAUNCH(forward_64, j.tiles, j.heads, WARPS * 32, bytes, s, a);
@@ -374,6 +377,10 @@ void kernels_attn_back(struct CUstream_st *s, struct kernels_attn j)
 	size_t bytes = backward_shared(a.d) * sizeof(float);
 
 	LAUNCH(dout_o, BLOCKS(j.tokens * j.heads, 8), 1, 256, 0, s, a);
+	if (j.qkv.half) {
+		kernels_flash_back(s, &j);
+		return;
+	}
 	for (a.keys = 0; a.keys < 2; a.keys++) {
 		if (a.d <= 32)
 			LAUNCH(backward_32, j.tiles, j.heads, WARPS * 32, bytes, s, a);

@@ -27,8 +27,9 @@
 #include "nn/kernels.h"
 
 #ifdef __CUDACC__
-#define DEVICE static __device__ __forceinline__
-#define UNROLL _Pragma("unroll")
+#define DEVICE    static __device__ __forceinline__
+#define UNROLL    _Pragma("unroll")
+#define NO_UNROLL _Pragma("unroll 1")
 /* The kernel's arguments are the members of `a`. */
 #define KERNEL(name, args) static __global__ void name(const struct args a)
 /* A grid of x by y blocks; `bytes` of dynamic shared memory, which SHARED names. */
@@ -65,6 +66,38 @@ DEVICE void load_16(const void *p, uint32_t w[4])
 DEVICE void store_16(void *p, const uint32_t w[4])
 {
 	*(uint4 *)p = make_uint4(w[0], w[1], w[2], w[3]);
+}
+
+/*
+ * Tensor cores: by a whole warp; how the numbers of a matrix are spread over its lanes is said in
+ * the PTX manual, mma.m16n8k16 and ldmatrix. sum[16,8] += a[16,16] b[16,8], bf16 by bf16 to fp32.
+ */
+DEVICE void multiply_16x8x16(float sum[4], const uint32_t a[4], const uint32_t b[2])
+{
+	asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+		     "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+		     : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+		     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/*
+ * Four matrices of 8 by 8 16-bit numbers from shared memory: lane i gives the address of row i%8 of
+ * matrix i/8 and gets of each the numbers 2(i%4) and one on of row i/4; turned: of its transposed.
+ */
+DEVICE void load_matrices(uint32_t to[4], const uint16_t *row)
+{
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+		     : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+		     : "r"((uint32_t)__cvta_generic_to_shared(row))
+		     : "memory");
+}
+
+DEVICE void load_matrices_turned(uint32_t to[4], const uint16_t *row)
+{
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+		     : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+		     : "r"((uint32_t)__cvta_generic_to_shared(row))
+		     : "memory");
 }
 #endif
 
@@ -178,6 +211,35 @@ DEVICE void act_put8(struct kernels_act a, size_t i, size_t end, struct eight e)
 			if (i + (size_t)k < end)
 				act_put(a, i + (size_t)k, e.v[k]);
 	}
+}
+
+/* The same of bf16 numbers as they are, two a word. */
+DEVICE void act_words8(struct kernels_act a, size_t i, size_t end, uint32_t w[4])
+{
+	const uint16_t *h = (const uint16_t *)a.p;
+
+	if (i % 8 == 0 && i + 8 <= end && ((uintptr_t)a.p & 15) == 0) {
+		load_16(h + i, w);
+		return;
+	}
+	UNROLL
+	for (size_t k = 0; k < 4; k++)
+		w[k] = (i + 2 * k < end ? (uint32_t)h[i + 2 * k] : 0) |
+		       (i + 2 * k + 1 < end ? (uint32_t)h[i + 2 * k + 1] << 16 : 0);
+}
+
+/* The bf16 numbers i and i + 1, those before `end`. */
+DEVICE void act_put2(struct kernels_act a, size_t i, size_t end, float x, float y)
+{
+	uint16_t *h = (uint16_t *)a.p + i;
+
+	if (((uintptr_t)h & 3) == 0 && i + 1 < end) {
+		*(uint32_t *)h = pair_bf16(x, y);
+		return;
+	}
+	h[0] = to_bf16(x);
+	if (i + 1 < end)
+		h[1] = to_bf16(y);
 }
 
 /* The same of floats, which may begin anywhere. */

@@ -15,7 +15,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-enum { HEAD_FLOATS = 1 << 26 /* of logits held at once */ };
+enum {
+	HEAD_FLOATS = 1 << 26, /* of logits held at once */
+	TOGETHER = 64          /* tokens of a long sequence, in attention */
+};
 
 static struct nn_cuda *cuda_of(struct nn *nn)
 {
@@ -457,15 +460,34 @@ static void cuda_embed_back(struct nn *nn, const struct nn_batch *b, const struc
 
 /* ---- attention ---- */
 
+/*
+ * Whether warps work together: then tiles are of more rows. It pays where the average token is in
+ * a long sequence.
+ */
+static bool together(const struct nn_cuda *c, const struct nn_batch *b)
+{
+	double sum = 0;
+
+	for (size_t s = 0; s < b->seqs; s++) {
+		double n = b->cu[s + 1] - b->cu[s];
+
+		sum += n * n;
+	}
+	return !c->q.fp32 && sum > TOGETHER * (double)b->tokens;
+}
+
 /* Each sequence is cut into tiles of rows; see kernels_attn. */
 static const uint32_t *upload_tiles(struct nn_cuda *c, const struct nn_batch *b)
 {
 	size_t n = 0, cap = b->tokens / KERNELS_ATTN_ROWS + b->seqs;
-	uint32_t *tile = mem_alloc(2 * cap, sizeof(*tile));
+	uint32_t *tile = mem_alloc(2 * cap, sizeof(*tile)), rows = KERNELS_ATTN_ROWS;
 	const uint32_t *there;
 
+	c->together = together(c, b);
+	if (c->together)
+		rows *= KERNELS_ATTN_WARPS;
 	for (uint32_t s = 0; s < b->seqs; s++) {
-		for (uint32_t r = 0; r < b->cu[s + 1] - b->cu[s]; r += KERNELS_ATTN_ROWS) {
+		for (uint32_t r = 0; r < b->cu[s + 1] - b->cu[s]; r += rows) {
 			tile[2 * n] = s;
 			tile[2 * n++ + 1] = r;
 		}
@@ -489,6 +511,7 @@ static struct kernels_attn attention(
 	j.cu = upload_cu(c, b);
 	j.tile = c->tiled ? c->up[UP_TILES].device.p : upload_tiles(c, b);
 	j.tiles = c->tiles;
+	j.together = c->together;
 	return j;
 }
 

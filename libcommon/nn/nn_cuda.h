@@ -69,8 +69,9 @@ struct nn_cuda {
 	cublasLtHandle_t lt;
 	struct nn_cuda_space space[SPACES];
 	struct nn_cuda_upload up[UPLOADS];
-	size_t tiles; /* in UP_TILES */
-	bool tiled;   /* they are those of what is in UP_CU */
+	size_t tiles;  /* in UP_TILES */
+	bool tiled;    /* they are those of what is in UP_CU */
+	bool together; /* they are of more rows; see kernels_attn */
 	struct nn_cuda_plan *plan;
 	size_t plans, cap_plans;
 	struct nn_cuda_mark *mark; /* [marks] in the stream, [made_marks] events */

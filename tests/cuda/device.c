@@ -154,6 +154,62 @@ uint32_t device_shuffle(uint32_t v, unsigned lane)
 	return r;
 }
 
+/* ---- tensor cores, by the layouts of the PTX manual ---- */
+
+static struct {
+	uint32_t a[4], b[2];
+} factor[THREADS];
+
+static const uint16_t *row_of[THREADS];
+
+static float half_of(uint32_t pair, unsigned second)
+{
+	return __uint_as_float(second ? pair & 0xffff0000u : pair << 16);
+}
+
+/*
+ * Of a[16,16] a lane holds the rows g = lane/4 and g + 8, the columns 2t and 2t + 1, t = lane%4,
+ * and those 8 further: words (g, 2t), (g + 8, 2t), (g, 2t + 8), (g + 8, 2t + 8). Of b[16,8] the
+ * rows 2t, 2t + 1 and those 8 further of column g.
+ */
+void device_multiply(float sum[4], const uint32_t a[4], const uint32_t b[2])
+{
+	unsigned lane = device_thread.x % 32, warp = device_thread.x - lane;
+
+	memcpy(factor[device_thread.x].a, a, sizeof(factor->a));
+	memcpy(factor[device_thread.x].b, b, sizeof(factor->b));
+	wait(AT_WARP);
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned row = lane / 4 + i / 2 * 8, col = lane % 4 * 2 + i % 2;
+
+		for (unsigned k = 0; k < 16; k++) {
+			unsigned la = warp + row % 8 * 4 + k % 8 / 2,
+				 lb = warp + col * 4 + k % 8 / 2;
+
+			sum[i] += half_of(factor[la].a[row / 8 + k / 8 * 2], k % 2) *
+				  half_of(factor[lb].b[k / 8], k % 2);
+		}
+	}
+	wait(AT_WARP);
+}
+
+void device_load_matrices(uint32_t to[4], const uint16_t *row, int turned)
+{
+	unsigned lane = device_thread.x % 32, warp = device_thread.x - lane;
+
+	device_aligned(row);
+	row_of[device_thread.x] = row;
+	wait(AT_WARP);
+	for (unsigned m = 0; m < 4; m++) {
+		const uint16_t *const *r = row_of + warp + m * 8;
+		unsigned i = lane / 4, k = lane % 4 * 2;
+
+		to[m] = turned ? (uint32_t)r[k][i] | (uint32_t)r[k + 1][i] << 16
+			       : (uint32_t)r[i][k] | (uint32_t)r[i][k + 1] << 16;
+	}
+	wait(AT_WARP);
+}
+
 void device_aligned(const void *p)
 {
 	if ((uintptr_t)p % 16)

@@ -38,6 +38,7 @@ uint32_t device_shuffle(uint32_t v, unsigned lane);
 
 #define DEVICE static inline __attribute__((unused))
 #define UNROLL
+#define NO_UNROLL
 #define KERNEL(name, args)                       \
 	static void name(const struct args a);   \
 	static void name##_thread(const void *p) \
@@ -86,6 +87,13 @@ static inline __attribute__((unused)) void store_16(void *p, const uint32_t w[4]
 	device_aligned(p);
 	memcpy(p, w, 16);
 }
+
+/* As PTX's mma.m16n8k16 and ldmatrix .x4, with .trans. */
+void device_multiply(float sum[4], const uint32_t a[4], const uint32_t b[2]);
+void device_load_matrices(uint32_t to[4], const uint16_t *row, int turned);
+#define multiply_16x8x16              device_multiply
+#define load_matrices(to, row)        device_load_matrices(to, row, 0)
+#define load_matrices_turned(to, row) device_load_matrices(to, row, 1)
 
 /* As PTX's cvt.rn.bf16.f32. */
 static inline __attribute__((unused)) uint16_t to_bf16(float x)

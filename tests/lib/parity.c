@@ -510,7 +510,7 @@ static const struct row {
 	{"embed", embed, 5e-3f},
 	{"embed_back", embed_back, 5e-3f},
 	{"attend", attend, 1e-2f},
-	{"attend_back", attend_back, 1e-2f},
+	{"attend_back", attend_back, 2e-2f},
 	{"gather, scatter", by_index, 5e-3f},
 	{"pool, pool_back", pool, 5e-3f},
 	{"classify", classify, 1e-2f},

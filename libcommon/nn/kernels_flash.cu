@@ -1,0 +1,514 @@
+/*
+ * kernels_flash.cu: self-attention over packed sequences of bf16 numbers on tensor cores; see
+ * kernels.h. What kernels_attn.cu does for fp32 numbers.
+ *
+ * One idea: a warp has 16 rows of one head of one sequence and goes through all rows of that
+ * sequence 32 at a time (FlashAttention, arXiv 2205.14135). Sequences of code are short, so a warp
+ * works alone, with shared memory of its own and no barrier of the block; where they are long, the
+ * four warps of a block have 64 rows that follow one another and fetch the others together. A warp
+ * computes the same either way, so a row's bits do not depend on the batch. Nothing is added by
+ * two: the backward pass is the same walk twice, with queries as own rows (dQ), then keys (dK, dV).
+ *
+ * Products are mma.m16n8k16 of bf16 numbers with fp32 sums: scores [16,32] = own [16,D] others^T,
+ * result [16,D] += weights [16,32] others. A lane has of a 16x8 tile of sums the rows g and g + 8,
+ * columns 2t and 2t + 1, where g = lane/4 and t = lane%4; two such tiles are, rounded, the left
+ * factor of the next product. Shapes: d = h/heads, D is d rounded up to 32, 64 or 128 with zeros;
+ * others [32,D] lie in rows of D + 8, so that eight rows meet different banks.
+ */
+#include "nn/kernels.h"
+
+#include <float.h>
+
+#include "nn/kernels_lang.h"
+
+enum {
+	WARPS = KERNELS_ATTN_WARPS,
+	OWN = KERNELS_ATTN_ROWS,
+	OTHERS = 32,
+	STEPS = KERNELS_ATTN_WIDTH / 16,
+	FETCHED = 4 /* pieces of 16 bytes that a thread asks for before it waits */
+};
+
+struct flash_args {
+	struct kernels_attn j;
+	size_t d;
+	float scale; /* 1/sqrt(d) */
+};
+
+/* Where a warp works. */
+struct spot {
+	size_t seq; /* first token of the sequence */
+	size_t n;   /* its tokens; 0: there is nothing for this warp */
+	size_t row; /* its own first row in the sequence; may be beyond n */
+	size_t head;
+	uint16_t *others[2]; /* shared memory, [OTHERS,D] each; one after the other */
+	float *edge;         /* [2,OTHERS] lse and delta of the others */
+	int g, t;
+};
+
+DEVICE size_t pitch(int wide)
+{
+	return (size_t)wide + 8;
+}
+
+/* 16-bit numbers of shared memory that a group of warps uses. */
+static inline size_t group_shared(size_t wide)
+{
+	return 2 * OTHERS * (wide + 8) + 2 * OTHERS * sizeof(float) / sizeof(uint16_t);
+}
+
+/* `together`: 1 or WARPS warps have the same others. */
+DEVICE struct spot find(const struct kernels_attn *j, float *shared, int together, int wide)
+{
+	size_t warp = threadIdx.x / 32, of = 2 * OTHERS * pitch(wide);
+	size_t tile = together == 1 ? (size_t)blockIdx.x * WARPS + warp : blockIdx.x;
+	uint16_t *mine = (uint16_t *)shared;
+	struct spot p;
+
+	if (together == 1)
+		mine += warp * (of + 2 * OTHERS * sizeof(float) / sizeof(uint16_t));
+	p.others[0] = mine;
+	p.others[1] = mine + of / 2;
+	p.edge = (float *)(mine + of);
+	p.head = blockIdx.y;
+	p.g = (int)LANE / 4;
+	p.t = (int)LANE % 4;
+	p.seq = p.n = p.row = 0;
+	if (tile < j->tiles) {
+		p.seq = j->cu[j->tile[2 * tile]];
+		p.n = j->cu[j->tile[2 * tile] + 1] - p.seq;
+		p.row = j->tile[2 * tile + 1] + (together == 1 ? 0 : warp * OWN);
+	}
+	return p;
+}
+
+DEVICE void meet(int together)
+{
+	if (together == 1)
+		__syncwarp(ALL_LANES);
+	else
+		__syncthreads();
+}
+
+/* to[r,i] = x[first + r, i] for r < rows, 0 beyond the sequence and beyond d; FETCHED at once. */
+DEVICE void fetch(const struct spot *p, int together, int wide, size_t first, int rows, size_t d,
+	struct kernels_act x, size_t at, size_t ld, uint16_t *to)
+{
+	int per = wide / 8, all = rows * per, step = 32 * together;
+
+	for (int i = together == 1 ? (int)LANE : (int)threadIdx.x; i < all; i += FETCHED * step) {
+		uint32_t w[FETCHED][4];
+
+		UNROLL
+		for (int k = 0; k < FETCHED; k++) {
+			int chunk = i + k * step;
+			size_t row = first + (size_t)(chunk / per), c = (size_t)(chunk % per) * 8;
+
+			UNROLL
+			for (int z = 0; z < 4; z++)
+				w[k][z] = 0;
+			if (chunk < all && row < p->n)
+				act_words8(x, at + row * ld + c, at + row * ld + d, w[k]);
+		}
+		UNROLL
+		for (int k = 0; k < FETCHED; k++) {
+			int chunk = i + k * step;
+
+			if (chunk < all)
+				store_16(to + (size_t)(chunk / per) * pitch(wide) +
+						 (size_t)(chunk % per) * 8,
+					w[k]);
+		}
+	}
+}
+
+/* 16 own rows as the left factors of STEPS products. */
+struct own {
+	uint32_t a[STEPS][4];
+};
+
+/* The own rows of x; by all that work together. */
+DEVICE void take_own(const struct spot *p, int together, int wide, size_t d, struct kernels_act x,
+	size_t at, size_t ld, struct own *o)
+{
+	size_t warp = together == 1 ? 0 : threadIdx.x / 32;
+	size_t row = warp * OWN + LANE % 16, column = LANE / 16 * 8;
+
+	meet(together);
+	fetch(p, together, wide, p->row - warp * OWN, OWN * together, d, x, at, ld, p->others[0]);
+	meet(together);
+	UNROLL
+	for (int j = 0; j < wide / 16; j++)
+		load_matrices(o->a[j], p->others[0] + row * pitch(wide) + column + 16 * (size_t)j);
+}
+
+/* Sums of 16 rows by 32 others. */
+struct scores {
+	float v[OTHERS / 8][4];
+};
+
+/* s = own others^T; `more`: beyond the first 16 others, else the rest of s is 0. */
+DEVICE void multiply(
+	int wide, bool more, const struct own *o, const uint16_t *others, struct scores *s)
+{
+	const uint16_t *x = others + (LANE / 16 * 8 + LANE % 8) * pitch(wide) + LANE / 8 % 2 * 8;
+
+	UNROLL
+	for (int i = 0; i < OTHERS / 8; i++) {
+		UNROLL
+		for (int k = 0; k < 4; k++)
+			s->v[i][k] = 0;
+	}
+	UNROLL
+	for (int i = 0; i < OTHERS / 16; i++) {
+		if (i && !more)
+			continue;
+		UNROLL
+		for (int j = 0; j < wide / 16; j++) {
+			uint32_t b[4];
+
+			load_matrices(b, x + 16 * (size_t)i * pitch(wide) + 16 * (size_t)j);
+			multiply_16x8x16(s->v[2 * i], o->a[j], b);
+			multiply_16x8x16(s->v[2 * i + 1], o->a[j], b + 2);
+		}
+	}
+}
+
+/* Sums of 16 rows by D columns. */
+struct sums {
+	float v[KERNELS_ATTN_WIDTH / 8][4];
+};
+
+DEVICE void clear(int wide, struct sums *a)
+{
+	UNROLL
+	for (int i = 0; i < wide / 8; i++) {
+		UNROLL
+		for (int k = 0; k < 4; k++)
+			a->v[i][k] = 0;
+	}
+}
+
+/* a += w others. */
+DEVICE void accumulate(
+	int wide, bool more, const struct scores *w, const uint16_t *others, struct sums *a)
+{
+	const uint16_t *x = others + (LANE / 8 % 2 * 8 + LANE % 8) * pitch(wide) + LANE / 16 * 8;
+
+	UNROLL
+	for (int i = 0; i < OTHERS / 16; i++) {
+		const float *l = w->v[2 * i], *r = w->v[2 * i + 1];
+		uint32_t left[4] = {pair_bf16(l[0], l[1]), pair_bf16(l[2], l[3]),
+			pair_bf16(r[0], r[1]), pair_bf16(r[2], r[3])};
+
+		if (i && !more)
+			continue;
+		UNROLL
+		for (int j = 0; j < wide / 16; j++) {
+			uint32_t b[4];
+
+			load_matrices_turned(b, x + 16 * (size_t)i * pitch(wide) + 16 * (size_t)j);
+			multiply_16x8x16(a->v[2 * j], left, b);
+			multiply_16x8x16(a->v[2 * j + 1], left, b + 2);
+		}
+	}
+}
+
+/* y[own rows] = a times[row g, row g + 8]. */
+DEVICE void store(const struct spot *p, int wide, size_t d, const struct sums *a,
+	const float times[2], struct kernels_act y, size_t at, size_t ld)
+{
+	UNROLL
+	for (int k = 0; k < 2; k++) {
+		size_t row = p->row + (size_t)(p->g + 8 * k);
+
+		UNROLL
+		for (int i = 0; i < wide / 8; i++) {
+			size_t c = (size_t)(8 * i + 2 * p->t);
+
+			if (row < p->n && c < d)
+				act_put2(y, at + row * ld + c, at + row * ld + d,
+					a->v[i][2 * k] * times[k], a->v[i][2 * k + 1] * times[k]);
+		}
+	}
+}
+
+/* Sum and maximum over the four lanes that have a row. */
+DEVICE float quad_sum(float v)
+{
+	v += __shfl_xor_sync(ALL_LANES, v, 1);
+	return v + __shfl_xor_sync(ALL_LANES, v, 2);
+}
+
+DEVICE float quad_max(float v)
+{
+	v = fmaxf(v, __shfl_xor_sync(ALL_LANES, v, 1));
+	return fmaxf(v, __shfl_xor_sync(ALL_LANES, v, 2));
+}
+
+/* The softmax over the keys so far: of rows g and g + 8 the largest score, and this lane's sum. */
+struct softmax {
+	float top[2], sum[2];
+};
+
+/* The column of element k of tile i of the scores. */
+DEVICE size_t column(const struct spot *p, int i, int k)
+{
+	return (size_t)(8 * i + 2 * p->t + (k & 1));
+}
+
+/* Scores become exp(score - top); what was summed before is scaled. n: keys of this step. */
+DEVICE void weigh(const struct spot *p, int wide, size_t n, float scale, struct scores *s,
+	struct softmax *f, struct sums *o)
+{
+	UNROLL
+	for (int r = 0; r < 2; r++) {
+		float top = -FLT_MAX, fade;
+
+		UNROLL
+		for (int i = 0; i < OTHERS / 8; i++) {
+			UNROLL
+			for (int k = 2 * r; k < 2 * r + 2; k++) {
+				s->v[i][k] = column(p, i, k) < n ? s->v[i][k] * scale : -FLT_MAX;
+				top = fmaxf(top, s->v[i][k]);
+			}
+		}
+		top = fmaxf(f->top[r], quad_max(top));
+		fade = expf(f->top[r] - top);
+		f->top[r] = top;
+		f->sum[r] *= fade;
+		UNROLL
+		for (int i = 0; i < OTHERS / 8; i++) {
+			UNROLL
+			for (int k = 2 * r; k < 2 * r + 2; k++) {
+				float e = column(p, i, k) < n ? expf(s->v[i][k] - top) : 0;
+
+				s->v[i][k] = e;
+				f->sum[r] += e;
+			}
+		}
+		UNROLL
+		for (int i = 0; i < wide / 8; i++) {
+			o->v[i][2 * r] *= fade;
+			o->v[i][2 * r + 1] *= fade;
+		}
+	}
+}
+
+DEVICE void forward(const struct flash_args *a, int together, int wide)
+{
+	SHARED(shared);
+	struct spot p = find(&a->j, shared, together, wide);
+	size_t h = a->j.h, ld = 3 * h, q = p.seq * ld + p.head * a->d;
+	struct softmax f = {{-FLT_MAX, -FLT_MAX}, {0, 0}};
+	float times[2];
+	struct own own;
+	struct sums o;
+
+	if (!p.n)
+		return; /* the whole group: a warp that works alone */
+	clear(wide, &o);
+	take_own(&p, together, wide, a->d, a->j.qkv, q, ld, &own);
+	NO_UNROLL
+	for (size_t j = 0; j < p.n; j += OTHERS) {
+		size_t n = MIN(p.n - j, (size_t)OTHERS);
+		int rows = n > 16 ? 32 : 16;
+		struct scores s;
+
+		meet(together);
+		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + h, ld, p.others[0]);
+		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + 2 * h, ld, p.others[1]);
+		meet(together);
+		multiply(wide, n > 16, &own, p.others[0], &s);
+		weigh(&p, wide, n, a->scale, &s, &f, &o);
+		accumulate(wide, n > 16, &s, p.others[1], &o);
+	}
+	UNROLL
+	for (int r = 0; r < 2; r++) {
+		size_t row = p.row + (size_t)(p.g + 8 * r);
+		float sum = quad_sum(f.sum[r]);
+
+		if (a->j.lse && p.t == 0 && row < p.n)
+			a->j.lse[(p.seq + row) * a->j.heads + p.head] = f.top[r] + logf(sum);
+		times[r] = 1.0f / sum;
+	}
+	store(&p, wide, a->d, &o, times, a->j.o, p.seq * h + p.head * a->d, h);
+}
+
+/*
+ * P = exp(scale q.k - lse) in s, and dS = P (dO.v - delta) scale in t, which hold the products; 0
+ * for others beyond n. keys: the others are queries.
+ */
+DEVICE void slopes(const struct spot *p, bool keys, size_t n, float scale, const float lse[2],
+	const float delta[2], struct scores *s, struct scores *t)
+{
+	UNROLL
+	for (int i = 0; i < OTHERS / 8; i++) {
+		UNROLL
+		for (int k = 0; k < 4; k++) {
+			size_t c = column(p, i, k);
+			float l = keys ? p->edge[c] : lse[k / 2];
+			float d = keys ? p->edge[OTHERS + c] : delta[k / 2];
+			float e = c < n ? expf(s->v[i][k] * scale - l) : 0;
+
+			t->v[i][k] = c < n ? e * (t->v[i][k] - d) * scale : 0;
+			s->v[i][k] = e;
+		}
+	}
+}
+
+/* lse and delta of the others from j on. */
+DEVICE void fetch_edge(const struct flash_args *a, const struct spot *p, int together, size_t j)
+{
+	size_t i = together == 1 ? LANE : threadIdx.x;
+	size_t at = (p->seq + j + i) * a->j.heads + p->head;
+
+	if (i < OTHERS) {
+		p->edge[i] = j + i < p->n ? a->j.lse[at] : 0;
+		p->edge[OTHERS + i] = j + i < p->n ? a->j.delta[at] : 0;
+	}
+}
+
+/* Own rows are queries: dQ = dS k. */
+DEVICE void backward_queries(const struct flash_args *a, int together, int wide)
+{
+	SHARED(shared);
+	struct spot p = find(&a->j, shared, together, wide);
+	size_t h = a->j.h, ld = 3 * h, q = p.seq * ld + p.head * a->d;
+	float lse[2] = {0, 0}, delta[2] = {0, 0}, one[2] = {1, 1};
+	struct own query, dout;
+	struct sums dq;
+
+	if (!p.n)
+		return;
+	clear(wide, &dq);
+	take_own(&p, together, wide, a->d, a->j.qkv, q, ld, &query);
+	take_own(&p, together, wide, a->d, a->j.dout, p.seq * h + p.head * a->d, h, &dout);
+	UNROLL
+	for (int r = 0; r < 2; r++) {
+		size_t row = p.row + (size_t)(p.g + 8 * r);
+
+		if (row < p.n) {
+			lse[r] = a->j.lse[(p.seq + row) * a->j.heads + p.head];
+			delta[r] = a->j.delta[(p.seq + row) * a->j.heads + p.head];
+		}
+	}
+	NO_UNROLL
+	for (size_t j = 0; j < p.n; j += OTHERS) {
+		size_t n = MIN(p.n - j, (size_t)OTHERS);
+		int rows = n > 16 ? 32 : 16;
+		struct scores s, t;
+
+		meet(together);
+		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + h, ld, p.others[0]);
+		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + 2 * h, ld, p.others[1]);
+		meet(together);
+		multiply(wide, n > 16, &query, p.others[0], &s);
+		multiply(wide, n > 16, &dout, p.others[1], &t);
+		slopes(&p, false, n, a->scale, lse, delta, &s, &t);
+		accumulate(wide, n > 16, &t, p.others[0], &dq);
+	}
+	store(&p, wide, a->d, &dq, one, a->j.dqkv, q, ld);
+}
+
+/* Own rows are keys: dK = dS^T q and dV = P^T dO. */
+DEVICE void backward_keys(const struct flash_args *a, int together, int wide)
+{
+	SHARED(shared);
+	struct spot p = find(&a->j, shared, together, wide);
+	size_t h = a->j.h, ld = 3 * h, q = p.seq * ld + p.head * a->d;
+	size_t at = p.seq * h + p.head * a->d;
+	const float one[2] = {1, 1};
+	struct own key, value;
+	struct sums dk, dv;
+
+	if (!p.n)
+		return;
+	clear(wide, &dk);
+	clear(wide, &dv);
+	take_own(&p, together, wide, a->d, a->j.qkv, q + h, ld, &key);
+	take_own(&p, together, wide, a->d, a->j.qkv, q + 2 * h, ld, &value);
+	NO_UNROLL
+	for (size_t j = 0; j < p.n; j += OTHERS) {
+		size_t n = MIN(p.n - j, (size_t)OTHERS);
+		int rows = n > 16 ? 32 : 16;
+		struct scores s, t;
+
+		meet(together);
+		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q, ld, p.others[0]);
+		fetch(&p, together, wide, j, rows, a->d, a->j.dout, at, h, p.others[1]);
+		fetch_edge(a, &p, together, j);
+		meet(together);
+		multiply(wide, n > 16, &key, p.others[0], &s);
+		multiply(wide, n > 16, &value, p.others[1], &t);
+		slopes(&p, true, n, a->scale, one, one, &s, &t);
+		accumulate(wide, n > 16, &t, p.others[0], &dk);
+		accumulate(wide, n > 16, &s, p.others[1], &dv);
+	}
+	store(&p, wide, a->d, &dk, one, a->j.dqkv, q + h, ld);
+	store(&p, wide, a->d, &dv, one, a->j.dqkv, q + 2 * h, ld);
+}
+
+/* Each pass for heads of up to 32, 64 and 128 numbers, for warps alone and together. */
+#define PASS(pass, wide)                             \
+	KERNEL(pass##_##wide##_alone, flash_args)    \
+	{                                            \
+		pass(&a, 1, wide);                   \
+	}                                            \
+	KERNEL(pass##_##wide##_together, flash_args) \
+	{                                            \
+		pass(&a, WARPS, wide);               \
+	}
+#define PASSES(pass)   \
+	PASS(pass, 32) \
+	PASS(pass, 64) \
+	PASS(pass, 128)
+
+PASSES(forward)
+PASSES(backward_queries)
+PASSES(backward_keys)
+
+#define START(pass, wide)                                                                          \
+	do {                                                                                       \
+		size_t groups = j->together ? 1 : WARPS;                                           \
+		size_t bytes = groups * group_shared(wide) * sizeof(uint16_t);                     \
+                                                                                                   \
+		if (j->together)                                                                   \
+			LAUNCH(pass##_##wide##_together, j->tiles, j->heads, WARPS * 32, bytes, s, \
+				a);                                                                \
+		else                                                                               \
+			LAUNCH(pass##_##wide##_alone, BLOCKS(j->tiles, WARPS), j->heads,           \
+				WARPS * 32, bytes, s, a);                                          \
+	} while (0)
+#define START_ANY(pass)                   \
+	do {                              \
+		if (a.d <= 32)            \
+			START(pass, 32);  \
+		else if (a.d <= 64)       \
+			START(pass, 64);  \
+		else                      \
+			START(pass, 128); \
+	} while (0)
+
+static struct flash_args args(const struct kernels_attn *j)
+{
+	struct flash_args a = {*j, j->h / j->heads, 0};
+
+	a.scale = 1.0f / sqrtf((float)a.d);
+	return a;
+}
+
+void kernels_flash(struct CUstream_st *s, const struct kernels_attn *j)
+{
+	struct flash_args a = args(j);
+
+	START_ANY(forward);
+}
+
+void kernels_flash_back(struct CUstream_st *s, const struct kernels_attn *j)
+{
+	struct flash_args a = args(j);
+
+	START_ANY(backward_queries);
+	START_ANY(backward_keys);
+}
