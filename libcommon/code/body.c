@@ -503,6 +503,8 @@ static void risc_decode(struct builder *w)
 
 	risc_code_read(
 		c, w->im->elf, isa_at(w->im->elf, w->f->addr), w->f->addr, b->code, b->ncode);
+	c->data = w->im->functions.data;
+	c->ndata = w->im->functions.ndata;
 	risc_code_follow(c, w->im->elf);
 	b->ninsns = c->n;
 	b->len = mem_grow(b->len, &b->cap_len, c->n, 1);

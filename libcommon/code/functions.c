@@ -615,6 +615,7 @@ void functions_free(struct functions *fs)
 	mem_free(fs->f);
 	mem_free(fs->start);
 	mem_free(fs->page);
+	mem_free(fs->data);
 	for (size_t i = 0; i < fs->nmemory; i++)
 		mem_free(fs->memory[i]);
 	mem_free(fs->memory);

@@ -39,6 +39,8 @@ struct functions {
 	uint32_t *page;  /* for every 2^shift bytes from f[0] on: the first function at or after */
 	size_t npages;
 	unsigned shift;
+	uint64_t *data; /* addresses of data that code puts together from pages, ascending */
+	size_t ndata;
 	void **memory; /* of func.scan and func.callee */
 	size_t nmemory;
 };

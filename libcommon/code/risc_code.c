@@ -698,24 +698,35 @@ static int by_jump(const void *a, const void *b)
 	return x->insn < y->insn ? -1 : x->insn > y->insn;
 }
 
+/* Index of the first of the ascending addresses that is above base. */
+static size_t first_behind(const uint64_t *p, size_t n, uint64_t base)
+{
+	size_t lo = 0;
+
+	while (lo < n) {
+		size_t mid = lo + (n - lo) / 2;
+
+		if (p[mid] <= base)
+			lo = mid + 1;
+		else
+			n = mid;
+	}
+	return lo;
+}
+
 /* A table without a known length goes to the next address that the code uses. */
 static bool read_to_cut(struct follow *w, struct risc_table t)
 {
 	struct risc_code *c = w->c;
-	size_t lo = 0, hi = c->nuses;
+	size_t lo = first_behind(c->cuts, c->nuses, t.base);
 
-	while (lo < hi) { /* the first cut after the table's start */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (c->cuts[mid] <= t.base)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	if (!t.bound)
 		t.bound = t.size < 4 ? SHORT_MAX : ENTRIES_MAX;
 	if (lo < c->nuses)
 		t.bound = MIN(t.bound, (c->cuts[lo] - t.base) >> t.stride);
+	lo = t.size < 4 ? first_behind(c->data, c->ndata, t.base) : c->ndata;
+	if (lo < c->ndata)
+		t.bound = MIN(t.bound, (c->data[lo] - t.base) >> t.stride);
 	return t.bound > 1 && read_table(w, &t, false);
 }
 

@@ -46,6 +46,8 @@ struct risc_table;
 struct risc_code {
 	uint64_t addr;
 	enum arch arch;
+	const uint64_t *data; /* set by the caller, or NULL: addresses where no table goes over, */
+	size_t ndata;         /* ascending */
 	struct risc *insn;
 	uint32_t *offset;       /* bytes from addr to each instruction */
 	struct risc_flow *flow; /* with delay slots: the branch is where it takes effect */

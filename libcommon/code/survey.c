@@ -15,13 +15,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "code/isa.h"
 #include "code/names.h"
 #include "code/risc_code.h"
 #include "code/scan.h"
 #include "code/stubs.h"
 
-enum { PIECE = 64 << 10 /* bytes of code */ };
+enum { PIECE = 64 << 10 /* bytes of code */, NEAR = 16 /* instructions */ };
 
 static const uint32_t nobody = FUNC_NOBODY;
 
@@ -36,7 +37,8 @@ struct piece {
 	uint8_t *scan;
 	uint32_t *callee;
 	struct jump *j;
-	size_t n, cap;
+	uint64_t *data; /* addresses */
+	size_t n, cap, ndata, cap_data;
 };
 
 /* Memory of a thread. */
@@ -259,6 +261,40 @@ static void scan(struct survey *s, struct piece *p, struct scratch *m, struct in
 	}
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Addresses of data that an instruction with the page and another with the rest put together. */
+static void find_data(struct survey *s, struct piece *p, const struct risc_code *c)
+{
+	for (size_t j = 0; j < c->n; j++) {
+		uint8_t rd = c->insn[j].rd;
+
+		for (size_t k = j + 1; c->insn[j].op == RISC_PAGE && k < MIN(c->n, j + NEAR); k++) {
+			const struct risc *i = &c->insn[k];
+			uint64_t at = risc_code_addr(c, k), v;
+			const struct elf_reloc *r;
+
+			if (i->rd != rd && i->ra != rd)
+				continue;
+			if (i->op != RISC_ADD || i->ra != rd)
+				break;
+			r = s->f->object ? elf_reloc_at(s->f, at) : NULL;
+			v = (risc_code_addr(c, j) & ~UINT64_C(0xfff)) +
+			    (uint64_t)(c->insn[j].imm + i->imm);
+			if (s->f->object)
+				v = r && r->kind == ELF_R_ADDR ? elf_reloc_value(s->f, r) : 0;
+			p->data = mem_grow(p->data, &p->cap_data, p->ndata + 1, sizeof(*p->data));
+			p->data[p->ndata++] = v;
+			break;
+		}
+	}
+}
+
 /* The same for instructions of fixed size. */
 static void risc_walk(struct survey *s, struct piece *p, uint32_t k, struct risc_code *c)
 {
@@ -271,6 +307,7 @@ static void risc_walk(struct survey *s, struct piece *p, uint32_t k, struct risc
 		return;
 	risc_code_read(c, s->f, isa_at(s->f, u->addr), u->addr, code, (size_t)(u->end - u->addr));
 	u->ninsns = (uint32_t)c->n;
+	find_data(s, p, c);
 	for (size_t j = 0; j < c->n && !s->f->object; j++) {
 		const struct risc *i = &c->insn[j];
 		uint64_t target = (risc_code_addr(c, j) + (uint64_t)i->imm) & s->f->mask;
@@ -327,6 +364,28 @@ static void cut(struct survey *s)
 	}
 }
 
+/* The addresses of all pieces. */
+static void gather_data(struct survey *s)
+{
+	struct functions *fs = s->fs;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->npieces; i++)
+		n += s->piece[i].ndata;
+	if (!n)
+		return;
+	fs->data = mem_alloc(n, sizeof(*fs->data));
+	for (size_t i = 0; i < s->npieces; i++) {
+		struct piece *p = &s->piece[i];
+
+		if (p->ndata)
+			memcpy(fs->data + fs->ndata, p->data, p->ndata * sizeof(*p->data));
+		fs->ndata += p->ndata;
+		mem_free(p->data);
+	}
+	sort_items(fs->data, n, sizeof(*fs->data), 0, by_number);
+}
+
 /* All pieces; puts together what they have. */
 static void run(struct survey *s)
 {
@@ -344,6 +403,7 @@ static void run(struct survey *s)
 		s->fs->memory[2 * i + 1] = s->piece[i].callee;
 		s->n += s->piece[i].n;
 	}
+	gather_data(s);
 	s->j = mem_alloc(s->n, sizeof(*s->j));
 	s->n = 0;
 	for (size_t i = 0; i < s->npieces; i++) {
