@@ -284,7 +284,7 @@ static void long_table(struct sweep *m, uint64_t base)
 
 		if (to >= s->size)
 			to = base + (uint64_t)(int64_t)(int32_t)v;
-		if (to >= s->size || (to < base ? base - to : to - base) > TABLE_REACH ||
+		if (to > s->size || (to < base ? base - to : to - base) > TABLE_REACH ||
 			(to >= base && to < at + 4))
 			break;
 		if (to >= base)

@@ -27,6 +27,24 @@ def assemble(source, target, folder):
     return path
 
 
+def be8(folder, link, target):
+    """x.o, big-endian, linked to BE8: instructions are little-endian, data are not."""
+    linked = {}
+    for order, options in ("big", ["-EB", "--be8"]), ("little", []):
+        out = os.path.join(folder, order, "x")
+        os.mkdir(os.path.dirname(out))
+        if order == "little":
+            assemble(os.path.join(TOP, "tests/golden/arch/arm.s"), target, folder)
+        subprocess.run(["arm-linux-gnueabihf-ld", *options, *link, "-o", out, os.path.join(folder, "x.o")], check=True)
+        linked[order] = out
+    with open(linked["big"], "rb") as f:
+        head = f.read(40)
+    ok("arch/BE8: the file is one", head[5] == 2 and head[37] & 0x80, head)  # EI_DATA, EF_ARM_BE8
+    for options in [], ["--ignore-symbols"]:
+        got, want = (text(linked[order], *options) for order in ("big", "little"))
+        ok(f"arch/BE8: the same as little-endian {' '.join(options)}", got == want and got.count("thumb"), got)
+
+
 def test(source):
     name = os.path.basename(source)[:-2]
     lines = open(source).read().splitlines()
@@ -42,6 +60,8 @@ def test(source):
             swapped = [target[0].replace(name, other, 1), *target[1:]]
             twin = text(assemble(source, swapped, t)).replace(other, name).replace("thumbeb", "thumb")
             ok(f"arch/{other}: the same as {name}", twin == plain, twin)
+            if name == "arm":
+                be8(t, link, target)
     path = source[:-2] + ".txt"
     if os.environ.get("BB_GOLDEN") == "write":
         with open(path, "w") as f:
