@@ -200,7 +200,7 @@ static int looks(const struct sweep *m, const struct elf_section *s, uint64_t at
 			break;
 		always += p[big ? 0 : 3] >> 4 == 14;
 	}
-	if (n > WORDS)
+	if (words > WORDS)
 		return 2 * always < n;
 	return n && 4 * always >= 3 * n ? 0 : 3 * always <= n ? 1 : -1;
 }

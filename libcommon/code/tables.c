@@ -580,9 +580,9 @@ static bool is_prefix(uint8_t b)
 }
 
 /*
- * Whether one of the instructions first to end-1 may load an entry: mov, movsxd or add from memory
- * with an index. If there is none, none need be run: most indirect jumps are calls at the end of a
- * function.
+ * Whether one of the instructions first to end-1, of 64-bit code, may load an entry: mov, movsxd or
+ * add from memory with an index. If there is none, none need be run: most indirect jumps are calls
+ * at the end of a function.
  */
 static bool may_load(const struct tables_code *c, uint32_t first, uint32_t end, uint32_t offset)
 {
@@ -763,7 +763,7 @@ static void find_one(struct search *f, const struct tables_jump *j)
 		first = to, offset = skipped;
 	}
 	o = &i.op[0];
-	if (o->kind != INSN_OP_MEM && !may_load(f->c, first, j->insn, offset) &&
+	if (elf->word == 8 && o->kind != INSN_OP_MEM && !may_load(f->c, first, j->insn, offset) &&
 		!(from && may_load(f->c, start, from->insn + 1, back)))
 		return;
 	if (elf->word == 4 && elf->movable)
