@@ -18,8 +18,9 @@
 #ifdef __x86_64__
 
 #include <immintrin.h>
+#include <string.h>
 
-#define AMX    __attribute__((target("avx512f,amx-tile,amx-bf16")))
+#define AMX    __attribute__((target("avx512f,amx-tile,amx-bf16,amx-int8")))
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
@@ -270,6 +271,57 @@ AMX void nn_cpu_amx_multiply(size_t m, size_t n, size_t k, struct nn_cpu_amx_pan
 	_tile_release();
 }
 
+/*
+ * Bytes: a tile row of the left factor is 64 of the depth as they are; one of the right factor has
+ * four of each of 16 columns, so in fours it is a transpose again.
+ */
+AMX void nn_cpu_amx_right_bytes(const int8_t *w, size_t n, size_t k, size_t panel, int8_t *to)
+{
+	for (size_t k0 = 0; k0 < k; k0 += ROW) {
+		for (size_t half = 0; half < 2; half++, to += HALF * ROW) {
+			size_t n0 = panel * SIDE + half * HALF, left = MIN(k - k0, (size_t)ROW);
+			int8_t rows[HALF][ROW] = {0};
+			__m512 x[HALF];
+
+			for (size_t r = 0; r < HALF && n0 + r < n; r++)
+				memcpy(rows[r], w + (n0 + r) * k + k0, left);
+			for (int r = 0; r < HALF; r++)
+				x[r] = _mm512_loadu_ps(rows[r]);
+			transpose(x);
+			for (int r = 0; r < HALF; r++)
+				_mm512_storeu_ps(to + r * ROW, x[r]);
+		}
+	}
+}
+
+AMX INLINE void block_bytes(size_t steps, const uint8_t *a, size_t lda, const int8_t *b)
+{
+	zero_sums();
+	for (size_t i = 0; i < steps; i++, a += ROW, b += 2 * HALF * ROW) {
+		_tile_loadd(4, a, lda);
+		_tile_loadd(6, b, ROW);
+		_tile_dpbusd(0, 4, 6);
+		_tile_loadd(7, b + HALF * ROW, ROW);
+		_tile_dpbusd(1, 4, 7);
+		_tile_loadd(5, a + HALF * lda, lda);
+		_tile_dpbusd(2, 5, 6);
+		_tile_dpbusd(3, 5, 7);
+	}
+}
+
+AMX void nn_cpu_amx_multiply_bytes(size_t m, size_t n, size_t k, const uint8_t *x, size_t ldx,
+	const int8_t *right, int32_t *y, size_t ldy)
+{
+	_tile_loadconfig(&eight);
+	for (size_t j = 0; j < n; j += SIDE, right += nn_cpu_amx_byte_panel(k)) {
+		for (size_t i = 0; i < m; i += SIDE) {
+			block_bytes((k + ROW - 1) / ROW, x + i * ldx, ldx, right);
+			store_sums((float *)(y + i * ldy + j), ldy);
+		}
+	}
+	_tile_release();
+}
+
 #else
 
 bool nn_cpu_amx_has(void)
@@ -292,6 +344,19 @@ void nn_cpu_amx_right(const struct nn_cpu_amx_factor *f UNUSED, size_t panel UNU
 void nn_cpu_amx_multiply(size_t m UNUSED, size_t n UNUSED, size_t k UNUSED,
 	struct nn_cpu_amx_panels left UNUSED, struct nn_cpu_amx_panels right UNUSED,
 	bool add UNUSED, float *y UNUSED, size_t ld UNUSED)
+{
+	nn_cpu_give_up();
+}
+
+void nn_cpu_amx_right_bytes(const int8_t *w UNUSED, size_t n UNUSED, size_t k UNUSED,
+	size_t panel UNUSED, int8_t *to UNUSED)
+{
+	nn_cpu_give_up();
+}
+
+void nn_cpu_amx_multiply_bytes(size_t m UNUSED, size_t n UNUSED, size_t k UNUSED,
+	const uint8_t *x UNUSED, size_t ldx UNUSED, const int8_t *right UNUSED, int32_t *y UNUSED,
+	size_t ldy UNUSED)
 {
 	nn_cpu_give_up();
 }

@@ -66,4 +66,20 @@ struct nn_cpu_amx_panels {
 void nn_cpu_amx_multiply(size_t m, size_t n, size_t k, struct nn_cpu_amx_panels left,
 	struct nn_cpu_amx_panels right, bool add, float *y, size_t ld);
 
+/* Products of bytes, exact: panels are of signed bytes, 64 of the depth at a step. */
+static inline size_t nn_cpu_amx_byte_panel(size_t k)
+{
+	return (k + 63) / 64 * 64 * NN_CPU_AMX_SIDE;
+}
+
+/* Panel number `panel` of the right factor w[n,k]. */
+void nn_cpu_amx_right_bytes(const int8_t *w, size_t n, size_t k, size_t panel, int8_t *to);
+
+/*
+ * y[m,n] = x[m,k] right, m a multiple of 32. Rows of x are ldx apart, which is k or more in whole
+ * 64 (what is beyond k does not matter), those of y ldy, which is n or more in whole 32.
+ */
+void nn_cpu_amx_multiply_bytes(size_t m, size_t n, size_t k, const uint8_t *x, size_t ldx,
+	const int8_t *right, int32_t *y, size_t ldy);
+
 #endif

@@ -35,21 +35,25 @@ INLINE void put_row(size_t n, unsigned top, const struct range *g, const float *
 
 		LOAD(v, x, i, n);
 		v = v * inv + add;
-		if (i + L <= n)
+		if (i + L <= n) {
 			*(b16u *)(q + i) =
 				__builtin_convertvector(__builtin_convertvector(v, i16), b16u);
-		else
+		} else {
+			float part[L];
+
+			AT(part) = v;
 			for (size_t j = 0; j < n - i; j++)
-				q[i + j] = (uint8_t)(int32_t)v[j];
+				q[i + j] = (uint8_t)(int32_t)part[j];
+		}
 	}
 	row->scale = scale;
 	row->zero = zero;
 }
 
 WIDE void nn_cpu_bytes_put(size_t rows, size_t n, unsigned top, const float *x, uint8_t *q,
-	struct nn_cpu_bytes_row *row)
+	size_t ld, struct nn_cpu_bytes_row *row)
 {
-	for (size_t r = 0; r < rows; r++, x += n, q += n) {
+	for (size_t r = 0; r < rows; r++, x += n, q += ld) {
 		struct range g = {{0}, {0}};
 
 		for (size_t i = 0; i < n; i += L) {
@@ -71,20 +75,22 @@ INLINE void get16(v16 *v, const int32_t *sum, size_t i, size_t n,
 	if (i + L <= n) {
 		*v = __builtin_convertvector(*(const i16u *)(sum + i), v16);
 	} else {
-		*v = (v16){0};
+		float part[L] = {0};
+
 		for (size_t k = 0; k < n - i; k++)
-			(*v)[k] = (float)sum[i + k];
+			part[k] = (float)sum[i + k];
+		*v = CAT(part);
 	}
 	LOAD(scale, col->scale, i, n);
 	LOAD(total, col->sum, i, n);
 	*v = (*v - total * row->zero) * (scale * row->scale);
 }
 
-WIDE void nn_cpu_bytes_get(size_t rows, size_t n, const int32_t *sum,
+WIDE void nn_cpu_bytes_get(size_t rows, size_t n, const int32_t *sum, size_t ld,
 	const struct nn_cpu_bytes_row *row, const struct nn_cpu_bytes_col *col, const float *bias,
 	float *y)
 {
-	for (size_t r = 0; r < rows; r++, sum += n, y += n) {
+	for (size_t r = 0; r < rows; r++, sum += ld, y += n) {
 		for (size_t i = 0; i < n; i += L) {
 			v16 v, b;
 
@@ -98,11 +104,11 @@ WIDE void nn_cpu_bytes_get(size_t rows, size_t n, const int32_t *sum,
 	}
 }
 
-WIDE void nn_cpu_bytes_gelu(size_t rows, size_t n, unsigned top, const int32_t *sum,
+WIDE void nn_cpu_bytes_gelu(size_t rows, size_t n, unsigned top, const int32_t *sum, size_t ld,
 	struct nn_cpu_bytes_row *row, const struct nn_cpu_bytes_col *col, const float *bias,
-	float *buf, uint8_t *q)
+	float *buf, uint8_t *q, size_t ldq)
 {
-	for (size_t r = 0; r < rows; r++, sum += n, q += n) {
+	for (size_t r = 0; r < rows; r++, sum += ld, q += ldq) {
 		struct range g = {{0}, {0}};
 
 		for (size_t i = 0; i < n; i += L) {
@@ -111,11 +117,11 @@ WIDE void nn_cpu_bytes_gelu(size_t rows, size_t n, unsigned top, const int32_t *
 			get16(&v, sum, i, n, &row[r], col);
 			LOAD(b, bias, i, n);
 			v += b;
-			gelu16(&v, &b, NULL);
-			STORE(b, buf, i, n);
+			gelu16_near(&v);
+			STORE(v, buf, i, n);
 			if (i + L > n)
-				LOAD(b, buf, i, n); /* what is not there counts as 0 */
-			widen(&g, &b);
+				LOAD(v, buf, i, n); /* what is not there counts as 0 */
+			widen(&g, &v);
 		}
 		put_row(n, top, &g, buf, q, &row[r]);
 	}

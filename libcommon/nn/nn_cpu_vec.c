@@ -297,10 +297,9 @@ WIDE float nn_cpu_vec_xent(
 		if (i + L > n)
 			v -= m;
 		exp16(&v);
-		if (i + L > n)
-			for (size_t j = n - i; j < L; j++)
-				v[j] = 0;
 		STORE(v, s, i, n);
+		if (i + L > n)
+			LOAD(v, s, i, n); /* what is not there counts as 0 */
 		sum += v;
 	}
 	total = sum16(&sum);

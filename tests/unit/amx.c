@@ -148,6 +148,44 @@ static void pieces(void)
 	mem_free((void *)part.p);
 }
 
+/* Products of bytes are exact, and what lies beyond the depth does not matter. */
+static void bytes(void)
+{
+	static const size_t size[][3] = {{32, 1, 1}, {64, 33, 63}, {64, 96, 384}, {96, 50, 130}};
+
+	for (size_t s = 0; s < COUNT_OF(size); s++) {
+		size_t m = size[s][0], n = size[s][1], k = size[s][2], ldx = nn_rows(k),
+		       ldy = nn_rows(n), panel = nn_cpu_amx_byte_panel(k);
+		uint8_t *a = mem_alloc(m * ldx, 1);
+		int8_t *b = mem_alloc(n * k, 1), *to = mem_aligned(nn_cpu_amx_count(n) * panel, 1);
+		int32_t *c = mem_alloc(m * ldy, sizeof(*c));
+		struct rng r = rng_new(9, s);
+		size_t wrong = 0;
+
+		for (size_t i = 0; i < m * ldx; i++)
+			a[i] = (uint8_t)rng_below(&r, 256);
+		for (size_t i = 0; i < n * k; i++)
+			b[i] = (int8_t)((int)rng_below(&r, 255) - 127);
+		for (size_t i = 0; i < nn_cpu_amx_count(n); i++)
+			nn_cpu_amx_right_bytes(b, n, k, i, to + i * panel);
+		nn_cpu_amx_multiply_bytes(m, n, k, a, ldx, to, c, ldy);
+		for (size_t i = 0; i < m; i++) {
+			for (size_t j = 0; j < n; j++) {
+				int32_t sum = 0;
+
+				for (size_t d = 0; d < k; d++)
+					sum += a[i * ldx + d] * b[j * k + d];
+				wrong += sum != c[i * ldy + j];
+			}
+		}
+		CHECK(wrong == 0);
+		mem_free(a);
+		mem_free(b);
+		mem_free(to);
+		mem_free(c);
+	}
+}
+
 /* What is not a number, or has no end, does not turn into one. */
 static void specials(void)
 {
@@ -177,5 +215,6 @@ int main(void)
 	shapes();
 	pieces();
 	specials();
+	bytes();
 	return unit_done();
 }

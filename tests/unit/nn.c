@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "nn/loss.h"
+#include "nn/nn_cpu_bytes.h"
 #include "nn/nn_cpu_vec.h"
 #include "nn/optim.h"
 
@@ -42,6 +43,43 @@ static void functions(void)
 	mem_free(y);
 	mem_free(d);
 	mem_free(zero);
+}
+
+/* From sums to the bytes of their GELU: within half a byte and what gelu may be off. */
+static void bytes(void)
+{
+	enum { N = 20001 };
+	float *one = mem_alloc(N, sizeof(*one)), *none = mem_zalloc(N, sizeof(*none));
+	float *buf = mem_alloc(N, sizeof(*buf));
+	int32_t *sum = mem_alloc(N, sizeof(*sum));
+	uint8_t *q = mem_alloc(N, 1);
+	double off = 0, rounded = 0;
+
+	for (int reach = 1; reach <= 1000; reach *= 10) {
+		struct nn_cpu_bytes_row row = {1, 0};
+		struct nn_cpu_bytes_col col = {one, none};
+
+		for (int i = 0; i < N; i++) {
+			one[i] = 1e-6f * (float)reach;
+			sum[i] = (i - N / 2);
+		}
+		nn_cpu_bytes_gelu(1, N, 255, sum, N, &row, &col, none, buf, q, N);
+		for (int i = 0; i < N; i++) {
+			double x = (double)one[i] * sum[i], y = x * 0.5 * (1 + erf(x / sqrt(2)));
+
+			off = fmax(off, fabs(buf[i] - y) / fmax(1, fabs(x) / 4));
+			rounded = fmax(
+				rounded, fabs(row.scale * (q[i] - row.zero) - buf[i]) / row.scale);
+		}
+	}
+	printf("gelu for bytes %.2g, rounding %.3f of a byte\n", off, rounded);
+	CHECK(off < 2e-4);
+	CHECK(rounded < 0.51);
+	mem_free(one);
+	mem_free(none);
+	mem_free(buf);
+	mem_free(sum);
+	mem_free(q);
 }
 
 /* Softmax, its logarithm and cross entropy of one row against double precision. */
@@ -292,6 +330,7 @@ static void rates(void)
 int main(void)
 {
 	functions();
+	bytes();
 	rows();
 	products();
 	for (int round = 0; round < 2; round++) {
