@@ -126,13 +126,17 @@ static bool length_fits(const struct row *r, const struct evex *e)
 
 static bool fits(const struct row *r, const struct x86_fields *f, const struct evex *e)
 {
-	unsigned digit = r->flags >> DIGIT_SHIFT, reg = f->modrm >> 3 & 7;
+	unsigned digit = r->flags >> DIGIT_SHIFT, reg = f->modrm >> 3 & 7, w = f->rex >> 3;
 
-	if (r->coding != f->coding || r->pp != f->pp || (r->w != WIG && r->w != (f->rex >> 3)))
+	if (f->is32 && r->flags & (G_REG | G_RM) && r->elem >= 4)
+		w = 0; /* general registers have 32 bits */
+	if (r->coding != f->coding || r->pp != f->pp || (r->w != WIG && r->w != w))
 		return false;
 	if ((digit && digit != reg + 1) || (r->flags & (e->direct ? MEM : REG)))
 		return false;
 	if (!is_vector_form(r) && (f->vvvv || (e->v16 && !(r->flags & VSIB))))
+		return false;
+	if (f->is32 && e->v16)
 		return false;
 	if (r->flags & K_REG && (f->rex & 4 || (f->coding == X86_EVEX && !(f->vex[0] & 0x10))))
 		return false;
@@ -215,7 +219,7 @@ static void add_reg(struct insn *o, const struct row *r, const struct x86_fields
 	if (r->flags & K_REG)
 		insn_operand_reg(o, X86_K0 + (n & 7), 8, access);
 	else if (r->flags & G_REG)
-		insn_operand_reg(o, n, f->rex & 8 && r->w != WIG ? 8 : 4, access);
+		insn_operand_reg(o, n, r->w == 1 ? 8 : 4, access);
 	else
 		insn_operand_reg(
 			o, X86_V0 + n, r->flags & HALF ? MAX(vector / 2, 16u) : vector, access);
@@ -227,7 +231,8 @@ static void add_second(struct insn *o, const struct row *r, const struct x86_fie
 	if (r->flags & K_RM)
 		insn_operand_reg(o, X86_K0 + f->vvvv, 8, access);
 	else
-		insn_operand_reg(o, X86_V0 + f->vvvv + 16u * e->v16, vector, access);
+		insn_operand_reg(o, X86_V0 + (f->is32 ? f->vvvv & 7 : f->vvvv + 16u * e->v16),
+			vector, access);
 }
 
 /* Gathers and scatters: index registers are as wide as needed for one index for each element. */
@@ -307,16 +312,14 @@ static void operands(struct insn *o, const struct row *r, const struct x86_field
 		insn_operand_imm8(o, p, f);
 }
 
-/* Register numbers above 7 are not there in 32-bit mode. */
+/* Registers above 7 are not there in 32-bit mode. */
 static struct x86_fields narrowed(const struct x86_fields *f)
 {
 	struct x86_fields n = *f;
 
 	if (f->is32) {
 		n.rex &= 8;
-		n.vvvv &= 7;
 		n.vex[0] |= 0x10;
-		n.vex[2] |= 8;
 	}
 	return n;
 }
