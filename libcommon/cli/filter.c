@@ -45,10 +45,20 @@ struct run {
 
 enum { ALIKE = 1 }; /* begins the line of a message that is counted */
 
+static void emitted(struct filter_out *out, int status)
+{
+	if (status < 0)
+		filter_skip(out, "a record over the limit of %u MiB", STREAM_RECORD_MAX >> 20);
+}
+
 void filter_emit(struct filter_out *out, const void *rec)
 {
-	if (stream_pack_record(&out->pack, out->write, rec) < 0)
-		filter_skip(out, "a record over the limit of %u MiB", STREAM_RECORD_MAX >> 20);
+	emitted(out, stream_pack_record(&out->pack, out->write, rec));
+}
+
+void filter_emit_shared(struct filter_out *out, const struct field_shared *s, const void *rec)
+{
+	emitted(out, stream_pack_shared(&out->pack, s, rec));
 }
 
 void filter_pass(struct filter_out *out)

@@ -49,13 +49,15 @@ void progress_free(struct progress *g, uint64_t skipped);
 struct filter_out;
 /* Adds a record of the filter's output kind. A record over the size limit is skipped, counted. */
 void filter_emit(struct filter_out *out, const void *rec);
+/* The same for a record that begins as the one of field_share. */
+void filter_emit_shared(struct filter_out *out, const struct field_shared *s, const void *rec);
 /* Passes the input record on as it is, with keys this version does not know. */
 void filter_pass(struct filter_out *out);
 /* Counts the input record as skipped and says why (one line with the reason). */
 void filter_skip(struct filter_out *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /*
- * The same for what is wrong with many records, as all of a file: of equal reasons one after another
- * one line is printed, with the number of records.
+ * The same for what is wrong with many records, as all of a file: of equal reasons one after
+ * another one line is printed, with the number of records.
  */
 void filter_skip_alike(struct filter_out *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -204,8 +204,6 @@ static bool put_records(struct buf *b, const struct field *f, const struct recor
 
 static bool put_f32(struct buf *b, const struct field *f, float v)
 {
-	if (v == 0 && is_optional(f))
-		return false;
 	end(b, begin(b, f, 0));
 	cbor_put_f32(b, v);
 	return true;
@@ -213,8 +211,6 @@ static bool put_f32(struct buf *b, const struct field *f, float v)
 
 static bool put_uint(struct buf *b, const struct field *f, uint64_t v)
 {
-	if (!v && is_optional(f))
-		return false;
 	return end(b, cbor_head(begin(b, f, 0), CBOR_UINT, v));
 }
 
@@ -222,8 +218,6 @@ static bool put_text(struct buf *b, const struct field *f, const char *s)
 {
 	size_t n = s ? strlen(s) : 0;
 
-	if (!n && is_optional(f))
-		return false;
 	return end(b, put_bytes(cbor_head(begin(b, f, n), CBOR_TEXT, n), s, n));
 }
 
@@ -239,14 +233,23 @@ static bool put_string(struct buf *b, const struct field *f, const struct u8s *v
 	return end(b, put_bytes(to, v->p, v->n));
 }
 
-/* Arrays of every type are alike: the items, and how many. */
-static bool is_empty_array(const struct field *f, const void *m)
+/* Is it an optional field with nothing to write? Of nested records only put_record can say. */
+static inline bool is_absent(const struct field *f, const void *m)
 {
-	return is_optional(f) && ((const struct u8s *)m)->n == 0;
+	if (!is_optional(f))
+		return false;
+	switch (f->type) {
+	case FIELD_U64:
+	case FIELD_ADDR: return !*(const uint64_t *)m;
+	case FIELD_F32: return *(const float *)m == 0;
+	case FIELD_TEXT: return !*(const char *const *)m || !**(const char *const *)m;
+	case FIELD_RECORD: return false;
+	default: return !((const struct u8s *)m)->n; /* the arrays are alike in this */
+	}
 }
 
 /* Writes the field whose member is at m, and says whether it did. */
-static bool put_field(struct buf *b, const struct field *f, const void *m)
+static bool put_present(struct buf *b, const struct field *f, const void *m)
 {
 	switch (f->type) {
 	case FIELD_U64:
@@ -254,11 +257,6 @@ static bool put_field(struct buf *b, const struct field *f, const void *m)
 	case FIELD_F32: return put_f32(b, f, *(const float *)m);
 	case FIELD_TEXT: return put_text(b, f, *(const char *const *)m);
 	case FIELD_RECORD: return put_record(b, f, m);
-	default: break;
-	}
-	if (is_empty_array(f, m))
-		return false;
-	switch (f->type) {
 	case FIELD_BYTES: return put_string(b, f, m);
 	case FIELD_U8S: return put_u8s(b, f, m);
 	case FIELD_U32S: return put_u32s(b, f, m);
@@ -275,35 +273,103 @@ static bool put_field(struct buf *b, const struct field *f, const void *m)
 	}
 }
 
-/* Puts the number of fields, known at last, before them: the head begins at `head`. */
-static void put_count(struct buf *b, size_t head, size_t n)
+static inline bool put_field(struct buf *b, const struct field *f, const void *m)
+{
+	return !is_absent(f, m) && put_present(b, f, m);
+}
+
+/* The number of fields, known at last, takes more room than the byte that was left for it. */
+static void put_long_count(struct buf *b, size_t head, size_t n)
 {
 	uint8_t text[CBOR_HEAD_MAX];
 	size_t more = (size_t)(cbor_head(text, CBOR_MAP, n) - text) - 1;
 
-	if (more) { /* it is longer than the byte that was left for it */
-		buf_reserve(b, more);
-		memmove(b->p + head + 1 + more, b->p + head + 1, b->n - head - 1);
-		b->n += more;
-	}
+	buf_reserve(b, more);
+	memmove(b->p + head + 1 + more, b->p + head + 1, b->n - head - 1);
+	b->n += more;
 	memcpy(b->p + head, text, 1 + more);
+}
+
+/*
+ * Writes the fields from number i on and then the number of all, n of them being there already,
+ * into the byte at `head`. Returns how many there are.
+ */
+static size_t encode_from(
+	struct buf *b, const struct fields *fs, const void *rec, size_t i, size_t n, size_t head)
+{
+	for (; i < fs->n; i++)
+		n += put_field(b, &fs->f[i], (const char *)rec + fs->f[i].offset);
+	if (n < 24)
+		b->p[head] = (uint8_t)(CBOR_MAP << 5 | n);
+	else
+		put_long_count(b, head, n);
+	return n;
 }
 
 /* Returns how many fields were written. */
 static size_t encode(struct buf *b, const struct fields *fs, const void *rec)
 {
-	size_t n = 0, head = b->n;
+	size_t head = b->n;
 
 	buf_putc(b, 0);
-	for (size_t i = 0; i < fs->n; i++)
-		n += put_field(b, &fs->f[i], (const char *)rec + fs->f[i].offset);
-	put_count(b, head, n);
-	return n;
+	return encode_from(b, fs, rec, 0, 0, head);
 }
 
 void field_encode(struct buf *b, const struct fields *fs, const void *rec)
 {
 	encode(b, fs, rec);
+}
+
+static bool leads_to(const struct field *f, size_t offset)
+{
+	return f->type == FIELD_RECORD ? offset - f->offset < f->sub->size : offset == f->offset;
+}
+
+void field_share(struct field_shared *s, const struct fields *fs, const void *rec, size_t offset)
+{
+	struct buf *b = &s->text;
+
+	buf_reset(b);
+	for (s->depth = 0;;) {
+		struct field_level *l = &s->level[s->depth++];
+		const struct field *f = fs->f;
+
+		*l = (struct field_level){.fs = fs, .head = b->n};
+		buf_putc(b, 0);
+		for (; l->i < fs->n && !leads_to(f, offset); l->i++, f++)
+			l->n += put_field(b, f, (const char *)rec + f->offset);
+		if (l->i == fs->n || f->type != FIELD_RECORD)
+			return;
+		end(b, begin(b, f, 0));
+		rec = (const char *)rec + f->offset;
+		offset -= f->offset;
+		fs = f->sub;
+	}
+}
+
+/* What follows in the records of level k and deeper ones; the shared part begins at `base`. */
+static void encode_level(
+	struct buf *b, const struct field_shared *s, unsigned k, const void *rec, size_t base)
+{
+	const struct field_level *l = &s->level[k];
+	size_t inner = k + 1 < s->depth;
+
+	if (inner)
+		encode_level(b, s, k + 1, (const char *)rec + l->fs->f[l->i].offset, base);
+	encode_from(b, l->fs, rec, l->i + inner, l->n + inner, base + l->head);
+}
+
+void field_encode_shared(struct buf *b, const struct field_shared *s, const void *rec)
+{
+	size_t base = b->n;
+
+	buf_put(b, s->text.p, s->text.n);
+	encode_level(b, s, 0, rec, base);
+}
+
+void field_shared_free(struct field_shared *s)
+{
+	buf_free(&s->text);
 }
 
 /* ---- decoding ---- */

@@ -76,6 +76,7 @@ struct labels {
 
 enum {
 	FIELD_REQUIRED = 1,
+	FIELD_DEPTH = 8,    /* of nested records */
 	FIELD_KEY_MAX = 16, /* bytes of a key with the 0 that ends it */
 };
 
@@ -118,6 +119,30 @@ const char *field_label(const struct labels *l, const char *key);
 void field_clear(const struct fields *fs, void *rec);
 /* Appends the record as CBOR. */
 void field_encode(struct buf *b, const struct fields *fs, const void *rec);
+
+/*
+ * The beginning of records that are equal up to one member: encoded once, copied into each.
+ * Zero-initialise.
+ */
+struct field_shared {
+	struct buf text; /* the rest is field.c's: */
+	struct field_level {
+		const struct fields *fs;
+		size_t i;    /* the field that leads to the member */
+		size_t n;    /* fields of this map in text */
+		size_t head; /* where the map begins in text */
+	} level[FIELD_DEPTH];
+	unsigned depth;
+};
+/*
+ * Takes what stands before the member at `offset` in rec, which may lie in required nested
+ * records; the texts and arrays of rec are not needed any longer.
+ */
+void field_share(struct field_shared *s, const struct fields *fs, const void *rec, size_t offset);
+/* field_encode of a record that begins as the one of field_share. */
+void field_encode_shared(struct buf *b, const struct field_shared *s, const void *rec);
+void field_shared_free(struct field_shared *s);
+
 /*
  * Decodes one record from the n bytes at p into rec: the number of bytes it took, or -1. Texts are
  * checked to be UTF-8 without NUL, depth is limited, and nothing is allocated before the declared

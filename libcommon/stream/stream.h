@@ -5,10 +5,10 @@
  * Readers check everything: that each frame is whole, that the trailer is there, and that record
  * count and digest agree with what was read. A stream that passed is complete.
  *
- * All members of a stream hold records of one kind. Two ways to read. stream_read gives one record after another. For parallel work, stream_next
- * gives packed frames in order, which any thread may unpack, and stream_account, called in order,
- * does the checking. Writing mirrors it: a stream_pack gathers and compresses records on any
- * thread, stream_put writes packs in order.
+ * All members of a stream hold records of one kind. Two ways to read. stream_read gives one record
+ * after another. For parallel work, stream_next gives packed frames in order, which any thread may
+ * unpack, and stream_account, called in order, does the checking. Writing mirrors it: a stream_pack
+ * gathers and compresses records on any thread, stream_put writes packs in order.
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -125,6 +125,9 @@ struct stream_pack {
 
 /* Adds a record: 0, or -1 when it is larger than STREAM_RECORD_MAX (then it is not added). */
 int stream_pack_record(struct stream_pack *p, const struct kind *k, const void *rec) MUST_CHECK;
+/* The same for a record that begins as the one of field_share. */
+int stream_pack_shared(
+	struct stream_pack *p, const struct field_shared *s, const void *rec) MUST_CHECK;
 /* Adds an already encoded record. */
 void stream_pack_raw(struct stream_pack *p, const uint8_t *rec, size_t n);
 /* Closes the last frame; call before stream_put, in the worker: this is where the time goes. */

@@ -34,17 +34,31 @@ static void added(struct stream_pack *p, size_t start)
 		close_frame(p);
 }
 
-int stream_pack_record(struct stream_pack *p, const struct kind *k, const void *rec)
+/* The record that was encoded at `start`: 0, or -1 and it is gone. */
+static int add_record(struct stream_pack *p, size_t start)
 {
-	size_t start = p->raw.n;
-
-	field_encode(&p->raw, k->fields, rec);
 	if (p->raw.n - start > STREAM_RECORD_MAX) {
 		p->raw.n = start;
 		return -1;
 	}
 	added(p, start);
 	return 0;
+}
+
+int stream_pack_record(struct stream_pack *p, const struct kind *k, const void *rec)
+{
+	size_t start = p->raw.n;
+
+	field_encode(&p->raw, k->fields, rec);
+	return add_record(p, start);
+}
+
+int stream_pack_shared(struct stream_pack *p, const struct field_shared *s, const void *rec)
+{
+	size_t start = p->raw.n;
+
+	field_encode_shared(&p->raw, s, rec);
+	return add_record(p, start);
 }
 
 void stream_pack_raw(struct stream_pack *p, const uint8_t *rec, size_t n)

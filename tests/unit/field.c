@@ -308,8 +308,8 @@ static void test_values(void)
 	CHECK(o.halves.n == 3 && o.halves.p[0] == 1 && o.halves.p[1] == 2 && o.halves.p[2] == 3);
 	GOOD("halves", "\x45\x21\x43\x65\x87\xf9"); /* more than eight */
 	CHECK(o.halves.n == 10 && o.halves.p[4] == 5 && o.halves.p[7] == 8 && o.halves.p[9] == 15);
-	BAD("halves", "\xd8\x40\x42\x21\x03");   /* a tag */
-	GOOD("numbers", "\x42\xf9\x03"); /* 1 + 7 * 8 + 3 * 64, and 0 */
+	BAD("halves", "\xd8\x40\x42\x21\x03"); /* a tag */
+	GOOD("numbers", "\x42\xf9\x03");       /* 1 + 7 * 8 + 3 * 64, and 0 */
 	CHECK(o.numbers.n == 2 && o.numbers.p[0] == 249 && o.numbers.p[1] == 0);
 	GOOD("numbers", "\x40");
 	CHECK(o.numbers.n == 0);
@@ -393,6 +393,38 @@ static void test_many(void)
 	}
 	buf_free(&b);
 	arena_free(&a);
+}
+
+/* Records that share what stands before the member at `offset` are encoded as if they did not. */
+static void shared_until(size_t offset)
+{
+	struct sequence a, b;
+	struct arena made = {0};
+	struct field_shared share = {0};
+	struct buf plain = {0}, copied = {0};
+	struct rng r = rng_new(23, offset);
+	unsigned wrong = 0;
+
+	for (unsigned i = 0; i < 200; i++) {
+		arena_reset(&made);
+		sequence_kind.sample(&a, &made, &r);
+		sequence_kind.sample(&b, &made, &r);
+		a.origin.addr = i % 4 ? a.origin.addr : 0; /* not written */
+		if (i % 3 == 0)
+			a.refs = (struct refs){0};
+		memcpy(&b, &a, offset);
+		buf_reset(&plain);
+		buf_reset(&copied);
+		field_encode(&plain, sequence_kind.fields, &a);
+		field_share(&share, sequence_kind.fields, &b, offset);
+		field_encode_shared(&copied, &share, &a);
+		wrong += plain.n != copied.n || memcmp(plain.p, copied.p, plain.n);
+	}
+	CHECK(wrong == 0);
+	field_shared_free(&share);
+	buf_free(&plain);
+	buf_free(&copied);
+	arena_free(&made);
 }
 
 static int json_one(struct outer *o, struct arena *a, const char *text)
@@ -533,6 +565,11 @@ int main(void)
 	}
 	test_values();
 	test_many();
+	shared_until(offsetof(struct sequence, unit));
+	shared_until(offsetof(struct sequence, origin.bin));
+	shared_until(offsetof(struct sequence, origin.addr));
+	shared_until(offsetof(struct sequence, code));
+	shared_until(offsetof(struct sequence, hashes));
 	test_json();
 	test_checks();
 	return unit_done();
