@@ -12,17 +12,17 @@ size_t codeseq_decode(
 {
 	size_t nbad = 0;
 
+	insn_decode_all(d, code, len, n, out);
 	for (size_t i = 0; i < n; i++) {
-		if (!insn_decode(d, code, len[i], &out[i]) || out[i].len != len[i]) {
-			out[i] = (struct insn){.mnemonic = bad,
-				.mn = X86_NONE,
-				.len = len[i],
-				.flow = INSN_STOP,
-				.cc = X86_CC_NONE,
-				.pred = 255};
-			nbad++;
-		}
-		code += len[i];
+		if (out[i].len == len[i])
+			continue;
+		out[i] = (struct insn){.mnemonic = bad,
+			.mn = X86_NONE,
+			.len = len[i],
+			.flow = INSN_STOP,
+			.cc = X86_CC_NONE,
+			.pred = 255};
+		nbad++;
 	}
 	return nbad;
 }

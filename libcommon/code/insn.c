@@ -25,6 +25,9 @@ enum {
 	MEMO_MAX = 1 << 16,   /* and at most: then the memo starts afresh */
 	GLANCE_MAX = 1 << 18, /* the same for the memo of insn_look, whose entries are small */
 	NO_OP = 255,
+	AHEAD = 16, /* instructions insn_decode_all looks at together */
+	CACHE_LINE = 64,
+	ENTER_IMM = 3, /* bytes: two numbers */
 	HAS_DISP = INSN_HAS_RIP | INSN_HAS_ABS | INSN_HAS_BASE,
 };
 
@@ -191,11 +194,16 @@ static bool is_maskable(const struct x86_fields *f)
 	return true;
 }
 
-/* The first `head` bytes, and their number in the last byte; n are there. */
-static void make_key(
-	uint64_t key[2], const uint8_t *p, size_t n, const struct x86_fields *f, bool maskable)
+/* The layout as x86_fields_quick gives it. */
+static uint32_t pack(const struct x86_fields *f)
 {
-	unsigned head = maskable ? f->head : f->len;
+	return f->len | (uint32_t)f->head << 8 | (uint32_t)f->disp_len << 16 |
+	       (uint32_t)f->imm_len << 24;
+}
+
+/* The first `head` bytes, and their number in the last byte; n are there. */
+static void make_key(uint64_t key[2], const uint8_t *p, size_t n, unsigned head)
+{
 	uint8_t k[16] = {0};
 
 	if (n < 16) {
@@ -310,49 +318,142 @@ static int find_patches(
 	return f->disp_len && m->disp_op == NO_OP ? -1 : f->imm_len && m->imm_op == NO_OP ? -1 : 0;
 }
 
-static void patch(
-	struct insn *out, const struct memo *m, const uint8_t *p, const struct x86_fields *f)
+/* `layout` as x86_fields_quick gives it. */
+static void patch(struct insn *out, const struct memo *m, const uint8_t *p, uint32_t layout)
 {
-	const uint8_t *q = p + f->head;
+	unsigned disp = layout >> 16 & 255, imm = layout >> 24;
+	const uint8_t *q = p + (layout >> 8 & 255);
 
 	if (m->disp_op != NO_OP)
-		out->op[m->disp_op].mem.disp = sign_extend(get_le(q, f->disp_len), f->disp_len);
+		out->op[m->disp_op].mem.disp = sign_extend(get_le(q, disp), disp);
 	if (m->imm_op != NO_OP)
-		out->op[m->imm_op].imm =
-			extended(get_le(q + f->disp_len, f->imm_len), f->imm_len, m->extend);
+		out->op[m->imm_op].imm = extended(get_le(q + disp, imm), imm, m->extend);
+}
+
+/* An instruction on its way through the memo. */
+struct wanted {
+	const uint8_t *p;
+	size_t n;        /* its bytes are not more than these */
+	uint32_t layout; /* as x86_fields_quick gives it; 0: unknown, and so is the key */
+	uint64_t key[2];
+};
+
+/* `there` bytes can be read, n or more. */
+static void lay_out(
+	const struct insn_decoder *d, struct wanted *w, const uint8_t *p, size_t n, size_t there)
+{
+	struct x86_fields f;
+
+	w->p = p;
+	w->n = n;
+	w->layout = 0;
+	if (there >= 16)
+		w->layout = d->is32 ? x86_fields_quick32(p) : x86_fields_quick(p);
+	if (w->layout && (w->layout & 255) <= n && w->layout >> 24 != ENTER_IMM) {
+		make_key(w->key, p, there, w->layout >> 8 & 255);
+		return;
+	}
+	w->layout = fields(d, &f, p, n) ? 0 : pack(&f);
+	if (w->layout)
+		make_key(w->key, p, n, is_maskable(&f) ? f.head : f.len);
+}
+
+/* What the memo does not know: into *out, and into the memo if it can be remembered. */
+static int learn(struct insn_decoder *d, const struct wanted *w, struct insn *out)
+{
+	struct memo fresh = {.key = {w->key[0], w->key[1]}, .disp_op = NO_OP, .imm_op = NO_OP};
+	struct x86_fields f;
+
+	if (fields(d, &f, w->p, w->n))
+		return decode(d, w->p, w->n, NULL, out);
+	fresh.valid = (uint8_t)decode(d, w->p, w->n, &f, &fresh.insn);
+	*out = fresh.insn;
+	if (is_maskable(&f) ? find_patches(d, &fresh, w->p, &f)
+			    : fresh.valid && fresh.insn.len != f.len)
+		return 1;
+	add(d, &fresh);
+	return fresh.valid;
+}
+
+static int decode_wanted(struct insn_decoder *d, const struct wanted *w, struct insn *out)
+{
+	const struct memo *m = w->layout ? find(d, w->key) : NULL;
+
+	if (!m)
+		return learn(d, w, out);
+	if (!m->valid)
+		return 0;
+	*out = m->insn;
+	patch(out, m, w->p, w->layout);
+	return 1;
 }
 
 int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out)
 {
-	struct x86_fields f;
-	uint64_t key[2];
-	bool maskable;
-	const struct memo *m;
+	struct wanted w;
 
 	d = d->now;
 	if (d->risc)
 		return insn_risc_decode(d->risc, p, n, out);
-	if (fields(d, &f, p, n))
-		return decode(d, p, n, NULL, out);
-	maskable = is_maskable(&f);
-	make_key(key, p, n, &f, maskable);
-	m = find(d, key);
-	if (!m) {
-		struct memo fresh = {.key = {key[0], key[1]}, .disp_op = NO_OP, .imm_op = NO_OP};
+	lay_out(d, &w, p, n, n);
+	return decode_wanted(d, &w, out);
+}
 
-		fresh.valid = (uint8_t)decode(d, p, n, &f, &fresh.insn);
-		if (maskable ? find_patches(d, &fresh, p, &f)
-			     : fresh.valid && fresh.insn.len != f.len) {
-			*out = fresh.insn;
-			return 1;
-		}
-		m = add(d, &fresh);
+static void fetch_slot(const struct insn_decoder *d, const struct wanted *w)
+{
+	if (w->layout)
+		__builtin_prefetch(&d->slot[hash_of(w->key) & (d->slots - 1)]);
+}
+
+/* The memo that is most likely the one. */
+static void fetch_memo(const struct insn_decoder *d, const struct wanted *w)
+{
+	uint64_t slot = w->layout ? d->slot[hash_of(w->key) & (d->slots - 1)] : 0;
+
+	if (!slot)
+		return;
+	for (size_t k = 0; k < sizeof(struct memo); k += CACHE_LINE)
+		__builtin_prefetch((const char *)&d->memo[(uint32_t)slot - 1] + k);
+}
+
+/*
+ * The same for n instructions, AHEAD of them at most, of code that goes on until `end`. The memo
+ * is larger than what the processor holds near, so all that will be needed is asked for ahead.
+ */
+static void decode_some(struct insn_decoder *d, const uint8_t *code, const uint8_t *end,
+	const uint8_t *len, size_t n, struct insn *out)
+{
+	struct wanted w[AHEAD];
+
+	for (size_t i = 0; i < n; code += len[i++]) {
+		lay_out(d, &w[i], code, len[i], (size_t)(end - code));
+		fetch_slot(d, &w[i]);
 	}
-	if (!m->valid)
-		return 0;
-	*out = m->insn;
-	patch(out, m, p, &f);
-	return 1;
+	for (size_t i = 0; i < n; i++)
+		fetch_memo(d, &w[i]);
+	for (size_t i = 0; i < n; i++)
+		if (!decode_wanted(d, &w[i], &out[i]))
+			out[i].len = 0;
+}
+
+void insn_decode_all(
+	struct insn_decoder *d, const uint8_t *code, const uint8_t *len, size_t n, struct insn *out)
+{
+	const uint8_t *end = code;
+
+	for (size_t i = 0; i < n; i++)
+		end += len[i];
+	for (size_t i = 0, some = 1; i < n; i += some) {
+		if (d->now->risc) {
+			if (!insn_decode(d, code, len[i], &out[i]))
+				out[i].len = 0;
+		} else {
+			some = MIN(n - i, (size_t)AHEAD);
+			decode_some(d->now, code, end, len + i, some, out + i);
+		}
+		for (size_t k = i; k < i + some; k++)
+			code += len[k];
+	}
 }
 
 /* ---- in brief ---- */
@@ -454,7 +555,7 @@ static int new_glance(struct insn_decoder *d, const uint8_t *p, size_t n,
 	uint64_t key[2];
 
 	if (look_closely(d, p, n, f, &b)) {
-		make_key(key, p, n, f, maskable);
+		make_key(key, p, n, maskable ? f->head : f->len);
 		m = find(d, key);
 		if (b.len != f->len || !m)
 			return -1; /* the memo of insn_decode did not take it either */
@@ -498,12 +599,6 @@ static int recall(const struct glance *g, const uint8_t *p, uint32_t w, struct i
 	else if (g->has & INSN_HAS_IMM)
 		out->imm = extended(get_le(p + disp, imm), imm, g->extend);
 	return 1;
-}
-
-static uint32_t pack(const struct x86_fields *f)
-{
-	return f->len | (uint32_t)f->head << 8 | (uint32_t)f->disp_len << 16 |
-	       (uint32_t)f->imm_len << 24;
 }
 
 /* The first `head` bytes, of 7 at most, as a key. */

@@ -153,6 +153,12 @@ enum arch insn_used(const struct insn_decoder *d);
 void insn_close(struct insn_decoder *d);
 /* Decodes the instruction at p, n bytes available: 1, or 0 when these bytes are none. */
 int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out) MUST_CHECK;
+/*
+ * The same for n instructions that lie one after another, instruction i of len[i] bytes: faster.
+ * out[i].len is 0 when its bytes are none.
+ */
+void insn_decode_all(struct insn_decoder *d, const uint8_t *code, const uint8_t *len, size_t n,
+	struct insn *out);
 /* The same without the memo: slow, for tests. */
 int insn_decode_plain(struct insn_decoder *d, const uint8_t *p, size_t n,
 	struct insn *out) MUST_CHECK;

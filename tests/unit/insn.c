@@ -362,6 +362,40 @@ static void names(void)
 	CHECK(!strcmp(arch_name(ARCH_X86_64), "x86-64"));
 }
 
+/* Rows of bytes, most cut where instructions end: decoded together as one by one without memo. */
+static void rows(struct insn_decoder *d)
+{
+	enum { ROWS = 3000, MOST = 40 };
+	struct rng r = rng_new(17, 0);
+	unsigned long wrong = 0, good = 0;
+
+	for (unsigned row = 0; row < ROWS; row++) {
+		uint8_t code[MOST * INSN_MAX_LEN], len[MOST];
+		struct insn together[MOST], alone;
+		size_t n = rng_below(&r, MOST + 1), at = 0;
+
+		for (size_t i = 0; i < sizeof(code); i++)
+			code[i] = rng_below(&r, 4) ? (uint8_t)rng_u32(&r) : 0x48;
+		for (size_t i = 0; i < n; at += len[i++]) {
+			bool cut = rng_below(&r, 8) == 0;
+
+			len[i] = (uint8_t)(1 + rng_below(&r, INSN_MAX_LEN));
+			if (!cut && insn_decode_plain(d, code + at, INSN_MAX_LEN, &alone))
+				len[i] = alone.len;
+		}
+		insn_decode_all(d, code, len, n, together);
+		at = 0;
+		for (size_t i = 0; i < n; at += len[i++]) {
+			int known = insn_decode_plain(d, code + at, len[i], &alone);
+
+			good += (unsigned long)known;
+			wrong += known ? !same(&alone, &together[i]) : together[i].len != 0;
+		}
+	}
+	CHECK(wrong == 0);
+	CHECK(good > ROWS);
+}
+
 int main(void)
 {
 	struct insn_decoder *d = insn_open(ARCH_X86_64);
@@ -373,6 +407,7 @@ int main(void)
 	programs(d);
 	opcodes(d);
 	random_bytes(d);
+	rows(d);
 	insn_close(d);
 	return unit_done();
 }
