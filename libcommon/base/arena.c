@@ -43,7 +43,7 @@ static void add_chunk(struct arena *a, size_t need)
 	use(a, c);
 }
 
-void *arena_get(struct arena *a, size_t n, size_t size)
+void *arena_more(struct arena *a, size_t n, size_t size)
 {
 	size_t bytes;
 	void *p;

@@ -17,8 +17,19 @@ struct arena {
 	char *p, *end;             /* free part of cur */
 };
 
+/* The slow part of arena_get. */
+void *arena_more(struct arena *a, size_t n, size_t size);
 /* `n` items of `size` bytes on a 16-byte boundary, not cleared; never NULL. */
-void *arena_get(struct arena *a, size_t n, size_t size);
+static inline void *arena_get(struct arena *a, size_t n, size_t size)
+{
+	size_t bytes, left = (size_t)(a->end - a->p);
+	void *p = a->p;
+
+	if (!p || __builtin_mul_overflow(n, size, &bytes) || bytes > left)
+		return arena_more(a, n, size);
+	a->p += (bytes + 15) & ~(size_t)15;
+	return p;
+}
 /* The same, cleared to zero. */
 void *arena_zget(struct arena *a, size_t n, size_t size);
 /* A terminated copy of n bytes. */

@@ -39,6 +39,7 @@ struct place {
 struct defuse {
 	struct expr_pool *pool;
 	struct state state;
+	unsigned options; /* of the state */
 	struct x86_effects fx;
 	size_t n;            /* instructions so far */
 	uint64_t touched[2]; /* bit set of the registers that `reg` knows */
@@ -94,10 +95,15 @@ struct expr_pool *defuse_pool(struct defuse *d)
 	return d->pool;
 }
 
+void defuse_blind(struct defuse *d)
+{
+	d->options = STATE_BLIND;
+}
+
 void defuse_start(struct defuse *d)
 {
 	expr_pool_reset(d->pool);
-	state_reset(&d->state, d->pool, 0);
+	state_reset(&d->state, d->pool, d->options);
 	d->n = 0;
 	d->touched[0] = d->touched[1] = 0;
 	memset(d->flag, 0xff, sizeof(d->flag));
@@ -241,9 +247,8 @@ static void step_effects(struct defuse *d, const struct insn *insn)
 
 	for (unsigned i = 0; i < fx->nread; i++)
 		read_reg(d, fx->read[i]);
-	for (unsigned f = 0; f < X86_FLAG_COUNT; f++)
-		if (fx->flags_read >> f & 1)
-			read_flag(d, f);
+	for (unsigned left = fx->flags_read; left; left &= left - 1)
+		read_flag(d, (unsigned)__builtin_ctz(left));
 	for (unsigned i = 0; i < fx->nmem; i++)
 		if (!fx->mem[i].write)
 			read_mem(d, fx->mem[i].base, fx->mem[i].offset, fx->mem[i].size);
@@ -253,9 +258,11 @@ static void step_effects(struct defuse *d, const struct insn *insn)
 			write_mem(d, &fx->mem[i]);
 	for (unsigned i = 0; i < fx->nwrite; i++)
 		write_reg(d, fx->write[i], names(insn, fx->write[i].id) ? LAST_NAMED : LAST_WRITE);
-	for (unsigned f = 0; f < X86_FLAG_COUNT; f++)
-		if (fx->flags_written >> f & 1)
-			write_flag(d, f, fx->flags_kept >> f & 1);
+	for (unsigned left = fx->flags_written; left; left &= left - 1) {
+		unsigned f = (unsigned)__builtin_ctz(left);
+
+		write_flag(d, f, fx->flags_kept >> f & 1);
+	}
 }
 
 static void end_with(struct defuse *d, enum defuse_kind kind, const struct expr *value)

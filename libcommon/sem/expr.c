@@ -401,6 +401,8 @@ const struct expr *expr_sub(struct expr_pool *p, const struct expr *a, const str
 {
 	uint64_t ones[EXPR_WORDS];
 
+	if (b->op == EXPR_CONST && b->width <= 64)
+		return expr_add(p, a, expr_const(p, b->width, 0 - b->val));
 	memset(ones, 0xff, sizeof(ones));
 	return expr_add(p, a, expr_mul(p, expr_wide(p, a->width, ones), b));
 }
@@ -417,14 +419,24 @@ const struct expr *expr_concatn(struct expr_pool *p, const struct expr *const *p
 const struct expr *expr_extract(
 	struct expr_pool *p, const struct expr *a, unsigned lo, unsigned width)
 {
+	if (width == a->width) { /* most often */
+		RULE(p, EXTRACT_ALL);
+		return a;
+	}
 	return rewrite_make(p, EXPR_EXTRACT, width, lo, &a, 1);
 }
 
 const struct expr *expr_zext(struct expr_pool *p, const struct expr *a, unsigned width)
 {
+	const struct expr *piece[2];
+
 	if (width <= a->width)
 		return expr_extract(p, a, 0, width);
-	return expr_concat(p, expr_const(p, width - a->width, 0), a);
+	piece[0] = expr_const(p, width - a->width, 0);
+	piece[1] = a;
+	if (a->op == EXPR_CONST || a->op == EXPR_CONCAT || a->op == EXPR_ITE)
+		return rewrite_make(p, EXPR_CONCAT, width, 0, piece, 2);
+	return expr_raw(p, EXPR_CONCAT, width, 0, piece, 2); /* there is no rule for it */
 }
 
 const struct expr *expr_sext(struct expr_pool *p, const struct expr *a, unsigned width)

@@ -339,6 +339,14 @@ static const struct expr *from_flags(struct state *s, unsigned cc)
 	}
 }
 
+const struct expr *state_branch(struct state *s, enum x86_cc cc)
+{
+	if (!(s->options & STATE_BLIND) || cc >= X86_CC_NONE)
+		return state_cond(s, cc);
+	note_read(s, looks_at[cc / 2]);
+	return expr_const(s->pool, 1, 1);
+}
+
 const struct expr *state_cond(struct state *s, enum x86_cc cc)
 {
 	const struct expr *e = NULL;

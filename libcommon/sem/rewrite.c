@@ -94,15 +94,35 @@ unsigned rewrite_signed_bits(const struct expr *e)
 	return rewrite_zeros(e) ? e->width - rewrite_zeros(e) + 1 : e->width;
 }
 
+/* What is folded most, up to 64 bits: false for all else. */
+static bool fold_small(enum expr_op op, unsigned width, unsigned lo, const struct expr *const *args,
+	unsigned n, uint64_t *v)
+{
+	if (width > 64 || args[0]->width > 64)
+		return false;
+	*v = args[0]->val;
+	if (op == EXPR_EXTRACT)
+		*v >>= lo;
+	else if (op != EXPR_ADD && op != EXPR_MUL && op != EXPR_CONCAT)
+		return false;
+	for (unsigned i = 1; i < n; i++)
+		*v = op == EXPR_ADD   ? *v + args[i]->val
+		     : op == EXPR_MUL ? *v * args[i]->val
+				      : *v << args[i]->width | args[i]->val;
+	return true;
+}
+
 static const struct expr *fold(struct expr_pool *p, enum expr_op op, unsigned width, unsigned lo,
 	const struct expr *const *args, unsigned n)
 {
 	struct eval_arg arg[EXPR_MAX_ARGS];
-	uint64_t out[EXPR_WORDS];
+	uint64_t out[EXPR_WORDS], v;
 
+	RULE(p, FOLD);
+	if (fold_small(op, width, lo, args, n, &v))
+		return expr_const(p, width, v);
 	for (unsigned i = 0; i < n; i++)
 		arg[i] = (struct eval_arg){expr_words(args[i]), args[i]->width};
-	RULE(p, FOLD);
 	eval_apply(op, width, lo, arg, n, out);
 	return expr_wide(p, width, out);
 }

@@ -247,6 +247,30 @@ static const struct expr *from_args(
 	return n == 1 ? args[0] : expr_raw(p, op, width, 0, args, n);
 }
 
+/* A term of which a sum is nothing but it and a constant. */
+static bool is_plain(const struct expr *e)
+{
+	return e->op == EXPR_INPUT || e->op == EXPR_LOAD || e->op == EXPR_EXTRACT;
+}
+
+/* c + e, which is most of all sums (addresses), without taking e apart. NULL: not that simple. */
+static const struct expr *add_const(struct expr_pool *p, const struct expr *c, const struct expr *e)
+{
+	const struct expr *args[EXPR_MAX_ARGS];
+	bool sum = e->op == EXPR_ADD && e->arg[0]->op == EXPR_CONST;
+	uint64_t k = c->val;
+	unsigned n = 0;
+
+	if (!is_plain(sum ? e->arg[1] : e) || (sum && e->nargs > 2))
+		return NULL;
+	if (sum)
+		k = (k + e->arg[0]->val) & mask(e->width);
+	if (k)
+		args[n++] = c->val == k ? c : expr_const(p, e->width, k);
+	args[n++] = sum ? e->arg[1] : e;
+	return n == 1 ? args[0] : expr_raw(p, EXPR_ADD, e->width, 0, args, n);
+}
+
 const struct expr *rewrite_arith_add(
 	struct expr_pool *p, unsigned width, const struct expr *const *args, unsigned n)
 {
@@ -256,6 +280,13 @@ const struct expr *rewrite_arith_add(
 	if (width == 1) {
 		RULE(p, ADD_BIT);
 		return rewrite_make(p, EXPR_XOR, 1, 0, args, n);
+	}
+	if (n == 2 && width <= 64 && (args[0]->op == EXPR_CONST || args[1]->op == EXPR_CONST)) {
+		bool first = args[0]->op == EXPR_CONST;
+		const struct expr *e = add_const(p, args[!first], args[first]);
+
+		if (e)
+			return e;
 	}
 	if (width <= 64) {
 		s.width = width;

@@ -245,10 +245,6 @@ const struct expr *rewrite_parts_extract(
 	bool push_down = a->size <= REWRITE_PUSH_MAX;
 	const struct expr *e = NULL;
 
-	if (width == a->width) {
-		RULE(p, EXTRACT_ALL);
-		return a;
-	}
 	switch (a->op) {
 	case EXPR_EXTRACT:
 		RULE(p, EXTRACT_EXTRACT);

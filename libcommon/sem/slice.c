@@ -12,11 +12,10 @@
 #include "base/mem.h"
 #include "sem/defuse.h"
 
-enum { WORDS = DEFUSE_MAX / 64 };
+enum { WORDS = DEFUSE_MAX / 64, FEW = 32 };
 
 struct candidate {
 	uint32_t last; /* its last instruction; for the order */
-	uint32_t number;
 	uint64_t set[WORDS];
 };
 
@@ -27,7 +26,8 @@ struct strand {
 struct slice {
 	struct defuse *du;
 	struct candidate *cand;
-	size_t capcand;
+	uint64_t *order; /* of the candidates: last << 32 | number */
+	size_t capcand, caporder;
 	struct strand *strand;
 	size_t nstrands, capstrands;
 	uint32_t *index;
@@ -39,6 +39,7 @@ struct slice *slice_new(void)
 	struct slice *s = mem_zalloc(1, sizeof(*s));
 
 	s->du = defuse_new();
+	defuse_blind(s->du);
 	return s;
 }
 
@@ -48,18 +49,39 @@ void slice_free(struct slice *s)
 		return;
 	defuse_free(s->du);
 	mem_free(s->cand);
+	mem_free(s->order);
 	mem_free(s->strand);
 	mem_free(s->index);
 	mem_free(s);
 }
 
-static int by_last(const void *va, const void *vb)
+static int compare(const void *va, const void *vb)
 {
-	const struct candidate *a = va, *b = vb;
+	uint64_t a = *(const uint64_t *)va, b = *(const uint64_t *)vb;
 
-	if (a->last != b->last)
-		return a->last < b->last ? -1 : 1;
-	return a->number < b->number ? -1 : a->number > b->number;
+	return a < b ? -1 : a > b;
+}
+
+/* Candidates are few, as a rule. */
+static void sort(uint64_t *v, size_t n)
+{
+	if (n > FEW) {
+		qsort(v, n, sizeof(*v), compare);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		uint64_t x = v[i];
+		size_t k = i;
+
+		for (; k && v[k - 1] > x; k--)
+			v[k] = v[k - 1];
+		v[k] = x;
+	}
+}
+
+static const struct candidate *nth(const struct slice *s, size_t i)
+{
+	return &s->cand[(uint32_t)s->order[i]];
 }
 
 static bool contains(const struct candidate *a, const struct candidate *b, size_t words)
@@ -73,15 +95,16 @@ static bool contains(const struct candidate *a, const struct candidate *b, size_
 }
 
 /* A larger set ends later, or at the same instruction; of equal sets the first one stays. */
-static bool is_covered(const struct candidate *c, size_t n, size_t i, size_t words)
+static bool is_covered(const struct slice *s, size_t n, size_t i, size_t words)
 {
+	const struct candidate *c = nth(s, i);
 	size_t k = i;
 
-	while (k && c[k - 1].last == c[i].last)
+	while (k && nth(s, k - 1)->last == c->last)
 		k--;
 	for (; k < n; k++)
-		if (k != i && contains(&c[k], &c[i], words) &&
-			(k < i || !contains(&c[i], &c[k], words)))
+		if (k != i && contains(nth(s, k), c, words) &&
+			(k < i || !contains(c, nth(s, k), words)))
 			return true;
 	return false;
 }
@@ -108,6 +131,7 @@ static void slice_stretch(struct slice *s, size_t n, size_t offset)
 	size_t nout = defuse_outputs(s->du, &out), words = (n + 63) / 64;
 
 	s->cand = mem_grow(s->cand, &s->capcand, nout, sizeof(*s->cand));
+	s->order = mem_grow(s->order, &s->caporder, nout, sizeof(*s->order));
 	for (size_t i = 0; i < nout; i++) {
 		struct candidate *c = &s->cand[i];
 		size_t top = words;
@@ -118,13 +142,12 @@ static void slice_stretch(struct slice *s, size_t n, size_t offset)
 		while (!c->set[top - 1])
 			top--;
 		c->last = (uint32_t)(64 * top - 1 - (size_t)__builtin_clzll(c->set[top - 1]));
-		c->number = (uint32_t)i;
+		s->order[i] = (uint64_t)c->last << 32 | i;
 	}
-	if (nout > 1)
-		qsort(s->cand, nout, sizeof(*s->cand), by_last);
+	sort(s->order, nout);
 	for (size_t i = 0; i < nout; i++)
-		if (!is_covered(s->cand, nout, i, words))
-			add_strand(s, &s->cand[i], words, offset);
+		if (!is_covered(s, nout, i, words))
+			add_strand(s, nth(s, i), words, offset);
 }
 
 static bool names_rip(const struct insn *insn)

@@ -19,24 +19,40 @@ struct state_line {
 	uint32_t store[LINE]; /* 1 + index of the store that wrote the byte last; 0: none */
 };
 
+static void forget_registers(struct state *s)
+{
+	for (unsigned w = 0; w < COUNT_OF(s->touched); w++)
+		for (uint64_t left = s->touched[w]; left; left &= left - 1) {
+			unsigned r = 64 * w + (unsigned)__builtin_ctzll(left);
+
+			s->reg[r] = NULL;
+			s->read[r] = s->written[r] = 0;
+		}
+}
+
 void state_reset(struct state *s, struct expr_pool *p, unsigned options)
 {
-	struct state keep = *s;
+	struct state_store *store = s->store;
+	struct state_line **line = s->line;
+	size_t nslots = s->nslots, capstores = s->capstores;
+	struct arena arena = s->arena;
 
-	if (!keep.line) {
-		keep.nslots = FIRST_SLOTS;
-		keep.line = mem_zalloc(keep.nslots, sizeof(*keep.line));
-	} else if (keep.nlines) {
-		memset(keep.line, 0, keep.nslots * sizeof(*keep.line));
+	if (!line) {
+		nslots = FIRST_SLOTS;
+		line = mem_zalloc(nslots, sizeof(*line));
+	} else if (s->nlines) {
+		memset(line, 0, nslots * sizeof(*line));
 	}
-	arena_reset(&keep.arena);
-	*s = (struct state){.pool = p,
-		.options = options,
-		.store = keep.store,
-		.capstores = keep.capstores,
-		.line = keep.line,
-		.nslots = keep.nslots,
-		.arena = keep.arena};
+	arena_reset(&arena);
+	forget_registers(s);
+	memset(s, 0, offsetof(struct state, reg));
+	s->pool = p;
+	s->options = options;
+	s->store = store;
+	s->capstores = capstores;
+	s->line = line;
+	s->nslots = nslots;
+	s->arena = arena;
 }
 
 void state_free(struct state *s)
@@ -75,12 +91,19 @@ static bool is_part(struct insn_reg r)
 	return r.id < X86_REG_COUNT && r.size && r.lo + r.size <= (int)state_reg_size(r.id);
 }
 
+static void touch(struct state *s, unsigned r)
+{
+	s->touched[r / 64] |= UINT64_C(1) << r % 64;
+}
+
 const struct expr *state_peek(struct state *s, enum x86_reg r)
 {
 	if (r == X86_RIP && s->rip)
 		return s->rip;
-	if (!s->reg[r])
+	if (!s->reg[r]) {
+		touch(s, r);
 		s->reg[r] = expr_input(s->pool, r, state_reg_size(r) * 8);
+	}
 	return s->reg[r];
 }
 
@@ -101,6 +124,7 @@ const struct expr *state_get(struct state *s, struct insn_reg r)
 		return expr_fn(s->pool, "unknown", r.id, r.size ? r.size * 8u : 8, NULL, 0);
 	if (s->fx && r.id != X86_RIP)
 		note(s->fx, r, false);
+	touch(s, r.id);
 	s->read[r.id] |= bytes_of(r) & ~s->written[r.id];
 	return expr_extract(s->pool, state_peek(s, r.id), r.lo * 8u, r.size * 8u);
 }
@@ -114,6 +138,7 @@ void state_set(struct state *s, struct insn_reg r, const struct expr *val)
 		return;
 	if (s->fx)
 		note(s->fx, r, true);
+	touch(s, r.id);
 	s->written[r.id] |= bytes_of(r);
 	total = state_reg_size(r.id) * 8;
 	if (val->width == total) {

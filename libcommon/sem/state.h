@@ -37,7 +37,10 @@ enum {
 	STATE_FLAG_INPUT = X86_REG_COUNT,
 };
 
-enum { STATE_STRICT = 1 }; /* option of state_reset: loads are exact whatever aliases */
+enum {                    /* options of state_reset */
+	STATE_STRICT = 1, /* loads are exact whatever aliases */
+	STATE_BLIND = 2,  /* nobody looks at the condition of a branch: it is just 1 */
+};
 
 /* A memory location that was written: `size` bytes at base + offset hold val. */
 struct state_store {
@@ -81,11 +84,8 @@ struct state_line; /* 16 bytes of memory of one base */
 struct state {
 	struct expr_pool *pool;
 	unsigned options;
-	const struct expr *reg[X86_REG_COUNT]; /* NULL: not yet read or written */
-	uint64_t read[X86_REG_COUNT];          /* bytes that were read before they were written */
-	uint64_t written[X86_REG_COUNT];       /* bytes that were written */
-	struct flags *flag[X86_FLAG_COUNT];    /* NULL: as on entry */
-	uint8_t flags_read, flags_written;     /* masks, as read and written above */
+	struct flags *flag[X86_FLAG_COUNT]; /* NULL: as on entry */
+	uint8_t flags_read, flags_written;  /* masks, as read and written above */
 	struct state_store *store; /* in order of the first write to (base, offset, size) */
 	size_t nstores, capstores;
 	const struct expr *mem; /* the memory under the stores; NULL: as on entry */
@@ -113,6 +113,12 @@ struct state {
 	uint32_t seq, other_seq;      /* its number, and that of the newest of another base */
 	uint32_t call_seq;            /* number of the newest store before the last call */
 	struct arena arena;           /* lines and flags */
+	uint64_t touched[X86_REG_COUNT / 64]; /* registers that are not as below on entry */
+
+	/* Last, as state_reset does not go through all of them: */
+	const struct expr *reg[X86_REG_COUNT]; /* NULL: not yet read or written */
+	uint64_t read[X86_REG_COUNT];          /* bytes that were read before they were written */
+	uint64_t written[X86_REG_COUNT];       /* bytes that were written */
 };
 
 /* Zero-initialise a struct state once; state_reset prepares it for a new run over pool p. */
@@ -143,6 +149,8 @@ void state_call(struct state *s, const struct expr *mem);
  */
 const struct expr *state_flag(struct state *s, enum x86_flag f);
 const struct expr *state_cond(struct state *s, enum x86_cc cc);
+/* The same of a branch; with STATE_BLIND its flags are read, but the condition is 1. */
+const struct expr *state_branch(struct state *s, enum x86_cc cc);
 /* "zf"; static text. */
 const char *state_flag_name(enum x86_flag f);
 /* The flag without counting as a read. */

@@ -56,17 +56,21 @@ const struct expr *x86_ops_addr(struct step *x, unsigned k)
 {
 	const struct insn_op *o = &x->i->op[k];
 	unsigned size = o->mem.addr_size == 4 ? 4 : 8;
-	const struct expr *a, *e;
+	const struct expr *a = NULL, *e;
 
 	if (x->addr[k])
 		return x->addr[k];
-	a = expr_const(x->p, size * 8, (uint64_t)o->mem.disp);
 	if (o->mem.base != X86_NOREG)
-		a = expr_add(x->p, a, x86_ops_reg(x, o->mem.base, size));
+		a = x86_ops_reg(x, o->mem.base, size);
 	if (o->mem.index != X86_NOREG) {
 		e = x86_ops_reg(x, o->mem.index, size);
-		e = expr_mul(x->p, expr_const(x->p, size * 8, o->mem.scale), e);
-		a = expr_add(x->p, a, e);
+		if (o->mem.scale != 1)
+			e = expr_mul(x->p, expr_const(x->p, size * 8, o->mem.scale), e);
+		a = a ? expr_add(x->p, a, e) : e;
+	}
+	if (o->mem.disp || !a) {
+		e = expr_const(x->p, size * 8, (uint64_t)o->mem.disp);
+		a = a ? expr_add(x->p, e, a) : e;
 	}
 	a = expr_zext(x->p, a, 64);
 	if ((o->mem.seg == X86_FS || o->mem.seg == X86_GS) && x->i->mn != X86_LEA)

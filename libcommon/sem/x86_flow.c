@@ -19,7 +19,7 @@ void x86_flow_jmp(struct step *x)
 
 void x86_flow_jcc(struct step *x)
 {
-	x->s->cond = state_cond(x->s, x->i->cc);
+	x->s->cond = state_branch(x->s, x->i->cc);
 }
 
 void x86_flow_jcxz(struct step *x)
