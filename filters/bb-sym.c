@@ -55,6 +55,7 @@ struct worker {
 	size_t capinsns;
 	struct cache *memo; /* results by code and references */
 	struct buf key, value;
+	uint64_t hash_of_key;
 	const char **text; /* the result at hand as columns */
 	uint64_t *hash;
 	size_t captext, caphash;
@@ -172,7 +173,7 @@ static void keep(struct worker *w, const struct result *r)
 	buf_put(&w->value, r->hash, r->n * sizeof(*r->hash));
 	for (size_t i = 0; i < r->n && w->value.n <= CACHE_ENTRY; i++)
 		buf_put(&w->value, r->text[i], strlen(r->text[i]) + 1);
-	cache_put(w->memo, w->key.p, w->key.n, w->value.p, w->value.n);
+	cache_put(w->memo, w->hash_of_key, w->key.p, w->key.n, w->value.p, w->value.n);
 }
 
 static struct result recall(struct worker *w, const uint64_t *value)
@@ -205,7 +206,8 @@ static int find(struct worker *w, const struct sequence *s, struct result *out)
 		size_t n;
 
 		make_key(w, s);
-		value = cache_get(w->memo, w->key.p, w->key.n, &n);
+		w->hash_of_key = cache_hash(w->memo, w->key.p, w->key.n);
+		value = cache_get(w->memo, w->hash_of_key, w->key.p, w->key.n, &n);
 		if (value) {
 			*out = recall(w, value);
 			return 0;

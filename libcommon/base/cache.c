@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
+enum { LINE = 64 }; /* bytes memory is read in */
+
 struct slot {
 	uint64_t hash;
 	uint16_t nkey, nvalue;
@@ -16,7 +18,6 @@ struct slot {
 struct cache {
 	struct slot *slot;
 	unsigned bits;
-	uint64_t hash; /* of the key that was asked for last */
 };
 
 struct cache *cache_new(unsigned bits)
@@ -38,26 +39,43 @@ void cache_free(struct cache *c)
 	mem_free(c);
 }
 
-static struct slot *slot_of(const struct cache *c)
+static struct slot *slot_of(const struct cache *c, uint64_t hash)
 {
-	return &c->slot[c->hash >> (64 - c->bits)];
+	return &c->slot[hash >> (64 - c->bits)];
 }
 
-const void *cache_get(struct cache *c, const void *key, size_t nkey, size_t *n)
+uint64_t cache_hash(const struct cache *c, const void *key, size_t nkey)
 {
-	const struct slot *s;
+	uint64_t hash = hash_64(key, nkey);
 
-	c->hash = hash_64(key, nkey);
-	s = slot_of(c);
-	if (!s->p || s->hash != c->hash || s->nkey != nkey || memcmp(s->p + s->nvalue, key, nkey))
+	__builtin_prefetch(slot_of(c, hash));
+	return hash;
+}
+
+void cache_fetch(const struct cache *c, uint64_t hash)
+{
+	const struct slot *s = slot_of(c, hash);
+
+	if (!s->p || s->hash != hash)
+		return;
+	for (size_t k = 0; k < (size_t)s->nkey + s->nvalue; k += LINE)
+		__builtin_prefetch(s->p + k);
+}
+
+const void *cache_get(const struct cache *c, uint64_t hash, const void *key, size_t nkey, size_t *n)
+{
+	const struct slot *s = slot_of(c, hash);
+
+	if (!s->p || s->hash != hash || s->nkey != nkey || memcmp(s->p + s->nvalue, key, nkey))
 		return NULL;
 	*n = s->nvalue;
 	return s->p;
 }
 
-void cache_put(struct cache *c, const void *key, size_t nkey, const void *value, size_t n)
+void cache_put(
+	struct cache *c, uint64_t hash, const void *key, size_t nkey, const void *value, size_t n)
 {
-	struct slot *s = slot_of(c);
+	struct slot *s = slot_of(c, hash);
 
 	if (nkey > CACHE_ENTRY || n > CACHE_ENTRY - nkey)
 		return;
@@ -66,7 +84,7 @@ void cache_put(struct cache *c, const void *key, size_t nkey, const void *value,
 		s->cap = (uint32_t)(nkey + n + 63) & ~63u; /* the next one may be a bit longer */
 		s->p = mem_alloc(s->cap, 1);
 	}
-	s->hash = c->hash;
+	s->hash = hash;
 	s->nkey = (uint16_t)nkey;
 	s->nvalue = (uint16_t)n;
 	memcpy(s->p, value, n);

@@ -22,6 +22,19 @@ static size_t value_of(const uint8_t *key, size_t n, uint8_t *out)
 	return len;
 }
 
+static const void *get(struct cache *c, const void *key, size_t nkey, size_t *n)
+{
+	uint64_t h = cache_hash(c, key, nkey);
+
+	cache_fetch(c, h);
+	return cache_get(c, h, key, nkey, n);
+}
+
+static void put(struct cache *c, const void *key, size_t nkey, const void *value, size_t n)
+{
+	cache_put(c, cache_hash(c, key, nkey), key, nkey, value, n);
+}
+
 static void results(void)
 {
 	enum { KEYS = 500, ASKED = 100000 };
@@ -31,9 +44,9 @@ static void results(void)
 	uint8_t big[CACHE_ENTRY + 1] = {1};
 	size_t n;
 
-	CHECK(!cache_get(c, "", 0, &n));
-	cache_put(c, "", 0, "x", 1);
-	CHECK(cache_get(c, "", 0, &n) && n == 1);
+	CHECK(!get(c, "", 0, &n));
+	put(c, "", 0, "x", 1);
+	CHECK(get(c, "", 0, &n) && n == 1);
 	for (unsigned i = 0; i < ASKED; i++) {
 		uint8_t key[40], want[300];
 		uint64_t k =
@@ -44,10 +57,10 @@ static void results(void)
 		memset(key, 'k', sizeof(key));
 		memcpy(key, &k, sizeof(k));
 		nwant = value_of(key, nkey, want);
-		got = cache_get(c, key, nkey, &n);
+		got = get(c, key, nkey, &n);
 		if (!got) {
-			cache_put(c, key, nkey, want, nwant);
-			got = cache_get(c, key, nkey, &n);
+			put(c, key, nkey, want, nwant);
+			got = get(c, key, nkey, &n);
 			wrong += !got;
 		} else {
 			hits++;
@@ -56,12 +69,12 @@ static void results(void)
 	}
 	CHECK(wrong == 0);
 	CHECK(hits > ASKED / 100 && hits < ASKED);
-	CHECK(!cache_get(c, big, sizeof(big), &n));
-	cache_put(c, big, sizeof(big), "x", 1); /* too long: not kept, nothing broken */
-	CHECK(!cache_get(c, big, sizeof(big), &n));
-	CHECK(!cache_get(c, "big", 3, &n));
-	cache_put(c, "big", 3, big, sizeof(big));
-	CHECK(!cache_get(c, "big", 3, &n));
+	CHECK(!get(c, big, sizeof(big), &n));
+	put(c, big, sizeof(big), "x", 1); /* too long: not kept, nothing broken */
+	CHECK(!get(c, big, sizeof(big), &n));
+	CHECK(!get(c, "big", 3, &n));
+	put(c, "big", 3, big, sizeof(big));
+	CHECK(!get(c, "big", 3, &n));
 	cache_free(c);
 }
 

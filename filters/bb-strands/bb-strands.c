@@ -2,23 +2,17 @@
  * bb-strands.c: functions to sequences: strands, basic blocks, or whole functions.
  *
  * One idea: a unit is a list of instruction indices of the function; bytes, lengths and references
- * are carried over by that list. Which indices make a strand is sem/slice.c (BinBert section 3.2).
+ * are carried over by that list. Which indices make a strand is plan.c.
  */
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/cache.h"
 #include "base/mem.h"
+#include "plan.h"
 #include "cli/filter.h"
 #include "code/codeseq.h"
 #include "formats/function.h"
 #include "formats/sequence.h"
-#include "sem/slice.h"
-
-enum {
-	MEMO_BITS = 13, /* blocks a worker remembers: about what the processor's own cache holds */
-	MEMO_INSNS = 100, /* longer blocks hardly repeat */
-};
 
 enum unit { UNIT_STRAND, UNIT_BLOCK, UNIT_FUNCTION, UNIT_COUNT };
 static const char *const unit_name[UNIT_COUNT] = {"strand", "block", "function"};
@@ -33,16 +27,14 @@ struct options {
 
 struct worker {
 	const struct options *o;
-	struct insn_decoder *dec;
-	struct slice *slice;
-	struct cache *memo; /* strands by code of the block */
-	struct buf key;
-	struct buf plan;   /* number of strands; for each the number of its indices, and these */
-	struct insn *insn; /* of the block at hand */
-	size_t capinsns;
+	struct plan *plan;
+	struct plan_block block[PLAN_BLOCKS]; /* the batch, */
+	size_t nblocks, ninsns;               /* how many, of how many instructions */
 	uint32_t *at; /* where each instruction begins; one more for the end */
 	size_t capat;
-	/* What the record under construction points to. */
+	struct sequence unit;       /* the record under construction, */
+	struct field_shared shared; /* what all of a function begin with, */
+	/* and what it points to */
 	struct buf code, group;
 	uint8_t *len;
 	uint32_t *rinsn, *rname;
@@ -57,9 +49,7 @@ static void *worker_new(void *ctx)
 	struct worker *w = mem_zalloc(1, sizeof(*w));
 
 	w->o = ctx;
-	w->dec = insn_open(ARCH_X86_64);
-	w->slice = slice_new();
-	w->memo = cache_new(MEMO_BITS);
+	w->plan = plan_new();
 	return w;
 }
 
@@ -67,14 +57,10 @@ static void worker_free(void *worker)
 {
 	struct worker *w = worker;
 
-	insn_close(w->dec);
-	slice_free(w->slice);
-	cache_free(w->memo);
-	buf_free(&w->key);
-	buf_free(&w->plan);
+	plan_free(w->plan);
+	field_shared_free(&w->shared);
 	buf_free(&w->code);
 	buf_free(&w->group);
-	mem_free(w->insn);
 	mem_free(w->at);
 	mem_free(w->len);
 	mem_free(w->rinsn);
@@ -251,27 +237,35 @@ static void carry_refs(
 	out->names = (struct texts){w->rnames, names};
 }
 
+/* What all units of the function have in common. */
+static void begin_units(struct worker *w, const struct function *f)
+{
+	w->unit = (struct sequence){
+		.unit = unit_name[w->o->unit],
+		.origin = {.bin = f->bin, .file = f->file, .fn = f->addr, .name = f->name},
+		.labels = f->labels,
+		.arch = f->arch,
+	};
+	field_share(
+		&w->shared, sequence_kind.fields, &w->unit, offsetof(struct sequence, origin.addr));
+}
+
 /* from: the first reference that can belong to the unit. */
 static void emit(struct worker *w, const struct function *f, const struct pick *p, size_t from,
 	struct filter_out *out)
 {
-	uint64_t addr = f->addr + w->at[p->first];
-	struct sequence s = {
-		.unit = unit_name[w->o->unit],
-		.origin = {f->bin, f->file, f->addr, f->name, addr},
-		.labels = f->labels,
-		.arch = f->arch,
-	};
+	struct sequence *s = &w->unit;
 
 	if (p->n < w->o->min_insns)
 		return;
-	s.group = group_of(w, &(struct whose){f, p->block, addr});
-	carry_code(w, f, p, &s);
-	carry_refs(w, &f->refs, from, p, &s.refs);
-	filter_emit(out, &s);
+	s->origin.addr = f->addr + w->at[p->first];
+	s->group = group_of(w, &(struct whose){f, p->block, s->origin.addr});
+	carry_code(w, f, p, s);
+	carry_refs(w, &f->refs, from, p, &s->refs);
+	filter_emit_shared(out, &w->shared, s);
 }
 
-/* ---- the strands of a block ---- */
+/* ---- the strands of blocks ---- */
 
 /* Does a reference say that the instruction reaches a function? `from`: the first to look at. */
 static bool reaches_function(const struct refs *r, size_t from, size_t insn)
@@ -283,53 +277,32 @@ static bool reaches_function(const struct refs *r, size_t from, size_t insn)
 	return false;
 }
 
-static void put_u32(struct buf *b, uint32_t v)
+/* Of the blocks that were gathered. */
+static void emit_strands(struct worker *w, const struct function *f, struct filter_out *out)
 {
-	buf_put(b, &v, sizeof(v));
+	plan_blocks(w->plan, f, w->at, w->block, w->nblocks);
+	for (size_t i = 0; i < w->nblocks; i++) {
+		const struct plan_block *b = &w->block[i];
+		struct pick p = {.first = b->first, .block = b->number};
+		const uint32_t *at = b->strands;
+
+		for (uint32_t left = *at++; left; left--) {
+			p.n = *at++;
+			p.index = at;
+			at += p.n;
+			emit(w, f, &p, b->ref, out);
+		}
+	}
+	w->nblocks = w->ninsns = 0;
 }
 
-/* Appends the block's strands to the plan. */
-static void slice(
-	struct worker *w, const struct function *f, size_t first, size_t n, bool calls_last)
+static void gather(struct worker *w, const struct function *f, const struct plan_block *b,
+	struct filter_out *out)
 {
-	size_t strands;
-
-	w->insn = mem_grow(w->insn, &w->capinsns, n, sizeof(*w->insn));
-	codeseq_decode(w->dec, f->code.p + w->at[first], f->len.p + first, n, w->insn);
-	strands = slice_block(w->slice, w->insn, n, calls_last && w->insn[n - 1].flow == INSN_JUMP);
-	put_u32(&w->plan, (uint32_t)strands);
-	for (size_t k = 0; k < strands; k++) {
-		size_t count;
-		const uint32_t *index = slice_strand(w->slice, k, &count);
-
-		put_u32(&w->plan, (uint32_t)count);
-		buf_put(&w->plan, index, count * sizeof(*index));
-	}
-}
-
-/* The same by memory, or by work and kept: strands depend on nothing but the block's code. */
-static void plan_block(
-	struct worker *w, const struct function *f, size_t first, size_t n, size_t ref)
-{
-	bool calls_last = reaches_function(&f->refs, ref, first + n - 1);
-	const void *known;
-	size_t size;
-
-	buf_reset(&w->plan);
-	if (n > MEMO_INSNS) {
-		slice(w, f, first, n, calls_last);
-		return;
-	}
-	buf_reset(&w->key);
-	buf_putc(&w->key, calls_last);
-	codeseq_key(&w->key, f->code.p + w->at[first], f->len.p + first, n);
-	known = cache_get(w->memo, w->key.p, w->key.n, &size);
-	if (known) {
-		buf_put(&w->plan, known, size);
-	} else {
-		slice(w, f, first, n, calls_last);
-		cache_put(w->memo, w->key.p, w->key.n, w->plan.p, w->plan.n);
-	}
+	if (w->ninsns + b->n > PLAN_INSNS || w->nblocks == PLAN_BLOCKS)
+		emit_strands(w, f, out);
+	w->block[w->nblocks++] = *b;
+	w->ninsns += b->n;
 }
 
 /* ---- a function ---- */
@@ -339,39 +312,27 @@ static size_t block_end(const struct function *f, size_t b)
 	return b + 1 < f->blocks.n ? f->blocks.p[b + 1] : f->len.n;
 }
 
-/* Of the block of n instructions. */
-static void emit_strands(struct worker *w, const struct function *f, size_t block, size_t n,
-	size_t ref, struct filter_out *out)
-{
-	struct pick p = {.first = f->blocks.p[block], .block = block};
-	const uint32_t *plan;
-
-	plan_block(w, f, p.first, n, ref);
-	plan = (const uint32_t *)w->plan.p;
-	for (uint32_t left = *plan++; left; left--) {
-		p.n = *plan++;
-		p.index = plan;
-		plan += p.n;
-		emit(w, f, &p, ref, out);
-	}
-}
-
 static void cut_blocks(struct worker *w, const struct function *f, struct filter_out *out)
 {
-	size_t ref = 0;
+	struct plan_block b = {.ref = 0};
 
-	for (size_t b = 0; b < f->blocks.n; b++) {
-		size_t first = f->blocks.p[b], n = block_end(f, b) - first;
-
-		while (ref < f->refs.insn.n && f->refs.insn.p[ref] < first)
-			ref++;
-		if (codeseq_is_data(arch_find(f->arch), f->len.p[first]))
+	for (; b.number < f->blocks.n; b.number++) {
+		b.first = f->blocks.p[b.number];
+		b.n = block_end(f, b.number) - b.first;
+		while (b.ref < f->refs.insn.n && f->refs.insn.p[b.ref] < b.first)
+			b.ref++;
+		if (codeseq_is_data(arch_find(f->arch), f->len.p[b.first]))
 			continue;
-		if (w->o->unit == UNIT_STRAND)
-			emit_strands(w, f, b, n, ref, out);
-		else
-			emit(w, f, &(struct pick){NULL, first, n, b}, ref, out);
+		if (w->o->unit == UNIT_STRAND) {
+			b.calls_last = reaches_function(&f->refs, b.ref, b.first + b.n - 1);
+			gather(w, f, &b, out);
+		} else {
+			struct pick all = {NULL, b.first, b.n, b.number};
+
+			emit(w, f, &all, b.ref, out);
+		}
 	}
+	emit_strands(w, f, out);
 }
 
 static void find_starts(struct worker *w, const struct function *f)
@@ -396,6 +357,7 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 	if (*f->thunk && !w->o->thunks)
 		return;
 	find_starts(w, f);
+	begin_units(w, f);
 	if (w->o->unit == UNIT_FUNCTION) {
 		if (w->o->max_insns)
 			all.n = MIN(all.n, w->o->max_insns);
