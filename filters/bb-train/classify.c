@@ -44,7 +44,7 @@ struct task {
 	struct units train, valid;
 	uint32_t *order;   /* of the training units in this epoch */
 	struct map values; /* classify: value of the label to its number, in order of appearance */
-	uint64_t skipped, cut;
+	uint64_t skipped;
 	struct micro *micro;
 	size_t nmicro, cap_micro;
 };
@@ -306,6 +306,15 @@ static int validate(struct tune *tune, double *score)
 	return 0;
 }
 
+static uint64_t count_cut(const struct task *t, const struct units *s)
+{
+	uint64_t cut = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		cut += sample_is_cut(&s->u[i].s, t->tune.r->m->config.max_len);
+	return cut;
+}
+
 static void plan(struct task *t)
 {
 	uint64_t tokens = 0, longest = 0;
@@ -317,6 +326,7 @@ static void plan(struct task *t)
 		longest = MAX(longest, n);
 	}
 	run_plan(t->tune.r, tokens, longest);
+	run_cut(t->tune.r, count_cut(t, &t->train) + count_cut(t, &t->valid));
 }
 
 static void free_units(struct units *s)

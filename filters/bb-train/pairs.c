@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "nn/pack.h"
 
 enum { VALID_MAX = 4096, TRIES = 8, SEED_DRAW = 0x64726177 };
 
@@ -30,8 +31,8 @@ struct pairs {
 	bool whole;     /* the buffer holds the whole input */
 	bool drawn;     /* in this pass something was taken out */
 	bool had_valid; /* a pass through the input has filled valid */
-	uint64_t pass_items, pass_records; /* so far in this pass */
-	uint64_t tokens, longest, skipped; /* of the first pass */
+	uint64_t pass_items, pass_records;      /* so far in this pass */
+	uint64_t tokens, longest, skipped, cut; /* of the first pass */
 	uint64_t epoch, draw;
 	uint8_t digest[HASH_BYTES]; /* of the input, once had_valid */
 	struct item gone;           /* taken out by the last draw */
@@ -108,6 +109,7 @@ static void add_record(struct pairs *s, const struct tokens *t)
 		if (it.nexpr)
 			memcpy(it.tok + it.ncode, e, it.nexpr * sizeof(*it.tok));
 		e += it.nexpr;
+		s->cut += first && pack_is_cut(s->o.max_len, it.ncode, !s->o.code_only, it.nexpr);
 		if (first && !valid) {
 			uint64_t size = (uint64_t)it.ncode + it.nexpr + 3;
 
@@ -330,6 +332,11 @@ bool pairs_digest(const struct pairs *s, uint8_t digest[HASH_BYTES])
 {
 	memcpy(digest, s->digest, HASH_BYTES);
 	return s->had_valid;
+}
+
+uint64_t pairs_cut(const struct pairs *s)
+{
+	return s->cut;
 }
 
 uint64_t pairs_skipped(const struct pairs *s)

@@ -18,6 +18,7 @@ struct pairs_options {
 	uint64_t vocab;  /* hash that the records must have */
 	uint32_t tokens; /* size of the vocabulary: ids are below */
 	bool code_only;  /* expressions are ignored (mlm) */
+	size_t max_len;  /* tokens that the model takes */
 	uint64_t seed;
 	size_t bytes;      /* size of the buffer */
 	double valid;      /* share kept for validation, */
@@ -47,6 +48,8 @@ uint64_t pairs_longest(const struct pairs *s);
 size_t pairs_valid_count(const struct pairs *s);
 void pairs_valid(const struct pairs *s, size_t i, struct pair *out);
 uint64_t pairs_skipped(const struct pairs *s);
+/* Pairs longer than max_len, in the first reading of the input. */
+uint64_t pairs_cut(const struct pairs *s);
 
 /* Digest of the whole input: false until it was read to its end once. */
 bool pairs_digest(const struct pairs *s, uint8_t digest[HASH_BYTES]);

@@ -366,6 +366,7 @@ enum run_next pretrain(struct run *r)
 	}
 	po.vocab = wordpiece_hash(r->words);
 	po.tokens = r->m->config.vocab;
+	po.max_len = r->m->config.max_len;
 	po.bytes = (size_t)r->o->buffer << 20;
 	po.valid = r->o->valid;
 	po.split = r->o->split;
@@ -379,6 +380,7 @@ enum run_next pretrain(struct run *r)
 		prog_warn(r->p,
 			"%llu records skipped (empty, without expression, or unknown tokens)",
 			(unsigned long long)pairs_skipped(t.s));
+	run_cut(r, pairs_cut(t.s));
 	if (next == RUN_DONE) { /* a stopped one goes on from its state alone */
 		run_save_model(r);
 		keep_checkpoint(r);

@@ -361,6 +361,13 @@ void run_plan(struct run *r, uint64_t tokens, uint64_t longest)
 	r->optim.warmup = o->warmup == UINT64_MAX ? r->total / 16 : o->warmup;
 }
 
+void run_cut(struct run *r, uint64_t n)
+{
+	if (n)
+		prog_warn(r->p, "%llu sequences are longer than the model's %u tokens and are cut",
+			(unsigned long long)n, r->m->config.max_len);
+}
+
 void run_log(struct run *r, const char *fields)
 {
 	if (fprintf(r->log, "{%s}\n", fields) < 0 || fflush(r->log) != 0)

@@ -71,6 +71,8 @@ void run_input(struct run *r, const uint8_t digest[HASH_BYTES]);
  * as many as `tokens` an epoch in samples of at most `longest` tokens will be.
  */
 void run_plan(struct run *r, uint64_t tokens, uint64_t longest);
+/* Says how many sequences of the input are longer than the model takes, if any. */
+void run_cut(struct run *r, uint64_t n);
 /*
  * After the gradient of a batch: optimiser step, log line (`fields`: JSON members of the task),
  * progress, checkpoint if it is time. `at` is where the data are after this batch. Stops the

@@ -18,6 +18,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "nn/pack.h"
 #include "base/rng.h"
 #include "filters/bb-train/pairs.h"
 #include "filters/bb-train/tune.h"
@@ -50,7 +51,7 @@ struct task {
 	struct tune tune;
 	struct side train, valid;
 	struct map groups; /* text to number */
-	uint64_t skipped, tokens;
+	uint64_t skipped, tokens, cut;
 	unsigned layer;
 	bool infonce;
 	/* the batch: vectors 2i and 2i+1 are a sample */
@@ -103,6 +104,7 @@ static void add(struct task *t, const struct tokens *k)
 	s->u = mem_grow(s->u, &s->cap, s->n + 1, sizeof(*s->u));
 	u = &s->u[s->n++];
 	u->group = (uint32_t)g->value;
+	t->cut += pack_is_cut(t->tune.r->m->config.max_len, k->ids.n, false, 0);
 	u->n = (uint32_t)MIN(k->ids.n, (size_t)t->tune.r->m->config.max_len);
 	u->ids = mem_alloc(u->n, sizeof(*u->ids));
 	memcpy(u->ids, k->ids.p, u->n * sizeof(*u->ids));
@@ -132,6 +134,7 @@ static void read_all(struct task *t)
 	if (t->skipped)
 		prog_warn(p, "%llu records skipped (empty, without group, or unknown tokens)",
 			(unsigned long long)t->skipped);
+	run_cut(t->tune.r, t->cut);
 	sort(t, &t->train);
 	sort(t, &t->valid);
 	if (t->train.anchors < 2)

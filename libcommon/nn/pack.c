@@ -29,6 +29,11 @@ size_t pack_size(size_t max_len, size_t n, bool expr, size_t m)
 	return n + m + (expr ? 3 : 2);
 }
 
+bool pack_is_cut(size_t max_len, size_t n, bool expr, size_t m)
+{
+	return n + (expr ? m + 3 : 2) > max_len;
+}
+
 static void put(struct pack *p, uint32_t id, uint8_t type)
 {
 	p->ids[p->tokens] = id;

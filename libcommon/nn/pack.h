@@ -29,6 +29,8 @@ size_t pack_add(struct pack *p, size_t max_len, const uint32_t *code, size_t n,
 	const uint32_t *expr, size_t m);
 /* The tokens pack_add would add. */
 size_t pack_size(size_t max_len, size_t n, bool expr, size_t m);
+/* Whether they are fewer than the sequence has. */
+bool pack_is_cut(size_t max_len, size_t n, bool expr, size_t m);
 const struct nn_batch *pack_batch(struct pack *p);
 void pack_free(struct pack *p);
 

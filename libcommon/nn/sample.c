@@ -118,6 +118,11 @@ size_t sample_size(const struct sample *s, size_t max_len)
 	return pack_size(max_len, s->ncode, s->has_expr, s->nexpr);
 }
 
+bool sample_is_cut(const struct sample *s, size_t max_len)
+{
+	return pack_is_cut(max_len, s->ncode, s->has_expr, s->nexpr);
+}
+
 void sample_pack(const struct sample *s, struct pack *p, size_t max_len, uint32_t *row,
 	uint32_t *want, size_t *n)
 {

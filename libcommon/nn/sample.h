@@ -40,6 +40,8 @@ void sample_free(struct sample *s);
 
 /* Tokens it takes in a model of max_len positions. */
 size_t sample_size(const struct sample *s, size_t max_len);
+/* Whether that is less than all of it. */
+bool sample_is_cut(const struct sample *s, size_t max_len);
 /*
  * Adds it to the pack. Rows of the batch that are to be classified are appended to row[*n] and
  * want[*n] (both may be NULL), which have room for s->nrows more: those that were not cut off.
