@@ -41,10 +41,19 @@ static bool is_ascii(const char *p, size_t n)
 const char *names_utf8(struct arena *a, const char *name)
 {
 	const unsigned char *p = (const unsigned char *)name;
-	size_t bad = 0;
+	size_t bad = 0, all = strnlen(name, NAMES_MAX + 1);
 	char *copy, *q;
 
-	if (is_ascii(name, strlen(name)))
+	if (all > NAMES_MAX) {
+		all = NAMES_MAX - 3;
+		while (all && (p[all] & 0xc0) == 0x80) /* not within a character */
+			all--;
+		copy = arena_get(a, all + 4, 1);
+		memcpy(copy, name, all);
+		memcpy(copy + all, "...", 4);
+		return names_utf8(a, copy);
+	}
+	if (is_ascii(name, all))
 		return name;
 	for (unsigned n; *p; p += n ? n : 1) {
 		n = *p < 0x80 ? 1 : utf8_length(p);

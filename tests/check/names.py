@@ -162,7 +162,25 @@ def test_demangle():
     ok("names/streams keep linkage names", run([prog("bb-cat"), "-C"], stream).rc == 2)
 
 
+def test_long():
+    """A name of 256 KiB called from 10,000 functions: cut in each record, told apart from what is not cut."""
+    name = "n" * (256 << 10)
+    lines = [".text", f".globl {name}", f".type {name}, @function", f"{name}: ret", f".size {name}, .-{name}"]
+    for k in range(10000):
+        lines += [f".globl f{k}", f".type f{k}, @function", f"f{k}: call {name}", "ret", f".size f{k}, .-f{k}"]
+    source, out = write(at("long.s"), "\n".join(lines + [""]).encode()), at("long.so")
+    assert run(["gcc", "-shared", "-nostdlib", "-Wl,-Bsymbolic", "-o", out, source]).rc == 0
+    r = run([prog("bb-disasm"), out])
+    ok("names/a long name called from many functions: little comes of it", r.rc == 0 and
+       len(r.out) < os.path.getsize(out), (r.rc, len(r.out), os.path.getsize(out)))
+    first = [json.loads(l) for l in run([prog("bb-cat"), "-j", "-n", "2"], r.out).out.splitlines()]
+    cut = "n" * 4093 + "..."
+    ok("names/a long name is cut where bb-function(5) says", first[0]["name"] == cut and
+       first[1]["refs"]["names"] == [cut], first[0]["name"][-10:])
+
+
 if __name__ == "__main__":
+    test_long()
     test_demangle()
     test_linking()
     test_module()

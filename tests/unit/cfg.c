@@ -148,6 +148,8 @@ static void names(void)
 		"_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE"};
 	static const char *const go[] = {"", "printf", "exit2", "exi", "__assert_failure", "abort_",
 		"_ZSt4cout", "_ZN3std9panicking11panic_count8is_zero", "error", "aaa", "zzz"};
+	char name[NAMES_MAX + 2] = "";
+	const char *cut;
 	struct arena a = {0};
 
 	for (size_t i = 0; i < COUNT_OF(stop); i++)
@@ -160,6 +162,14 @@ static void names(void)
 	CHECK(!strcmp(names_utf8(&a, "a\xff\x62"), "a\\xffb"));
 	CHECK(!strcmp(names_utf8(&a, "\xc3"), "\\xc3"));
 	CHECK(!strcmp(names_utf8(&a, "\xc0\x80"), "\\xc0\\x80"));
+	memset(name, 'n', sizeof(name) - 1);
+	name[NAMES_MAX] = 0;
+	CHECK(names_utf8(&a, name) == name);
+	name[NAMES_MAX] = 'n';
+	memcpy(name + NAMES_MAX - 5, "\xe2\x82\xac", 3); /* across the cut */
+	cut = names_utf8(&a, name);
+	CHECK(strlen(cut) == NAMES_MAX - 2 && !memcmp(cut, name, NAMES_MAX - 5));
+	CHECK(!strcmp(cut + NAMES_MAX - 5, "..."));
 	CHECK(!strcmp(names_utf8(&a, "\xed\xa0\x80"), "\\xed\\xa0\\x80"));
 	CHECK(!strcmp(names_utf8(&a, "\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80"));
 	arena_free(&a);
