@@ -17,7 +17,7 @@
 #include "nn/sample.h"
 
 enum {
-	MICRO = 8192,     /* tokens that go through the model together */
+	MICRO = 8192,     /* tokens that the CPU takes together */
 	VALID_MAX = 10000 /* validation samples */
 };
 
@@ -208,9 +208,9 @@ static struct micro *micro_new(struct task *t)
 static void put(struct task *t, const struct unit *u)
 {
 	struct micro *m = t->nmicro ? &t->micro[t->nmicro - 1] : NULL;
-	size_t need;
+	size_t need, most = run_together(t->tune.r, MICRO);
 
-	if (!m || (m->pack.tokens && m->pack.tokens + size(t, u) > MICRO))
+	if (!m || (m->pack.tokens && m->pack.tokens + size(t, u) > most))
 		m = micro_new(t);
 	need = m->n + MAX(u->s.nrows, (size_t)1);
 	if (need > m->cap) {

@@ -15,8 +15,7 @@
 #include "filters/bb-train/run.h"
 
 enum {
-	MICRO = 4096, /* tokens that go through the model together; a batch is several of these */
-	VALID_BATCH = MICRO,
+	MICRO = 4096, /* tokens that the CPU takes together; a batch is several of these */
 	SEED_MASK = 0x6d61736b,
 	SEED_VALID = 0x76616c69
 };
@@ -115,7 +114,7 @@ static struct micro *micro_new(struct task *t)
 static int gather(struct task *t, struct place *at)
 {
 	uint64_t seed = t->r->o->seed ^ (uint64_t)SEED_MASK << 32;
-	size_t tokens = 0;
+	size_t tokens = 0, most = run_together(t->r, MICRO);
 	struct micro *u = NULL;
 
 	t->n = 0;
@@ -128,7 +127,7 @@ static int gather(struct task *t, struct place *at)
 		need = size(t, &t->held);
 		if (tokens && tokens + need > t->r->o->batch_tokens)
 			break;
-		if (!u || (u->pack.tokens && u->pack.tokens + need > MICRO))
+		if (!u || (u->pack.tokens && u->pack.tokens + need > most))
 			u = micro_new(t);
 		add(t, u, &t->held, rng_new(seed, at->epoch << 40 | at->draws++));
 		tokens += need;
@@ -217,7 +216,7 @@ static int validate(struct task *t)
 
 		t->n = 0;
 		u = micro_new(t);
-		while (i < n && u->pack.tokens < VALID_BATCH) {
+		while (i < n && u->pack.tokens < run_together(t->r, MICRO)) {
 			struct pair p;
 
 			pairs_valid(t->s, i, &p);

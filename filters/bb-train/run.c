@@ -16,6 +16,11 @@
 #include "cli/sandbox.h"
 #include "nn/nn_open.h"
 
+enum {
+	TOGETHER = 65536 /* tokens of a pass on a GPU: at 12 layers of 768 about 15 GB of
+			    activations */
+};
+
 static volatile sig_atomic_t stop_asked;
 
 /*
@@ -433,6 +438,11 @@ static void show(struct run *r, double loss)
 enum run_next run_next(const struct run *r)
 {
 	return r->at.step >= r->o->steps ? RUN_DONE : stop_asked ? RUN_STOP : RUN_GO;
+}
+
+size_t run_together(const struct run *r, size_t cpu)
+{
+	return r->nn->group ? cpu : TOGETHER;
 }
 
 bool run_stopping(void)

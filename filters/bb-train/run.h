@@ -88,6 +88,11 @@ enum run_next run_next(const struct run *r);
 bool run_stopping(void);
 /* Adds a line to the log. */
 void run_log(struct run *r, const char *fields);
+/*
+ * How many tokens go through the model together: `cpu` on the CPU; a GPU wants more, all of the
+ * batch if it has the memory.
+ */
+size_t run_together(const struct run *r, size_t cpu);
 /* Whether --dtype asks for BF16. */
 bool run_bf16(const struct run *r);
 /* Saves the model for its users: config.json, model.safetensors. */

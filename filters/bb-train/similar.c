@@ -25,7 +25,7 @@
 #include "nn/loss.h"
 
 enum {
-	MICRO = 8192, /* tokens that go through the model together */
+	MICRO = 8192, /* tokens that the CPU takes together */
 	TRIES = 16,
 	COMMON = 1000,    /* 1/a: a token that is one in so many weighs a half */
 	VALID_MAX = 4000, /* validation units */
@@ -207,7 +207,7 @@ static void put(struct task *t, const struct unit *u)
 {
 	struct pack *p = t->npacks ? &t->pack[t->npacks - 1] : NULL;
 
-	if (!p || (p->tokens && p->tokens + size(t, u) > MICRO)) {
+	if (!p || (p->tokens && p->tokens + size(t, u) > run_together(t->tune.r, MICRO))) {
 		if (t->npacks == t->cap_packs) {
 			size_t had = t->cap_packs;
 

@@ -43,6 +43,18 @@ void kernels_act_back(
 void kernels_gelu_back(
 	struct CUstream_st *s, size_t n, struct kernels_act u, struct kernels_act dy);
 
+/*
+ * to[m,n] = op(a) op(b) + more, as nn_cuda_gemm in nn_cuda.h, one thread to a sum: for sizes that
+ * cuBLASLt does not take.
+ */
+struct kernels_product {
+	int ta, tb;
+	size_t m, n, k;
+	struct kernels_act a, b, more, to;
+};
+
+void kernels_product(struct CUstream_st *s, struct kernels_product p);
+
 /* ---- kernels_norm.cu: rows: normalisation, column sums ---- */
 
 struct kernels_norm {

@@ -122,6 +122,33 @@ KERNEL(gelu_back, back_args)
 	act_put8(a.uy, i, a.n, u);
 }
 
+struct product_args {
+	struct kernels_product p;
+};
+
+KERNEL(product, product_args)
+{
+	size_t i = THREAD, row = i / a.p.n, col = i % a.p.n;
+	size_t down = a.p.ta ? a.p.m : 1, across = a.p.tb ? 1 : a.p.n; /* steps along k */
+	size_t x = a.p.ta ? row : row * a.p.k, y = a.p.tb ? col * a.p.k : col;
+	float sum = 0;
+
+	if (row >= a.p.m)
+		return;
+	for (size_t k = 0; k < a.p.k; k++)
+		sum += act_get(a.p.a, x + k * down) * act_get(a.p.b, y + k * across);
+	if (a.p.more.p)
+		sum += act_get(a.p.more, i);
+	act_put(a.p.to, i, sum);
+}
+
+void kernels_product(struct CUstream_st *s, struct kernels_product p)
+{
+	struct product_args a = {p};
+
+	LAUNCH(product, BLOCKS(p.m * p.n, THREADS), 1, THREADS, 0, s, a);
+}
+
 void kernels_cast(struct CUstream_st *s, size_t n, struct kernels_act from, struct kernels_act to)
 {
 	struct flat_args a = {n, from, to};

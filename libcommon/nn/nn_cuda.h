@@ -58,6 +58,7 @@ struct nn_cuda_plan {
 	bool ta, tb, floats;
 	size_t m, n, k;
 	unsigned align; /* bytes, of all matrices */
+	bool plain;     /* it has none: kernels_product */
 	cublasLtMatmulAlgo_t algo;
 };
 

@@ -64,7 +64,7 @@ static void prefer(struct nn_cuda *c, cublasLtMatmulPreference_t pref,
 	check(c, cublasLtMatmulPreferenceSetAttribute(pref, what, value, size));
 }
 
-/* The best algorithm for the sizes of p by cuBLASLt's own estimate. */
+/* The best algorithm for the sizes of p by cuBLASLt's own estimate; plain if it has none. */
 static void choose(struct nn_cuda *c, struct nn_cuda_plan *p)
 {
 	cublasLtMatmulHeuristicResult_t best;
@@ -72,6 +72,7 @@ static void choose(struct nn_cuda *c, struct nn_cuda_plan *p)
 	uint64_t workspace = WORKSPACE;
 	uint32_t align = p->align, whole = CUBLASLT_REDUCTION_SCHEME_NONE;
 	struct product x;
+	cublasStatus_t s;
 	int found = 0;
 
 	describe(c, p, &x);
@@ -83,12 +84,12 @@ static void choose(struct nn_cuda *c, struct nn_cuda_plan *p)
 	prefer(c, pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &align, sizeof(align));
 	if (!p->ta)
 		prefer(c, pref, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &whole, sizeof(whole));
-	check(c, cublasLtMatmulAlgoGetHeuristic(
-			 c->lt, x.op, x.a, x.b, x.c, x.c, pref, 1, &best, &found));
-	if (!found)
-		nn_cuda_fail(c, false, "cuBLASLt: no way to multiply %zux%zu by %zux%zu", p->m,
-			p->k, p->k, p->n);
-	p->algo = best.algo;
+	s = cublasLtMatmulAlgoGetHeuristic(c->lt, x.op, x.a, x.b, x.c, x.c, pref, 1, &best, &found);
+	if (s != CUBLAS_STATUS_NOT_SUPPORTED)
+		check(c, s);
+	p->plain = s != CUBLAS_STATUS_SUCCESS || !found;
+	if (!p->plain)
+		p->algo = best.algo;
 	cublasLtMatmulPreferenceDestroy(pref);
 	forget(&x);
 }
@@ -101,12 +102,9 @@ static unsigned alignment(const void *p)
 	return (unsigned)(a & -a);
 }
 
-static const struct nn_cuda_plan *plan(struct nn_cuda *c, struct nn_cuda_plan want)
+/* The plan of exactly these sizes. */
+static const struct nn_cuda_plan *find(struct nn_cuda *c, struct nn_cuda_plan want)
 {
-	if (want.ta)
-		want.k = (want.k + PLAN_ROWS - 1) / PLAN_ROWS * PLAN_ROWS;
-	else
-		want.m = PLAN_ROWS;
 	for (size_t i = 0; i < c->plans; i++) {
 		const struct nn_cuda_plan *p = &c->plan[i];
 
@@ -121,27 +119,62 @@ static const struct nn_cuda_plan *plan(struct nn_cuda *c, struct nn_cuda_plan wa
 	return &c->plan[c->plans++];
 }
 
-void nn_cuda_gemm(struct nn_cuda *c, struct nn_cuda_gemm g)
+static size_t rounded(size_t rows)
+{
+	return (rows + PLAN_ROWS - 1) / PLAN_ROWS * PLAN_ROWS;
+}
+
+/* The plan for a round number of rows of the batch. */
+static const struct nn_cuda_plan *plan(struct nn_cuda *c, struct nn_cuda_plan want)
+{
+	if (want.ta)
+		want.k = rounded(want.k);
+	else
+		want.m = PLAN_ROWS;
+	return find(c, want);
+}
+
+static void plain(struct nn_cuda *c, const struct nn_cuda_gemm *g)
+{
+	int half = !c->q.fp32, to = half && !g->floats;
+
+	kernels_product(c->stream,
+		(struct kernels_product){g->ta, g->tb, g->m, g->n, g->k, {(void *)g->a, half},
+			{(void *)g->b, half}, {(void *)g->more, to}, {g->to, to}});
+}
+
+static cublasStatus_t multiply(struct nn_cuda *c, const struct nn_cuda_gemm *g,
+	const struct product *x, const struct nn_cuda_plan *p)
 {
 	void *workspace = nn_cuda_scratch(c, SPACE_GEMM, WORKSPACE);
+	const float one = 1, beta = g->more != NULL;
+
+	return cublasLtMatmul(c->lt, x->op, &one, g->b, x->a, g->a, x->b, &beta,
+		g->more ? g->more : g->to, x->c, g->to, x->c, &p->algo, workspace, WORKSPACE,
+		c->stream);
+}
+
+void nn_cuda_gemm(struct nn_cuda *c, struct nn_cuda_gemm g)
+{
 	struct nn_cuda_plan want = {.ta = g.ta, .tb = g.tb, .m = g.m, .n = g.n, .k = g.k};
-	const void *more = g.more ? g.more : g.to;
-	const float one = 1, beta = g.more != NULL;
+	const struct nn_cuda_plan *p;
 	cublasStatus_t s;
 	struct product x;
 
 	want.floats = g.floats || c->q.fp32;
 	want.align = MIN(alignment(g.a), alignment(g.b));
-	want.align = MIN(want.align, MIN(alignment(more), alignment(g.to)));
-	describe(c, &want, &x);
+	want.align = MIN(want.align, MIN(alignment(g.more ? g.more : g.to), alignment(g.to)));
+	p = plan(c, want);
 	nn_cuda_mark(c, g.ta ? NN_TIME_WGRAD : NN_TIME_PRODUCT);
-	s = cublasLtMatmul(c->lt, x.op, &one, g.b, x.a, g.a, x.b, &beta, more, x.c, g.to, x.c,
-		&plan(c, want)->algo, workspace, WORKSPACE, c->stream);
+	describe(c, &want, &x);
+	s = p->plain ? CUBLAS_STATUS_NOT_SUPPORTED : multiply(c, &g, &x, p);
 	if (s == CUBLAS_STATUS_NOT_SUPPORTED || s == CUBLAS_STATUS_INVALID_VALUE) {
-		choose(c, &want); /* the algorithm does not take these rows: one that does */
-		s = cublasLtMatmul(c->lt, x.op, &one, g.b, x.a, g.a, x.b, &beta, more, x.c, g.to,
-			x.c, &want.algo, workspace, WORKSPACE, c->stream);
+		p = find(c, want); /* the algorithm does not take these rows: one that does */
+		s = p->plain ? CUBLAS_STATUS_NOT_SUPPORTED : multiply(c, &g, &x, p);
 	}
 	forget(&x);
-	check(c, s);
+	if (s == CUBLAS_STATUS_NOT_SUPPORTED)
+		plain(c, &g);
+	else
+		check(c, s);
 }

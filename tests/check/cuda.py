@@ -47,8 +47,8 @@ def far(a, b):
     return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b)) / sum(x * x for x in a))
 
 
-def parity(name, program):
-    r = run([program], timeout=800)
+def parity(name, program, *args, trouble=None):
+    r = run([program, *args], timeout=800, env={"BB_DEVICE": trouble} if trouble else None)
     said = r.out.decode().strip().split("\n")
     if r.rc == 77:
         return skip(name, said[-1])
@@ -57,6 +57,8 @@ def parity(name, program):
 
 def test_parity():
     parity("cuda/every row of the table against the CPU, emulated", os.path.join(EMU, "parity"))
+    parity("cuda/products without cuBLASLt", os.path.join(EMU, "parity"), "quick", "dense", "ffn", "classify",
+           trouble="picky")
     if LONG:
         parity("cuda/the same with sanitizers", os.path.join(O, "san/emu/bin/parity"))
     if os.path.exists(os.path.join(O, "lib/bb/nn_cuda.so")):

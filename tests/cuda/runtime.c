@@ -5,6 +5,7 @@
  * The environment says what is wrong with the device, so that the programs' messages can be tested:
  *	BB_DEVICE=none     there is none        old   the driver is too old       absent   no driver
  *	         =small    memory for 1 MiB     weak  compute capability 7.5
+ *	         =picky    cuBLASLt takes no product
  *	         =lost:N   fails at the N-th synchronisation, and from then on
  * What is put into the stream is done when the host waits for it, in its order, and not before: a
  * buffer of the host that is used again too early gives wrong results.
@@ -459,6 +460,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
 {
 	if (!h || want < 1 || !fit(d, a, b, c) || !fit(d, a, b, to))
 		return CUBLAS_STATUS_INVALID_VALUE;
+	if (is("picky"))
+		return CUBLAS_STATUS_NOT_SUPPORTED;
 	memset(results, 0, sizeof(*results));
 	results->algo.data[0] = 1;
 	for (int i = 0; i < 4; i++)
