@@ -82,28 +82,11 @@ int cbor_get_head(struct cbor *c, enum cbor_major *major, uint64_t *arg)
 	return 0;
 }
 
-int cbor_get(struct cbor *c, enum cbor_major major, uint64_t *arg)
+int cbor_get_long(struct cbor *c, uint64_t *arg)
 {
-	struct cbor at = *c;
-	enum cbor_major m;
+	enum cbor_major major;
 
-	if (cbor_get_head(&at, &m, arg) < 0 || m != major)
-		return -1;
-	*c = at;
-	return 0;
-}
-
-int cbor_get_string(struct cbor *c, enum cbor_major major, const uint8_t **p, size_t *n)
-{
-	struct cbor at = *c;
-	uint64_t len;
-
-	if (cbor_get(&at, major, &len) < 0 || len > (uint64_t)(at.end - at.p))
-		return -1;
-	*p = at.p;
-	*n = (size_t)len;
-	c->p = at.p + len;
-	return 0;
+	return cbor_get_head(c, &major, arg);
 }
 
 static double half(uint64_t h)
@@ -185,10 +168,26 @@ int cbor_skip(struct cbor *c)
 	return 0;
 }
 
+/* How many of the n bytes at p, in steps of eight, are ASCII without NUL, if all before are. */
+static size_t plain_bytes(const uint8_t *p, size_t n)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	size_t i = 0;
+	uint64_t w;
+
+	for (; i + 8 <= n; i += 8) {
+		memcpy(&w, p + i, 8);
+		if ((w | (w - ones)) & tops) /* above 127, or 0 less 1 */
+			break;
+	}
+	return i;
+}
+
 bool cbor_is_text(const uint8_t *p, size_t n)
 {
 	const uint8_t *end = p + n;
 
+	p += plain_bytes(p, n);
 	while (p < end) {
 		unsigned c = *p++, more = c < 0x80   ? 0
 					  : c < 0xc2 ? 9

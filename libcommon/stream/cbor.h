@@ -46,10 +46,36 @@ void cbor_put_f32(struct buf *b, float v);
 
 /* All get functions: 0, or -1 when the next item is another or is cut; nothing is consumed then. */
 int cbor_get_head(struct cbor *c, enum cbor_major *major, uint64_t *arg) MUST_CHECK;
+/* The argument of a head, whatever its major type. */
+int cbor_get_long(struct cbor *c, uint64_t *arg) MUST_CHECK;
 /* The argument of a head that must have this major type. */
-int cbor_get(struct cbor *c, enum cbor_major major, uint64_t *arg) MUST_CHECK;
+MUST_CHECK static inline int cbor_get(struct cbor *c, enum cbor_major major, uint64_t *arg)
+{
+	unsigned low;
+
+	if (c->p == c->end || *c->p >> 5 != (int)major)
+		return -1;
+	low = *c->p & 31;
+	if (low >= 24)
+		return cbor_get_long(c, arg);
+	*arg = low;
+	c->p++;
+	return 0;
+}
 /* A byte or text string: its place in the input. */
-int cbor_get_string(struct cbor *c, enum cbor_major major, const uint8_t **p, size_t *n) MUST_CHECK;
+MUST_CHECK static inline int cbor_get_string(
+	struct cbor *c, enum cbor_major major, const uint8_t **p, size_t *n)
+{
+	struct cbor at = *c;
+	uint64_t len;
+
+	if (cbor_get(&at, major, &len) < 0 || len > (uint64_t)(at.end - at.p))
+		return -1;
+	*p = at.p;
+	*n = (size_t)len;
+	c->p = at.p + len;
+	return 0;
+}
 /* A float of any width, rounded to the nearest (too large a number gives infinity). */
 int cbor_get_f32(struct cbor *c, float *v) MUST_CHECK;
 /* Passes over one item of any type, to the depth limit. */

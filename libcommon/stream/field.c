@@ -4,6 +4,7 @@
  */
 #include "stream/field.h"
 
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 
@@ -563,9 +564,18 @@ static int get_value(struct cbor *c, const struct field *f, void *m, struct aren
 	return 0;
 }
 
-static bool is_key(const struct field *f, const uint8_t *key, size_t n)
+/* `room` bytes can be read at key. A short key is compared as a number: it is filled with zeros. */
+static bool is_key(const struct field *f, const uint8_t *key, size_t n, size_t room)
 {
-	return f->nkey == n && !memcmp(f->key, key, n);
+	uint64_t a, b;
+
+	if (f->nkey != n)
+		return false;
+	if (n >= sizeof(a) || room < sizeof(a))
+		return !memcmp(f->key, key, n);
+	memcpy(&a, f->key, sizeof(a));
+	memcpy(&b, key, sizeof(b));
+	return le64toh(a) == (le64toh(b) & ((UINT64_C(1) << 8 * n) - 1));
 }
 
 static int decode(struct cbor *c, const struct fields *fs, void *rec, struct arena *a,
@@ -579,17 +589,18 @@ static int decode(struct cbor *c, const struct fields *fs, void *rec, struct are
 		return err_set(e, "%s: not a map", fs->name);
 	for (; n; n--) {
 		const uint8_t *key;
-		size_t len, i;
+		size_t len, i, room;
 
 		if (cbor_get_string(c, CBOR_TEXT, &key, &len) < 0)
 			return err_set(e, "%s: bad key", fs->name);
+		room = (size_t)(c->end - key);
 		/* Keys come in table order, so the next field is nearly always the one. */
 		for (i = next; i < fs->n; i++)
-			if (is_key(&fs->f[i], key, len))
+			if (is_key(&fs->f[i], key, len, room))
 				break;
 		if (i == fs->n) {
 			for (i = 0; i < next; i++)
-				if (is_key(&fs->f[i], key, len))
+				if (is_key(&fs->f[i], key, len, room))
 					return err_set(e, "%s: key \"%s\" out of order", fs->name,
 						fs->f[i].key);
 			if (cbor_skip(c) < 0)
