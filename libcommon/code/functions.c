@@ -39,6 +39,7 @@ struct finder {
 	unsigned flags;
 	struct candidate *c;
 	size_t n, cap;
+	const struct elf_section *last; /* that a candidate was in */
 };
 
 /* The section a function may start in at addr, or NULL. */
@@ -51,10 +52,13 @@ static const struct elf_section *code_at(const struct elf *f, uint64_t addr)
 
 static void add(struct finder *f, struct candidate c)
 {
-	const struct elf_section *s = code_at(f->elf, c.addr);
+	const struct elf_section *s = f->last;
 
+	if (!s || c.addr - s->addr >= s->size)
+		s = code_at(f->elf, c.addr);
 	if (!s)
 		return;
+	f->last = s;
 	c.size = MIN(c.size, s->size - (c.addr - s->addr));
 	f->c = mem_grow(f->c, &f->cap, f->n + 1, sizeof(*f->c));
 	f->c[f->n++] = c;
@@ -191,10 +195,8 @@ static int by_address(const void *a, const void *b)
  */
 static void settle(struct finder *f, struct functions *fs)
 {
-	size_t cap = 0;
-
 	fs->n = 0;
-	fs->f = NULL;
+	fs->f = mem_alloc(f->n, sizeof(*fs->f));
 	sort_items(f->c, f->n, sizeof(*f->c), offsetof(struct candidate, addr), by_address);
 	for (size_t i = 0, k; i < f->n; i = k) {
 		struct func *last = fs->n ? &fs->f[fs->n - 1] : NULL;
@@ -214,7 +216,6 @@ static void settle(struct finder *f, struct functions *fs)
 			last->end = MIN(last->end, best->addr);
 		if (from & FUNC_SYMBOL) /* its name says whether it is a part */
 			from = (from & ~(uint32_t)FUNC_PART) | (best->from & FUNC_PART);
-		fs->f = mem_grow(fs->f, &cap, fs->n + 1, sizeof(*fs->f));
 		fs->f[fs->n++] = (struct func){.addr = best->addr,
 			.end = best->addr + size,
 			.name = best->name,

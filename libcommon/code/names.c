@@ -112,8 +112,9 @@ static bool rust_no_return(const char *name)
 		"_ZN5alloc7raw_vec17capacity_overflow",
 	};
 
-	if (strncmp(name, "_ZN3std", 7) && strncmp(name, "_ZN4core", 8) &&
-		strncmp(name, "_ZN5alloc", 9))
+	if (strncmp(name, "_ZN", 3) ||
+		(strncmp(name + 3, "3std", 4) && strncmp(name + 3, "4core", 5) &&
+			strncmp(name + 3, "5alloc", 6)))
 		return false;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		size_t n = strlen(known[i]);

@@ -492,27 +492,30 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sorts n > 0 numbers and drops repetitions. How many are left. */
-static size_t sort_numbers(uint32_t *p, size_t n)
+/* Sorts numbers: few, as most of a table's entries are like others. */
+static void sort_numbers(uint32_t *p, size_t n)
 {
-	size_t left = 1;
-
-	if (n <= FEW) {
-		for (size_t i = 1, k; i < n; i++) {
-			uint32_t v = p[i];
-
-			for (k = i; k && p[k - 1] > v; k--)
-				p[k] = p[k - 1];
-			p[k] = v;
-		}
-	} else {
+	if (n > FEW) {
 		qsort(p, n, sizeof(*p), by_number);
+		return;
 	}
-	for (size_t i = 1; i < n; i++) {
-		if (p[i] != p[left - 1])
-			p[left++] = p[i];
+	for (size_t i = 1, k; i < n; i++) {
+		uint32_t v = p[i];
+
+		for (k = i; k && p[k - 1] > v; k--)
+			p[k] = p[k - 1];
+		p[k] = v;
 	}
-	return left;
+}
+
+/* Room to note which instructions a table leads to. */
+static void make_seen(struct tables *t, size_t ninsns)
+{
+	if (ninsns > t->cap_seen) {
+		mem_free(t->seen);
+		t->cap_seen = ninsns + ninsns / 2;
+		t->seen = mem_zalloc(t->cap_seen, sizeof(*t->seen));
+	}
 }
 
 /*
@@ -525,6 +528,8 @@ static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 	uint64_t limit = w->bound ? w->bound : (next_cut(f, w->base) - w->base) / w->size, k;
 	size_t first = t->ntargets, n = first;
 
+	make_seen(t, f->c->ninsns);
+	t->round++;
 	limit = MIN(limit, (uint64_t)MIN(f->entries, (size_t)ENTRIES_MAX));
 	for (k = 0; k < limit; k++) {
 		uint64_t target;
@@ -536,15 +541,17 @@ static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 		if (i == CFG_NOWHERE && target != f->c->addr + f->c->ncode &&
 			!leads_to_part(f, target))
 			break;
-		if (i == CFG_NOWHERE)
+		if (i == CFG_NOWHERE || t->seen[i] == t->round)
 			continue;
+		t->seen[i] = t->round;
 		t->targets = mem_grow(t->targets, &t->cap_targets, n + 1, sizeof(*t->targets));
 		t->targets[n++] = (uint32_t)(target - f->c->addr);
 	}
 	f->entries -= (size_t)k;
 	if (n == first || (k < 2 && w->bound != 1))
 		return false;
-	t->ntargets = first + sort_numbers(t->targets + first, n - first);
+	t->ntargets = n;
+	sort_numbers(t->targets + first, n - first);
 	t->t = mem_grow(t->t, &t->cap_t, t->n + 1, sizeof(*t->t));
 	t->t[t->n++] = (struct cfg_table){jump, (uint32_t)(t->ntargets - first), NULL};
 	return true;
@@ -820,5 +827,6 @@ void tables_free(struct tables *t)
 	mem_free(t->cuts);
 	mem_free(t->source);
 	mem_free(t->holder);
+	mem_free(t->seen);
 	*t = (struct tables){0};
 }

@@ -49,7 +49,9 @@ struct tables {
 	struct tables_jump *source;   /* for each instruction, a branch to it */
 	struct tables_holder *holder; /* registers that are set to an address */
 	size_t nholders;
-	size_t cap_t, cap_targets, cap_cuts, cap_source, cap_holder;
+	uint32_t *seen; /* of each instruction: the last table that led there, by */
+	uint32_t round; /* the number of tables read */
+	size_t cap_t, cap_targets, cap_cuts, cap_source, cap_holder, cap_seen;
 };
 
 /*
