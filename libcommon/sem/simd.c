@@ -645,6 +645,20 @@ LANE_FN(fnmsub)
 	return fused(a, b, c, bits, 3);
 }
 
+/* Lanes 0, 2 ... have the third argument subtracted by fmaddsub, added by fmsubadd; 1, 3 ... not.
+ */
+static void falternate(const struct whole *w, uint64_t *out)
+{
+	bool subtracts = w->op == SIMD_FMADDSUBPS || w->op == SIMD_FMADDSUBPD;
+
+	for (unsigned i = 0; i < 128; i += w->bits, subtracts = !subtracts)
+		put(out, w->at + i, w->bits,
+			fused(get(w->arg[0].words, w->at + i, w->bits),
+				get(w->arg[1].words, w->at + i, w->bits),
+				get(w->arg[2].words, w->at + i, w->bits), w->bits,
+				subtracts ? 2 : 0));
+}
+
 /* The predicates of cmpps and vcmpps; c is the immediate. */
 LANE_FN(fcmp)
 {

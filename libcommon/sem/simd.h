@@ -142,6 +142,10 @@
 	LANE(FNMADDPS, "fnmaddps", 32, fnmadd) LANE(FNMADDPD, "fnmaddpd", 64, fnmadd) \
 	LANE(FNMSUBSS, "fnmsubss", 32, fnmsub) LANE(FNMSUBSD, "fnmsubsd", 64, fnmsub) \
 	LANE(FNMSUBPS, "fnmsubps", 32, fnmsub) LANE(FNMSUBPD, "fnmsubpd", 64, fnmsub) \
+	WHOLE(FMADDSUBPS, "fmaddsubps", 32, falternate) \
+	WHOLE(FMADDSUBPD, "fmaddsubpd", 64, falternate) \
+	WHOLE(FMSUBADDPS, "fmsubaddps", 32, falternate) \
+	WHOLE(FMSUBADDPD, "fmsubaddpd", 64, falternate) \
 	WHOLE(HADDPS, "haddps", 32, fhorizontal) WHOLE(HADDPD, "haddpd", 64, fhorizontal) \
 	WHOLE(HSUBPS, "hsubps", 32, fhorizontal) WHOLE(HSUBPD, "hsubpd", 64, fhorizontal) \
 	WHOLE(ADDSUBPS, "addsubps", 32, faddsub) WHOLE(ADDSUBPD, "addsubpd", 64, faddsub) \

@@ -230,6 +230,9 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	FMA1(mn, 132, PS) FMA1(mn, 213, PS) FMA1(mn, 231, PS) \
 	FMA1(mn, 132, PD) FMA1(mn, 213, PD) FMA1(mn, 231, PD)
 	FMA(FMADD) FMA(FMSUB) FMA(FNMADD) FMA(FNMSUB)
+#define FMA_PACKED(mn) FMA1(mn, 132, PS) FMA1(mn, 213, PS) FMA1(mn, 231, PS) \
+	FMA1(mn, 132, PD) FMA1(mn, 213, PD) FMA1(mn, 231, PD)
+	FMA_PACKED(FMADDSUB) FMA_PACKED(FMSUBADD)
 	/* AVX-512; lane is b, w, d or q */
 #define V(mn, fn, arg) [X86_V##mn] = {fn, arg},
 	V(MOVDQA32, x86_vec_mov, 0) V(MOVDQA64, x86_vec_mov, 0) V(MOVDQU8, x86_vec_mov, 0)
