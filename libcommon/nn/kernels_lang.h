@@ -242,14 +242,25 @@ DEVICE void act_put2(struct kernels_act a, size_t i, size_t end, float x, float 
 		h[1] = to_bf16(y);
 }
 
-/* The same of floats, which may begin anywhere. */
+/* The same of floats. */
 DEVICE struct eight floats_get8(const float *p, size_t i, size_t end)
 {
 	struct eight e;
+	uint32_t w[4];
 
-	UNROLL
-	for (int k = 0; k < 8; k++)
-		e.v[k] = i + (size_t)k < end ? p[i + (size_t)k] : 0;
+	if (((uintptr_t)(p + i) & 15) == 0 && i + 8 <= end) {
+		UNROLL
+		for (int q = 0; q < 2; q++) {
+			load_16(p + i + 4 * q, w);
+			UNROLL
+			for (int k = 0; k < 4; k++)
+				e.v[4 * q + k] = __uint_as_float(w[k]);
+		}
+	} else {
+		UNROLL
+		for (int k = 0; k < 8; k++)
+			e.v[k] = i + (size_t)k < end ? p[i + (size_t)k] : 0;
+	}
 	return e;
 }
 
