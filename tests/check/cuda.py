@@ -154,8 +154,8 @@ def bench(folder, *args, trouble=None):
 
 
 def test_bench():
-    r, got = bench("bench", "--only", "matmul,packing,train-6x384,embed-12x768")
-    ok("cuda/scripts/bench/gpu runs its sections", r.rc == 0 and [*got] == ["packing", "matmul", "train-6x384",
+    r, got = bench("bench", "--only", "matmul,packing,programs,train-6x384,embed-12x768")
+    ok("cuda/scripts/bench/gpu runs its sections", r.rc == 0 and [*got] == ["packing", "programs", "matmul", "train-6x384",
        "embed-12x768"] and all(x["status"] == "ok" for x in got.values()), f"{r} {got}")
     t = got.get("train-6x384", {})
     ok("cuda/scripts/bench/gpu: time by kind of work", t and t["ms"]["products"] > 0 and t["ms"]["attention, backward"] > 0
