@@ -978,7 +978,12 @@ static void resolve(struct risc_code *c, const struct elf *f)
 		const struct risc *i = &c->insn[k];
 		size_t at = (i->what & RISC_SLOT) && k + 1 < c->n ? k + 1 : k;
 		uint64_t to = (risc_code_addr(c, k) + (uint64_t)i->imm) & f->mask;
+		const struct elf_reloc *r;
 
+		if (f->object && (i->what & RISC_DIRECT) && i->flow == INSN_JUMP) {
+			r = elf_reloc_at(f, risc_code_addr(c, k));
+			to = r && r->kind == ELF_R_REL ? elf_reloc_value(f, r) : to;
+		}
 		c->flow[k] = (struct risc_flow){CFG_NOWHERE, INSN_FALL, false};
 		c->flow[at] = (struct risc_flow){CFG_NOWHERE, i->flow, false};
 		if ((i->what & RISC_DIRECT) && (i->flow == INSN_JUMP || i->flow == INSN_COND))

@@ -283,6 +283,33 @@ SHAPES = [
     .LT: .word .L1, .L0, .L2, .L1
         .text
     """),
+    ("MIPS, a computed goto by a variable, jumps with relocations", MIPS, """
+        .set noreorder
+        addiu $sp, $sp, -16
+        lui $2, %hi(.LT)
+        addiu $2, $2, %lo(.LT)
+        andi $4, $4, 3
+        sll $4, $4, 2
+        addu $2, $2, $4
+        lw $2, 0($2)
+        sw $2, 8($sp)
+        j .Lgo
+        nop
+    .L0: j .Lout
+        li $2, 1
+    .L1: j .Lout
+        li $2, 2
+    .L2: li $2, 3
+    .Lout: jr $ra
+        addiu $sp, $sp, 16
+    .Lgo: lw $2, 8($sp)
+        jr $2
+        nop
+        .section .rodata
+        .p2align 2
+    .LT: .word .L0, .L1, .L2, .L1
+        .text
+    """),
     ("i386, shifted, and the table is added", I386, """
         movl 4(%esp), %eax
         cmpl $3, %eax
