@@ -274,7 +274,7 @@ static const struct expr *add_const(struct expr_pool *p, const struct expr *c, c
 const struct expr *rewrite_arith_add(
 	struct expr_pool *p, unsigned width, const struct expr *const *args, unsigned n)
 {
-	struct args l = {.n = 0};
+	struct args l;
 	struct sum s;
 
 	if (width == 1) {
@@ -298,6 +298,8 @@ const struct expr *rewrite_arith_add(
 		if (!s.overflow)
 			return from_sum(p, &s);
 	}
+	l.n = 0;
+	l.c = NULL;
 	for (unsigned i = 0; i < n; i++)
 		gather(p, EXPR_ADD, &l, args[i]);
 	if (l.c && expr_is_const(l.c, 0))
@@ -308,13 +310,15 @@ const struct expr *rewrite_arith_add(
 const struct expr *rewrite_arith_mul(
 	struct expr_pool *p, unsigned width, const struct expr *const *args, unsigned n)
 {
-	struct args l = {.n = 0};
+	struct args l;
 	struct sum s;
 
 	if (width == 1) {
 		RULE(p, MUL_BIT);
 		return rewrite_make(p, EXPR_AND, 1, 0, args, n);
 	}
+	l.n = 0;
+	l.c = NULL;
 	for (unsigned i = 0; i < n; i++)
 		gather(p, EXPR_MUL, &l, args[i]);
 	if (l.c && (l.n == 0 || expr_is_const(l.c, 0))) {
