@@ -165,9 +165,9 @@ def test_demangle():
 def test_long():
     """A name of 256 KiB called from 10,000 functions: cut in each record, told apart from what is not cut."""
     name = "n" * (256 << 10)
-    lines = [".text", f".globl {name}", f".type {name}, @function", f"{name}: ret", f".size {name}, .-{name}"]
+    lines = [".text", f".globl {name}", f".type {name}, @function", f"{name}: .Lhere: ret", f".size {name}, .-{name}"]
     for k in range(10000):
-        lines += [f".globl f{k}", f".type f{k}, @function", f"f{k}: call {name}", "ret", f".size f{k}, .-f{k}"]
+        lines += [f".globl f{k}", f".type f{k}, @function", f"f{k}: call .Lhere", "ret", f".size f{k}, .-f{k}"]
     source, out = write(at("long.s"), "\n".join(lines + [""]).encode()), at("long.so")
     assert run(["gcc", "-shared", "-nostdlib", "-Wl,-Bsymbolic", "-o", out, source]).rc == 0
     r = run([prog("bb-disasm"), out])
