@@ -145,8 +145,8 @@ static void test_keys(const struct kind *k)
 	for (size_t drop = 0; drop < n; drop++) {
 		struct cbor key = {at[drop], a.p + a.n};
 		const struct field *f = NULL;
-		const uint8_t *s;
-		size_t len;
+		const uint8_t *s = NULL;
+		size_t len = 0;
 
 		CHECK(cbor_get_string(&key, CBOR_TEXT, &s, &len) == 0);
 		for (size_t i = 0; i < k->fields->n; i++)
