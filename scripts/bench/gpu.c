@@ -6,7 +6,7 @@
  *	gpu embed MODEL BATCHES SECONDS    vectors of sequences
  *	gpu pack MODEL BATCHES         vectors alone and among others: equal bits?
  *
- * MODEL is LAYERS,HIDDEN,HEADS,VOCAB. BATCHES holds 32-bit numbers as for nn.c beside this. Prints
+ * MODEL is LAYERS,HIDDEN,HEADS,VOCAB. BATCHES is a file as in batches.h. Prints
  * one object of JSON; exits 1 with a line on stderr if it fails, 77 if there is no device.
  *
  * Operations are counted by formula, a product of [m,k] and [k,n] as 2 m k n, attention as two
@@ -24,13 +24,9 @@
 #include "nn/model.h"
 #include "nn/nn_open.h"
 #include "nn/optim.h"
+#include "scripts/bench/batches.h"
 
 enum { WARM = 4 /* steps before the clock starts */ };
-
-struct batch {
-	struct nn_batch b;
-	struct model_targets t;
-};
 
 struct bench {
 	struct nn *nn;
@@ -74,64 +70,6 @@ static struct nn *open_device(struct nn_times *times)
 	return nn;
 }
 
-/* ---- batches ---- */
-
-static const uint32_t *take(const uint32_t **p, size_t n)
-{
-	const uint32_t *at = *p;
-
-	*p += n;
-	return at;
-}
-
-static void parse(struct batch *x, const uint32_t **p)
-{
-	size_t s = *take(p, 1), t = *take(p, 1), m = *take(p, 1);
-	uint32_t *pos = mem_alloc(t, sizeof(*pos));
-	uint8_t *types = mem_alloc(t, 1);
-	const uint32_t *wide;
-
-	x->b = (struct nn_batch){.tokens = t, .seqs = s, .cu = take(p, s + 1)};
-	x->b.ids = take(p, t);
-	wide = take(p, t);
-	for (size_t i = 0; i < s; i++) {
-		x->b.longest = MAX(x->b.longest, (size_t)(x->b.cu[i + 1] - x->b.cu[i]));
-		for (uint32_t k = x->b.cu[i]; k < x->b.cu[i + 1]; k++) {
-			pos[k] = k - x->b.cu[i];
-			types[k] = (uint8_t)wide[k];
-		}
-	}
-	x->b.pos = pos;
-	x->b.types = types;
-	x->t.masked = m;
-	x->t.row = take(p, m);
-	x->t.want = take(p, m);
-	x->t.label = take(p, s);
-	x->t.elm_scale = 1.0f / (float)MAX(m, (size_t)1);
-	x->t.ssm_scale = 1.0f / (float)s;
-}
-
-static void read_batches(struct bench *x, const char *path)
-{
-	FILE *f = fopen(path, "rb");
-	const uint32_t *p;
-	uint32_t *all;
-	long n = -1;
-
-	if (!f || fseek(f, 0, SEEK_END) < 0 || (n = ftell(f)) < 8)
-		die("cannot read the batches");
-	rewind(f);
-	all = mem_alloc((size_t)n, 1);
-	if (fread(all, 1, (size_t)n, f) != (size_t)n)
-		die("cannot read the batches");
-	fclose(f);
-	p = all;
-	x->n = *take(&p, 1);
-	x->x = mem_zalloc(x->n, sizeof(*x->x));
-	for (size_t i = 0; i < x->n; i++)
-		parse(&x->x[i], &p);
-}
-
 static void open_bench(struct bench *x, struct nn_times *times, char **argv)
 {
 	struct model_config c;
@@ -154,7 +92,7 @@ static void open_bench(struct bench *x, struct nn_times *times, char **argv)
 	model_init(x->m, 1);
 	model_update(x->m);
 	if (!x->x)
-		read_batches(x, argv[3]);
+		x->x = read_batches(argv[3], &x->n);
 }
 
 static void close_bench(struct bench *x)

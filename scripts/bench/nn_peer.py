@@ -43,7 +43,7 @@ def tokens(folder, elf, vocab_size=4096):
 
 
 class Batch:
-    """Sequences end to end; see nn.c."""
+    """Sequences end to end; see batches.h."""
 
     def __init__(self, seqs, rng=None, vocab=0, mask=0.3):
         self.lengths = [len(ids) for ids, _ in seqs]
