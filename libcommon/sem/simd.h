@@ -13,11 +13,11 @@
 #include "sem/eval.h"
 
 /*
- * NAME, "name", bits of a lane, function in simd.c. LANE functions map lanes of the arguments to
- * the lane of the result; WHOLE functions see 128 bits of each argument at a time.
+ * NAME, "name", bits of a lane, function in simd.c or simd_float.c. LANE functions map lanes of the
+ * arguments to the lane of the result; WHOLE functions see 128 bits of each argument at a time.
  */
 /* clang-format off */
-#define SIMD_OPS(LANE, WHOLE) \
+#define SIMD_INT_OPS(LANE, WHOLE) \
 	LANE(PADDB, "paddb", 8, add) LANE(PADDW, "paddw", 16, add) \
 	LANE(PADDD, "paddd", 32, add) LANE(PADDQ, "paddq", 64, add) \
 	LANE(PSUBB, "psubb", 8, sub) LANE(PSUBW, "psubw", 16, sub) \
@@ -105,17 +105,14 @@
 	WHOLE(COMPRESSD, "compressd", 32, compress) WHOLE(COMPRESSQ, "compressq", 64, compress) \
 	WHOLE(EXPANDB, "expandb", 8, expand) WHOLE(EXPANDW, "expandw", 16, expand) \
 	WHOLE(EXPANDD, "expandd", 32, expand) WHOLE(EXPANDQ, "expandq", 64, expand) \
-	WHOLE(CVTUSI2SS, "cvtusi2ss", 32, from_uint) WHOLE(CVTUSI2SD, "cvtusi2sd", 64, from_uint) \
-	WHOLE(CVTSS2USI, "cvtss2usi", 32, to_uint) WHOLE(CVTSD2USI, "cvtsd2usi", 64, to_uint) \
-	WHOLE(CVTTSS2USI, "cvttss2usi", 32, to_uint) WHOLE(CVTTSD2USI, "cvttsd2usi", 64, to_uint) \
-	WHOLE(CVTPH2PS, "cvtph2ps", 32, from_half) WHOLE(CVTPS2PH, "cvtps2ph", 16, to_half) \
 	WHOLE(PACKSSWB, "packsswb", 16, pack) WHOLE(PACKSSDW, "packssdw", 32, pack) \
 	WHOLE(PACKUSWB, "packuswb", 16, pack) WHOLE(PACKUSDW, "packusdw", 32, pack) \
 	WHOLE(PHADDW, "phaddw", 16, horizontal) WHOLE(PHADDD, "phaddd", 32, horizontal) \
 	WHOLE(PHADDSW, "phaddsw", 16, horizontal) \
 	WHOLE(PHSUBW, "phsubw", 16, horizontal) WHOLE(PHSUBD, "phsubd", 32, horizontal) \
 	WHOLE(PHSUBSW, "phsubsw", 16, horizontal) \
-	WHOLE(PSHUFB, "pshufb", 8, shuffle) \
+	WHOLE(PSHUFB, "pshufb", 8, shuffle)
+#define SIMD_FLOAT_OPS(LANE, WHOLE) \
 	LANE(ADDSS, "addss", 32, fadd) LANE(ADDSD, "addsd", 64, fadd) \
 	LANE(ADDPS, "addps", 32, fadd) LANE(ADDPD, "addpd", 64, fadd) \
 	LANE(SUBSS, "subss", 32, fsub) LANE(SUBSD, "subsd", 64, fsub) \
@@ -156,10 +153,15 @@
 	WHOLE(CVTSI2SS, "cvtsi2ss", 32, from_int) WHOLE(CVTSI2SD, "cvtsi2sd", 64, from_int) \
 	WHOLE(CVTSS2SI, "cvtss2si", 32, to_int) WHOLE(CVTSD2SI, "cvtsd2si", 64, to_int) \
 	WHOLE(CVTTSS2SI, "cvttss2si", 32, to_int) WHOLE(CVTTSD2SI, "cvttsd2si", 64, to_int) \
+	WHOLE(CVTUSI2SS, "cvtusi2ss", 32, from_uint) WHOLE(CVTUSI2SD, "cvtusi2sd", 64, from_uint) \
+	WHOLE(CVTSS2USI, "cvtss2usi", 32, to_uint) WHOLE(CVTSD2USI, "cvtsd2usi", 64, to_uint) \
+	WHOLE(CVTTSS2USI, "cvttss2usi", 32, to_uint) WHOLE(CVTTSD2USI, "cvttsd2usi", 64, to_uint) \
+	WHOLE(CVTPH2PS, "cvtph2ps", 32, from_half) WHOLE(CVTPS2PH, "cvtps2ph", 16, to_half) \
 	WHOLE(CVTSS2SD, "cvtss2sd", 64, resize) WHOLE(CVTSD2SS, "cvtsd2ss", 32, resize) \
 	LANE(CVTDQ2PS, "cvtdq2ps", 32, lane_from_int) LANE(CVTPS2DQ, "cvtps2dq", 32, lane_to_int) \
 	LANE(CVTTPS2DQ, "cvttps2dq", 32, lane_trunc_int)
 /* clang-format on */
+#define SIMD_OPS(LANE, WHOLE) SIMD_INT_OPS(LANE, WHOLE) SIMD_FLOAT_OPS(LANE, WHOLE)
 
 #define SIMD_ENUM(name, text, bits, fn) SIMD_##name,
 enum simd_op { SIMD_OPS(SIMD_ENUM, SIMD_ENUM) SIMD_COUNT };
