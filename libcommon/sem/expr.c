@@ -212,6 +212,15 @@ static const struct expr *intern(
 	return e;
 }
 
+/* What tells the operator from others; of SIMD the name, for the numbers are another in each build.
+ */
+static uint64_t operator_hash(enum expr_op op, unsigned width, unsigned lo)
+{
+	const char *name = op == EXPR_SIMD ? simd_name(lo) : NULL;
+
+	return mix2(mix2(op + 1, width), name ? hash_64(name, strlen(name)) : lo);
+}
+
 const struct expr *expr_raw(struct expr_pool *p, enum expr_op op, unsigned width, unsigned lo,
 	const struct expr *const *args, unsigned n)
 {
@@ -220,7 +229,7 @@ const struct expr *expr_raw(struct expr_pool *p, enum expr_op op, unsigned width
 		.lo = (uint16_t)lo,
 		.nargs = (uint8_t)n};
 
-	key.hash = mix2(mix2(op + 1, width), lo);
+	key.hash = operator_hash(op, width, lo);
 	for (unsigned i = 0; i < n; i++) {
 		if (args[i]->op == EXPR_TRUNC)
 			return trunc_node(p, width);

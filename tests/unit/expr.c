@@ -4,6 +4,7 @@
 #include "code/insn.h"
 #include "sem/eval.h"
 #include "sem/rewrite.h"
+#include "sem/simd.h"
 #include "tests/unit.h"
 
 static const struct expr *reg(struct expr_pool *p, unsigned r)
@@ -14,6 +15,19 @@ static const struct expr *reg(struct expr_pool *p, unsigned r)
 static const struct expr *num(struct expr_pool *p, uint64_t v)
 {
 	return expr_const(p, 64, v);
+}
+
+/* Streams hold canonical hashes, and the order of operands goes by them: no build may change them.
+ */
+static void test_pinned(void)
+{
+	struct expr_pool *p = expr_pool_new(0);
+	const struct expr *args[] = {expr_const(p, 128, 7), expr_const(p, 128, 9)};
+	const struct expr *lanes = expr_raw(p, EXPR_SIMD, 128, SIMD_PADDD, args, 2);
+
+	CHECK(lanes->hash == UINT64_C(0xc922ec555249b4f8));
+	CHECK(expr_add(p, reg(p, X86_RAX), num(p, 1))->hash == UINT64_C(0x7e5898febedc8ce6));
+	expr_pool_free(p);
 }
 
 /* rax * 5 + rcx - 3 in two ways, with something else in the pool before one of them. */
@@ -161,6 +175,7 @@ static void test_eval(void)
 int main(void)
 {
 	test_hash();
+	test_pinned();
 	test_canonical();
 	test_cond();
 	test_full();
