@@ -2,8 +2,8 @@
  * scan.c: see scan.h.
  *
  * Where an instruction begins is known when the length of the one before is: a chain of loads, so
- * that most of the processor waits. So some ranges are scanned side by side, and opcode, mod and rm
- * of an instruction are looked up in one table without a branch. Opcodes that are valid and go on,
+ * that most of the processor waits. So some ranges are scanned side by side, and the opcode and
+ * then its ModRM are looked up in small tables without a branch. Opcodes that are valid and go on,
  * whatever prefix, ModRM and SIB are with them, are listed there; insn_look is asked for all
  * others, and for all of other processors than x86-64.
  */
@@ -15,52 +15,55 @@ enum { LANES = 4 }; /* ranges side by side */
 
 /*
  * An entry: the byte of scan.h, for an instruction without prefixes; from bit 8 on, whether it may
- * be something else without a prefix, with REX, with 66, F2 or F3; then what the first may be, if
- * it is known well enough.
+ * be something else without a prefix, with REX, with 66, F2 or F3; then what else is to be seen.
  */
 enum {
 	BARE = 1 << 8,
 	REX = 1 << 9,
 	LEGACY = 3 << 10, /* without or with REX */
 	ASK = BARE | REX | LEGACY,
-	SIB_ALONE = 1 << 12, /* base 5 means a displacement of 4 */
-	FIRST = 1 << 13,     /* valid if reg is 0 */
-	GROUP = 1 << 14,     /* with an immediate of 1 or 4 if reg is 0 or 1 */
-	WIDE = 1 << 15,      /* with one of 8 instead of 4 if there is REX.W */
+	SIB = 1 << 12,  /* known if the base is not 5, which means a displacement of 4 */
+	WIDE = 1 << 13, /* an immediate of 8 instead of 4 if there is REX.W */
 };
 
 static const uint8_t is_legacy[256] = {[0x66] = 1, [0xf2] = 1, [0xf3] = 1};
 
 /* clang-format off */
-/* A row: by mod, then rm. */
-#define R4(x)  x, x, x, x
-#define R8(x)  R4(x), R4(x)
-#define R32(x) R8(x), R8(x), R8(x), R8(x)
+#define X2(...) __VA_ARGS__, __VA_ARGS__
+#define X3(...) X2(__VA_ARGS__), __VA_ARGS__
+#define X4(...) X2(X2(__VA_ARGS__))
+#define X6(...) X3(X2(__VA_ARGS__))
+#define X7(...) X6(__VA_ARGS__), __VA_ARGS__
+#define X8(...) X4(X2(__VA_ARGS__))
+#define X32(...) X8(X4(__VA_ARGS__))
+/* The eight entries of one mod and reg, for an immediate of `imm` bytes: by mod, then by rm. */
 #define WHAT(imm) ((imm) >= 4 ? SCAN_NUMBER : SCAN_PLAIN)
-#define MEM(imm, f)                                                                              \
-	R4((2 + (imm)) | WHAT(imm) | (f)), (3 + (imm)) | WHAT(imm) | (f) | ASK | SIB_ALONE,          \
-	(6 + (imm)) | SCAN_PLACE | (f), (2 + (imm)) | WHAT(imm) | (f), (2 + (imm)) | WHAT(imm) | (f), \
-	R4((3 + (imm)) | WHAT(imm) | (f)), (4 + (imm)) | WHAT(imm) | (f),                            \
-	(3 + (imm)) | WHAT(imm) | (f), (3 + (imm)) | WHAT(imm) | (f), (3 + (imm)) | WHAT(imm) | (f),  \
-	R4((6 + (imm)) | SCAN_NUMBER | (f)), (7 + (imm)) | SCAN_NUMBER | (f),                        \
-	(6 + (imm)) | SCAN_NUMBER | (f), (6 + (imm)) | SCAN_NUMBER | (f), (6 + (imm)) | SCAN_NUMBER | (f)
-#define ANY(imm, f) { MEM(imm, f), R8((2 + (imm)) | WHAT(imm) | (f)) }
-#define A  { R32(ASK) }                                  /* see insn_look */
-#define N  { R32(1 | SCAN_PLAIN) }                       /* nothing behind the opcode */
-#define B  { R32(2 | SCAN_PLAIN) }                       /* 1 byte */
-#define Z  { R32(5 | SCAN_NUMBER | LEGACY) }             /* 4 bytes, 2 with prefix 66 */
-#define V  { R32(5 | SCAN_NUMBER | LEGACY | REX | WIDE) } /* 8 with REX.W */
-#define T  { R32(1 | SCAN_OTHER | LEGACY | REX) }        /* does not go on */
-#define J  { R32(2 | SCAN_BRANCH | LEGACY | REX) }       /* branch, 1 byte */
-#define JZ { R32(5 | SCAN_BRANCH | LEGACY | REX) }       /* branch, 4 bytes */
-#define M  ANY(0, 0)                                     /* ModRM */
-#define MB ANY(1, 0)                                     /* and 1 byte */
-#define MZ ANY(4, LEGACY)
-#define L  { MEM(0, 0), R8(ASK) }                        /* memory only */
-#define FB ANY(1, ASK | FIRST)
-#define FZ ANY(4, ASK | FIRST)
-#define G  ANY(0, ASK | GROUP)
-static const uint16_t table[2][256][32] = {{ /* one byte */
+#define MOD0(imm, f)                                                                              \
+	X4((2 + (imm)) | WHAT(imm) | (f)),                                                        \
+	(3 + (imm)) | WHAT(imm) | ((f) & BARE ? (f) : (f) | ASK | SIB),                           \
+	(6 + (imm)) | SCAN_PLACE | (f), X2((2 + (imm)) | WHAT(imm) | (f))
+#define MOD1(imm, f)                                                                              \
+	X4((3 + (imm)) | WHAT(imm) | (f)), (4 + (imm)) | WHAT(imm) | (f),                         \
+	X3((3 + (imm)) | WHAT(imm) | (f))
+#define MOD2(imm, f)                                                                              \
+	X4((6 + (imm)) | SCAN_NUMBER | (f)), (7 + (imm)) | SCAN_NUMBER | (f),                     \
+	X3((6 + (imm)) | SCAN_NUMBER | (f))
+#define MOD3(imm, f) X8((2 + (imm)) | WHAT(imm) | (f))
+/* Of each mod, the eight reg: all alike; the first alone; the first two with an immediate. */
+#define ALL(mod, imm, f)   X8(mod(imm, f))
+#define FIRST(mod, imm, f) mod(imm, f), X7(mod(imm, ASK))
+#define TWO(mod, imm, f)   X2(mod(imm, f)), X6(mod(0, 0))
+/* inc, dec, call, jmp, push */
+#define GROUP5(mod, imm, f)                                                                       \
+	X2(mod(0, 0)), mod(0, SCAN_OTHER | LEGACY), mod(0, ASK), mod(0, SCAN_OTHER | LEGACY),     \
+	mod(0, ASK), mod(0, 0), mod(0, ASK)
+#define MODRM(by, imm, f)                                                                         \
+	{by(MOD0, imm, f), by(MOD1, imm, f), by(MOD2, imm, f), by(MOD3, imm, f)}
+
+/* Kinds of opcodes. */
+enum { A, N, B, Z, V, T, J, JZ, M, MB, MZ, L, FB, FZ, GB, GZ, G5, KINDS };
+
+static const uint8_t kind_of[2][256] = {{ /* one byte */
 	M,M,M,M,B,Z,A,A, M,M,M,M,B,Z,A,A, /* 00 */
 	M,M,M,M,B,Z,A,A, M,M,M,M,B,Z,A,A,
 	M,M,M,M,B,Z,A,A, M,M,M,M,B,Z,A,A,
@@ -76,7 +79,7 @@ static const uint16_t table[2][256][32] = {{ /* one byte */
 	MB,MB,A,T,A,A,FB,FZ, A,N,A,A,T,A,A,A, /* c0 */
 	M,M,M,M,A,A,A,A, A,A,A,A,A,A,A,A,
 	A,A,A,A,A,A,A,A, JZ,JZ,A,J,A,A,A,A,
-	A,A,A,A,A,N,G,G, N,N,A,A,N,N,A,A,
+	A,A,A,A,A,N,GB,GZ, N,N,A,A,N,N,A,G5,
 }, { /* 0F */
 	A,A,A,A,A,A,A,A, A,A,A,A,A,A,A,A, /* 00 */
 	M,M,M,A,M,M,M,A, A,A,A,A,A,A,M,M,
@@ -95,27 +98,44 @@ static const uint16_t table[2][256][32] = {{ /* one byte */
 	M,M,M,M,M,M,A,A, M,M,M,M,M,M,M,M,
 	A,M,M,M,M,M,M,A, M,M,M,M,M,M,M,A,
 }};
-#undef R4
-#undef R8
-#undef R32
+
+/* An instruction of the kind, by its ModRM, or the byte behind an opcode that has none. */
+static const uint16_t table[KINDS][256] = {
+	[A] = {X32(X8(ASK))},                                   /* see insn_look */
+	[N] = {X32(X8(1 | SCAN_PLAIN))},                        /* nothing behind the opcode */
+	[B] = {X32(X8(2 | SCAN_PLAIN))},                        /* 1 byte */
+	[Z] = {X32(X8(5 | SCAN_NUMBER | LEGACY))},              /* 4 bytes, 2 with prefix 66 */
+	[V] = {X32(X8(5 | SCAN_NUMBER | LEGACY | REX | WIDE))}, /* 8 with REX.W */
+	[T] = {X32(X8(1 | SCAN_OTHER | LEGACY | REX))},         /* does not go on */
+	[J] = {X32(X8(2 | SCAN_BRANCH | LEGACY | REX))},        /* branch, 1 byte */
+	[JZ] = {X32(X8(5 | SCAN_BRANCH | LEGACY | REX))},       /* branch, 4 bytes */
+	[M] = MODRM(ALL, 0, 0),                                 /* ModRM */
+	[MB] = MODRM(ALL, 1, 0),                                /* and 1 byte */
+	[MZ] = MODRM(ALL, 4, LEGACY),
+	[L] = {X8(MOD0(0, 0)), X8(MOD1(0, 0)), X8(MOD2(0, 0)), X8(MOD3(0, ASK))}, /* memory only */
+	[FB] = MODRM(FIRST, 1, 0),
+	[FZ] = MODRM(FIRST, 4, LEGACY),
+	[GB] = MODRM(TWO, 1, 0),
+	[GZ] = MODRM(TWO, 4, LEGACY),
+	[G5] = MODRM(GROUP5, 0, 0),
+};
+#undef X2
+#undef X3
+#undef X4
+#undef X6
+#undef X7
+#undef X8
+#undef X32
 #undef WHAT
-#undef MEM
-#undef ANY
-#undef A
-#undef N
-#undef B
-#undef Z
-#undef V
-#undef T
-#undef J
-#undef JZ
-#undef M
-#undef MB
-#undef MZ
-#undef L
-#undef FB
-#undef FZ
-#undef G
+#undef MOD0
+#undef MOD1
+#undef MOD2
+#undef MOD3
+#undef ALL
+#undef FIRST
+#undef TWO
+#undef GROUP5
+#undef MODRM
 /* clang-format on */
 
 /* What insn_look says of the n bytes at p. */
@@ -169,18 +189,9 @@ static void finish(struct insn_decoder *d, struct lane *l)
  */
 static unsigned closer(unsigned e, uint64_t x, unsigned first)
 {
-	unsigned reg = x >> 11 & 7, imm = (x & 1) ? 4 : 1;
-	bool place = (e & SCAN_WHAT) == SCAN_PLACE;
-
 	if (e & WIDE)
 		return (e & 0xff) + (first >> 1 & 4);
-	if (!(e & (SIB_ALONE | FIRST | GROUP)) || ((e & FIRST) && reg))
-		return 0;
-	if ((e & SIB_ALONE) && (x >> 16 & 7) == 5)
-		e = ((e & SCAN_LEN) + 4) | SCAN_NUMBER | (e & GROUP);
-	if ((e & GROUP) && reg < 2)
-		e = ((e & SCAN_LEN) + imm) | (place || imm == 1 ? e & SCAN_WHAT : SCAN_NUMBER);
-	return e & 0xff;
+	return (e & SIB) && (x >> 16 & 7) != 5 ? e & 0xff : 0;
 }
 
 static inline __attribute__((always_inline)) uint64_t load(const uint8_t *p)
@@ -195,18 +206,18 @@ static inline __attribute__((always_inline)) void step(
 	struct insn_decoder *d, const struct lane *l, const uint8_t **p, uint8_t **out)
 {
 	uint64_t x = load(*p);
-	unsigned legacy = is_legacy[x & 0xff], rex, map, modrm, e, w;
+	unsigned legacy = is_legacy[x & 0xff], rex, map, first, e, w;
 
 	x >>= 8 * legacy;
-	rex = (x & 0xf0) == 0x40;
+	first = x & 0xff;
+	rex = (first & 0xf0) == 0x40;
 	x >>= 8 * rex;
 	map = (x & 0xff) == 0x0f;
 	x >>= 8 * map;
-	modrm = (unsigned)(x >> 8 & 0xff);
-	e = table[map][x & 0xff][(modrm >> 3 & 0x18) | (modrm & 7)];
+	e = table[kind_of[map][x & 0xff]][x >> 8 & 0xff];
 	w = e & 0xff;
 	if (__builtin_expect(e >> (8 + rex + 2 * legacy) & 1, 0)) {
-		w = legacy ? 0 : closer(e, x, **p);
+		w = legacy ? 0 : closer(e, x, first);
 		if (!w)
 			w = ask(d, *p, (size_t)(l->r->p + l->r->there - *p)) - legacy - rex - map;
 	}

@@ -22,7 +22,7 @@
 #include "code/scan.h"
 #include "code/stubs.h"
 
-enum { PIECE = 64 << 10 /* bytes of code */, NEAR = 16 /* instructions */ };
+enum { PIECE = 256 << 10 /* bytes of code */, NEAR = 16 /* instructions */ };
 
 static const uint32_t nobody = FUNC_NOBODY;
 
