@@ -319,7 +319,7 @@ static void note(struct sweep *m, const struct risc *i)
 		   m->since_table < NEAR && m->table - next <= 8 && m->table < m->s->size) {
 		long_table(m, m->table);
 	}
-	if (direct && (i->flow == INSN_CALL || i->flow == INSN_JUMP))
+	if (direct && (i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND))
 		hint(m, (m->s->addr + target) & m->f->mask, m->thumb != !!(i->what & RISC_SWITCH),
 			NOW_ARM, NOW_THUMB);
 }

@@ -24,6 +24,7 @@ struct risc_use {
 	uint64_t addr;
 	uint32_t insn;
 	uint8_t kind; /* enum risc_use_kind */
+	bool stale;   /* it comes from what code that does not lead there left in a register */
 };
 
 struct risc_flow {
@@ -67,7 +68,7 @@ struct risc_code {
 	uint64_t *cuts;             /* addresses in use: no table goes over one */
 	struct risc_holder *holder; /* ascending by instruction */
 	size_t nholders;
-	size_t cap_cuts, cap_holder;
+	size_t ncuts, cap_cuts, cap_holder;
 	size_t cap_insn, cap_offset, cap_flow, cap_use, cap_table, cap_targets, cap_snapshot,
 		cap_state;
 };

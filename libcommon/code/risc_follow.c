@@ -174,6 +174,8 @@ void risc_code_follow(struct risc_code *c, const struct elf *f)
 			w.got_in = 0;
 		} else if (c->snapshot[k])
 			w.s = c->state[c->snapshot[k] - 1];
+		else if (k && c->flow[k - 1].flow == INSN_JUMP)
+			risc_values_doubt(&w, c->flow[k].join);
 		if (c->flow[k].join)
 			forget_numbers(&w);
 		if (!is_branch(i)) {

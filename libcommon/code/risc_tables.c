@@ -188,11 +188,11 @@ static size_t first_behind(const uint64_t *p, size_t n, uint64_t base)
 static bool read_to_cut(struct follow *w, struct risc_table t)
 {
 	struct risc_code *c = w->c;
-	size_t lo = first_behind(c->cuts, c->nuses, t.base);
+	size_t lo = first_behind(c->cuts, c->ncuts, t.base);
 
 	if (!t.bound)
 		t.bound = t.size < 4 ? SHORT_MAX : ENTRIES_MAX;
-	if (lo < c->nuses)
+	if (lo < c->ncuts)
 		t.bound = MIN(t.bound, (c->cuts[lo] - t.base) >> t.stride);
 	lo = t.size < 4 ? first_behind(c->data, c->ndata, t.base) : c->ndata;
 	if (lo < c->ndata)
@@ -230,10 +230,13 @@ static void read_later(struct follow *w)
 	struct risc_code *c = w->c;
 
 	c->cuts = mem_grow(c->cuts, &c->cap_cuts, c->nuses, sizeof(*c->cuts));
-	for (size_t u = 0; u < c->nuses; u++)
-		c->cuts[u] = c->use[u].addr;
-	if (c->nuses)
-		qsort(c->cuts, c->nuses, sizeof(*c->cuts), by_address);
+	c->ncuts = 0;
+	for (size_t u = 0; u < c->nuses; u++) {
+		if (!c->use[u].stale)
+			c->cuts[c->ncuts++] = c->use[u].addr;
+	}
+	if (c->ncuts)
+		qsort(c->cuts, c->ncuts, sizeof(*c->cuts), by_address);
 	for (size_t k = 0; k < c->nlater; k++) {
 		if (c->later[k].holder)
 			try_holders(w, &c->later[k]);

@@ -23,6 +23,19 @@ void risc_values_forget(struct follow *w)
 	w->s.compared = w->s.bounded = w->s.kept_at = 0;
 }
 
+void risc_values_doubt(struct follow *w, bool back)
+{
+	for (uint8_t r = 0; r < RISC_REGS; r++) {
+		if (r == w->ops->fixed)
+			continue;
+		w->s.reg[r].stale = true;
+		if (w->s.reg[r].kind == CONSTANT)
+			w->s.reg[r].self = w->s.next++;
+		if (w->s.reg[r].kind == UNKNOWN && !back)
+			w->s.reg[r].holder = 0;
+	}
+}
+
 void risc_values_start(struct follow *w)
 {
 	w->s = (struct risc_state){.next = 2};
@@ -68,7 +81,7 @@ static void add_holder(struct follow *w, size_t k, uint32_t key, const struct va
 /* What a value is as an index. */
 static struct value as_index(struct value v)
 {
-	if (v.kind == ENTRY || (v.kind == SCALED && v.holder))
+	if (v.kind == ENTRY || (v.kind == SCALED && v.holder) || (v.kind == CONSTANT && v.stale))
 		return (struct value){.kind = UNKNOWN, .origin = v.self};
 	return v;
 }
@@ -81,7 +94,7 @@ void risc_values_use(struct follow *w, size_t k, enum risc_use_kind kind, uint64
 	if (kind == RISC_USE_ADDRESS || kind == RISC_USE_BRANCH)
 		addr = isa_code(w->f, addr);
 	c->use = mem_grow(c->use, &c->cap_use, c->nuses + 1, sizeof(*c->use));
-	c->use[c->nuses++] = (struct risc_use){addr, (uint32_t)k, (uint8_t)kind};
+	c->use[c->nuses++] = (struct risc_use){addr, (uint32_t)k, (uint8_t)kind, w->stale};
 }
 
 /* A constant that was put together: a use if it is an address. */
@@ -179,8 +192,10 @@ static bool is_small(const struct follow *w, const struct value *v)
 static struct value scaled(
 	struct follow *w, const struct value *a, const struct value *index, unsigned shift)
 {
-	struct value v = as_index(*index), *b = &v;
+	struct value v = *index, *b = &v;
 
+	if (b->kind != CONSTANT || (a->is_address && b->is_address))
+		v = as_index(v);
 	if (b->kind == CONSTANT)
 		return constant((a->base + (b->base << shift)) & w->f->mask,
 			a->is_address || b->is_address);
@@ -402,6 +417,7 @@ void risc_values_step(struct follow *w, size_t k)
 	bool known = relocated(w, k, &v);
 	struct risc there;
 
+	w->stale = a.stale || (i->rb < RISC_REGS && w->s.reg[i->rb].stale);
 	if (i->ra == RISC_HERE)
 		a = constant((at + (uint64_t)i->imm) & w->f->mask, true);
 
@@ -452,6 +468,9 @@ void risc_values_step(struct follow *w, size_t k)
 	}
 	if ((i->what & RISC_MAYBE) && !is_branch(i))
 		v = unknown(&w->s);
+	if (i->op == RISC_ADD || i->op == RISC_SUM)
+		v.stale = w->stale;
+	w->stale = false;
 	set(w, i->rd, v);
 	if (i->rd < RISC_REGS)
 		add_holder(w, k, in_register(i->rd), &v);

@@ -18,9 +18,10 @@ struct value {
 	uint8_t size;    /* ENTRY, TARGET: bytes of an entry */
 	bool is_signed;  /* the same */
 	bool is_address; /* CONSTANT: not just a number */
+	bool stale;      /* nothing is known to lead from where it was set to here */
 	bool by_itself;  /* TARGET: entries are relative to the table, which is in the holder */
 	uint32_t origin; /* where an index comes from: equal numbers are equal values */
-	uint32_t self;   /* SCALED, ENTRY: the same of the value itself */
+	uint32_t self;   /* SCALED, ENTRY, stale CONSTANT: the same of the value itself */
 	uint32_t holder; /* UNKNOWN: the variable it was loaded from; SCALED, ENTRY, TARGET: what */
 			 /* holds the address that base is added to; 0: nothing */
 	uint64_t base;   /* CONSTANT: itself; SCALED: added; ENTRY, TARGET: the table; SLOT: its */
@@ -47,6 +48,7 @@ struct follow {
 	struct risc_state s;
 	size_t entries;  /* of tables that may still be read, */
 	size_t steps;    /* and addresses tried: hostile code has no end of jumps */
+	bool stale;      /* what the instruction reads is */
 	uint32_t got_in; /* the variable that the GOT's address was put into, or 0 */
 };
 
@@ -79,6 +81,12 @@ static inline void set(struct follow *w, uint8_t r, struct value v)
 void risc_values_start(struct follow *w);
 /* Nothing is known any more but the fixed register. */
 void risc_values_forget(struct follow *w);
+/*
+ * No way to here is known, or but one `back` from below: registers may hold what they did before
+ * the jump above, as all code behind one table has the same addresses in the same registers, and
+ * as loops do what was set before them; or something else.
+ */
+void risc_values_doubt(struct follow *w, bool back);
 /* What instruction k does to registers, as if it were no branch. */
 void risc_values_step(struct follow *w, size_t k);
 /* What has this origin is less than n. */
