@@ -18,6 +18,7 @@
 #include "code/insn_capstone.h"
 #include "code/insn_opaque.h"
 #include "code/insn_risc.h"
+#include "code/insn_simple.h"
 #include "code/x86_fields.h"
 
 enum {
@@ -134,6 +135,13 @@ static int decode(struct insn_decoder *d, const uint8_t *p, size_t n, const stru
 	if (!(f && insn_avx512_owns(f)) && insn_capstone_decode(d->cs, p, n, f, out))
 		return 1;
 	return f ? insn_opaque_decode(&d->opaque, p, f, out) : 0;
+}
+
+/* The same for the memo, which asks capstone for less. */
+static int decode_new(struct insn_decoder *d, const uint8_t *p, size_t n,
+	const struct x86_fields *f, struct insn *out)
+{
+	return insn_simple_decode(p, f, out) || decode(d, p, n, f, out);
 }
 
 static int fields(const struct insn_decoder *d, struct x86_fields *f, const uint8_t *p, size_t n)
@@ -291,7 +299,7 @@ static int find_patches(
 		return -1;
 	memcpy(probe, p, f->len);
 	memset(probe + at, 0xff, f->disp_len + f->imm_len);
-	if (!decode(d, probe, f->len, f, &i) || i.nops != m->insn.nops)
+	if (!decode_new(d, probe, f->len, f, &i) || i.nops != m->insn.nops)
 		return -1;
 	for (unsigned k = 0; k < i.nops; k++) {
 		uint8_t kind = i.op[k].kind;
@@ -366,7 +374,7 @@ static int learn(struct insn_decoder *d, const struct wanted *w, struct insn *ou
 
 	if (fields(d, &f, w->p, w->n))
 		return decode(d, w->p, w->n, NULL, out);
-	fresh.valid = (uint8_t)decode(d, w->p, w->n, &f, &fresh.insn);
+	fresh.valid = (uint8_t)decode_new(d, w->p, w->n, &f, &fresh.insn);
 	*out = fresh.insn;
 	if (is_maskable(&f) ? find_patches(d, &fresh, w->p, &f)
 			    : fresh.valid && fresh.insn.len != f.len)

@@ -433,7 +433,7 @@ static void mnemonic(struct insn_capstone *c, struct insn *o, const char *text)
 	} else {
 		o->mn = (uint16_t)e->value;
 	}
-	o->mnemonic = e->key;
+	o->mnemonic = e->value ? x86_mnemonics_text(o->mn) : e->key;
 }
 
 int insn_capstone_decode(struct insn_capstone *c, const uint8_t *p, size_t n,

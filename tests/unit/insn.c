@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/rng.h"
 #include "code/insn.h"
 #include "tests/unit.h"
@@ -205,10 +206,10 @@ static void programs(struct insn_decoder *d)
  */
 static void opcodes(struct insn_decoder *d)
 {
-	static const uint8_t prefixes[] = {0, 0x66, 0xf2, 0xf3};
+	static const uint8_t prefixes[] = {0, 0x66, 0xf2, 0xf3, 0x40, 0x48, 0x45, 0x4f};
 	unsigned long differ = 0;
 
-	for (unsigned n = 0; n < 4 * 512 * 256; n++) {
+	for (unsigned n = 0; n < 8 * 512 * 256; n++) {
 		uint8_t p[16] = {0};
 		struct insn i;
 		size_t k = 0;
@@ -219,7 +220,9 @@ static void opcodes(struct insn_decoder *d)
 		if (n >> 16 & 1)
 			p[k++] = 0x0f;
 		p[k++] = (uint8_t)(n >> 8);
-		p[k] = (uint8_t)n;
+		p[k++] = (uint8_t)n;
+		for (unsigned m = 0; m < 5; m++) /* SIB, displacement, immediate */
+			p[k + m] = (uint8_t)(hash_mix(n) >> 8 * m);
 		differ += !agree(d, p, sizeof(p), &i, &ok);
 	}
 	CHECK(differ == 0);
