@@ -1,6 +1,6 @@
 /*
  * functions.c: see functions.h. Candidates are gathered with the trust they deserve, sorted, and
- * settled in one pass; then gaps.c looks at the code that nobody claimed.
+ * settled in one pass. When all calls are known, gaps.c looks at the code that nobody claimed.
  */
 #include "code/functions.h"
 
@@ -22,10 +22,7 @@ enum { /* of names: the smallest wins */
 	RANK_NONE,
 };
 
-enum {
-	PIECE = 1024, /* functions looked at together */
-	AHEAD = 8,    /* functions whose padding is fetched before it is looked at */
-};
+enum { AHEAD = 8 }; /* functions whose padding is fetched before it is looked at */
 
 struct candidate {
 	uint64_t addr, size; /* size 0: not known */
@@ -100,6 +97,10 @@ static void index_functions(struct functions *fs)
 {
 	uint64_t span = fs->n ? fs->f[fs->n - 1].addr - fs->f[0].addr : UINT64_MAX;
 
+	mem_free(fs->start);
+	mem_free(fs->page);
+	fs->start = fs->page = NULL;
+	fs->shift = 0;
 	if (span > UINT32_MAX)
 		return;
 	while (span >> fs->shift > 2 * fs->n)
@@ -195,7 +196,6 @@ static int by_address(const void *a, const void *b)
  */
 static void settle(struct finder *f, struct functions *fs)
 {
-	fs->n = 0;
 	fs->f = mem_alloc(f->n, sizeof(*fs->f));
 	sort_items(f->c, f->n, sizeof(*f->c), offsetof(struct candidate, addr), by_address);
 	for (size_t i = 0, k; i < f->n; i = k) {
@@ -328,25 +328,29 @@ static uint64_t trim(const struct elf *f, uint64_t addr, uint64_t end)
 	return last;
 }
 
-/* Functions without a known end go to the next one, less the padding; none ends with data. */
+/* What is called a function may be data, or go on into constants behind it. */
+static void cut_data(const struct elf *f, struct functions *fs)
+{
+	for (size_t i = 0; f->nmarks && i < fs->n; i++) {
+		struct func *u = &fs->f[i];
+
+		u->end = isa_at(f, u->addr) == ARCH_NONE ? u->addr : trim(f, u->addr, u->end);
+	}
+}
+
+/* Functions without a known end go to the next one, less the padding; none overlaps the next. */
 static void find_ends(const struct elf *f, struct functions *fs)
 {
 	for (size_t i = 0; i < fs->n; i++) {
 		struct func *u = &fs->f[i];
-		const struct elf_section *s = elf_section_at(f, u->addr);
-		uint64_t limit = s->addr + s->size;
+		uint64_t limit = i + 1 < fs->n ? fs->f[i + 1].addr : UINT64_MAX;
+		const struct elf_section *s;
 
-		if (isa_at(f, u->addr) == ARCH_NONE) { /* data that is called a function */
-			u->end = u->addr;
+		u->end = MIN(u->end, limit);
+		if (u->end != u->addr)
 			continue;
-		}
-		if (u->end != u->addr && !f->nmarks)
-			continue;
-		if (i + 1 < fs->n)
-			limit = MIN(limit, fs->f[i + 1].addr);
-		if (u->end != u->addr) /* up to the constants behind it */
-			limit = MIN(limit, u->end);
-		u->end = trim(f, u->addr, limit);
+		s = elf_section_at(f, u->addr);
+		u->end = trim(f, u->addr, MIN(limit, s->addr + s->size));
 	}
 }
 
@@ -363,25 +367,23 @@ static void drop_empty(struct functions *fs)
 
 /* ---- code that nobody claimed ---- */
 
-struct gap_list {
-	struct gaps_range *r; /* ascending */
-	size_t n, cap;
-};
-
-static void add_gap(const struct elf *f, struct gap_list *l, uint64_t addr, uint64_t end)
+static void add_gap(
+	struct functions *fs, size_t *cap, const struct elf *f, uint64_t addr, uint64_t end)
 {
 	if (addr >= end || trim(f, addr, end) == addr)
 		return;
-	l->r = mem_grow(l->r, &l->cap, l->n + 1, sizeof(*l->r));
-	l->r[l->n++] = (struct gaps_range){addr, end};
+	fs->gap = mem_grow(fs->gap, cap, fs->ngaps + 1, sizeof(*fs->gap));
+	fs->gap[fs->ngaps++] = (struct gaps_range){addr, end};
 }
 
 /*
  * What lies between functions and is not padding. A function without a known end is part of the
  * gap behind it.
  */
-static void list_gaps(const struct elf *f, const struct functions *fs, struct gap_list *l)
+static void list_gaps(struct functions *fs, const struct elf *f)
 {
+	size_t cap = 0;
+
 	for (size_t k = 0; k < f->nsections; k++) {
 		const struct elf_section *s = &f->sections[k];
 		uint64_t at = s->addr, end = s->addr + s->size;
@@ -393,29 +395,33 @@ static void list_gaps(const struct elf *f, const struct functions *fs, struct ga
 				__builtin_prefetch(s->data + (fs->f[i + AHEAD].end - s->addr));
 			if (fs->f[i].end == fs->f[i].addr)
 				continue;
-			add_gap(f, l, at, fs->f[i].addr);
+			add_gap(fs, &cap, f, at, fs->f[i].addr);
 			at = fs->f[i].end;
 		}
-		add_gap(f, l, at, end);
+		add_gap(fs, &cap, f, at, end);
 	}
 }
 
-static bool in_gap(const struct gap_list *l, uint64_t addr)
+bool functions_in_gap(const struct functions *fs, uint64_t addr)
 {
-	size_t lo = 0, hi = l->n;
-
-	if (!hi || addr < l->r[0].addr || addr >= l->r[hi - 1].end)
-		return false;
+	size_t lo = 0, hi = fs->ngaps;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (l->r[mid].end <= addr)
+		if (fs->gap[mid].end <= addr)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < l->n && l->r[lo].addr <= addr;
+	return lo < fs->ngaps && fs->gap[lo].addr <= addr;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct gaps_range *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
 static void put(struct gaps_addresses *a, uint64_t addr)
@@ -424,119 +430,9 @@ static void put(struct gaps_addresses *a, uint64_t addr)
 	a->p[a->n++] = addr;
 }
 
-static void risc_called(struct gaps_addresses *out, const struct elf *f, const struct gap_list *l,
-	const struct func *u)
-{
-	uint64_t at = u->addr;
-	size_t left;
-	const uint8_t *p = elf_bytes(f, at, &left);
-
-	while (at < u->end) {
-		const struct risc_ops *ops = risc_ops(isa_at(f, at));
-		struct risc i = {.len = 1}; /* data */
-
-		if (ops)
-			ops->read(p, left, at, &i);
-		if (i.flow == INSN_CALL && (i.what & RISC_DIRECT)) {
-			uint64_t target = (at + (uint64_t)i.imm) & f->mask;
-
-			if (in_gap(l, target))
-				put(out, target);
-		}
-		at += i.len, p += i.len, left -= i.len;
-	}
-}
-
-/* A call at the offset `call` of function u, if its bytes are those of an instruction. */
-struct called {
-	const struct elf *elf;
-	const struct gap_list *l;
-	const struct func *u;
-	const uint8_t *p;
-	size_t n, at; /* at: offset of an instruction, as far as it is known where they begin */
-};
-
-static void called_at(struct gaps_addresses *out, struct called *c, size_t call)
-{
-	const uint8_t *q = c->p + call;
-	int32_t rel = (int32_t)(q[1] | q[2] << 8 | q[3] << 16 | (uint32_t)q[4] << 24);
-	uint64_t target = (c->u->addr + call + 5 + (uint64_t)(int64_t)rel) & c->elf->mask;
-
-	if (!in_gap(c->l, target))
-		return;
-	while (c->at < call) {
-		struct x86_fields x;
-
-		c->at += fields(c->elf, &x, c->p + c->at, c->n - c->at) ? 1 : x.len;
-	}
-	if (c->at == call)
-		put(out, target);
-}
-
-/*
- * Calls from known functions into gaps: found by their first byte, then by walking there. Eight
- * bytes at a time: every twentieth byte is an e8, which is too often for memchr.
- */
-static void called(struct gaps_addresses *out, const struct elf *f, const struct gap_list *l,
-	const struct func *u)
-{
-	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f), e8 = UINT64_C(0xe8e8e8e8e8e8e8e8);
-	struct called c = {f, l, u, NULL, (size_t)(u->end - u->addr), 0};
-	size_t left, at = 0;
-
-	c.p = elf_bytes(f, u->addr, &left);
-	for (; at + 12 <= c.n; at += 8) {
-		uint64_t w = elf_le64(c.p + at) ^ e8, found;
-
-		/* the highest bit of each byte that is 0 */
-		for (found = ~(((w & low) + low) | w | low); found; found &= found - 1)
-			called_at(out, &c, at + (size_t)__builtin_ctzll(found) / 8);
-	}
-	for (; at + 5 <= c.n; at++) {
-		if (c.p[at] == 0xe8)
-			called_at(out, &c, at);
-	}
-}
-
-/* All calls into gaps, looked for by any number of threads: PIECE functions at a time. */
-struct calls {
-	const struct elf *elf;
-	const struct functions *fs;
-	const struct gap_list *l;
-	struct gaps_addresses *found; /* of each piece */
-};
-
-static void calls_of(void *ctx, size_t i, unsigned worker)
-{
-	struct calls *c = ctx;
-	size_t end = MIN((i + 1) * PIECE, c->fs->n);
-
-	(void)worker;
-	for (size_t k = i * PIECE; k < end; k++)
-		(risc_ops(c->elf->arch) ? risc_called : called)(
-			&c->found[i], c->elf, c->l, &c->fs->f[k]);
-}
-
-static void add_called(
-	struct finder *f, const struct functions *fs, const struct gap_list *l, struct par *par)
-{
-	size_t n = (fs->n + PIECE - 1) / PIECE;
-	struct calls c = {f->elf, fs, l, mem_zalloc(n, sizeof(*c.found))};
-
-	if (par)
-		par_for(par, n, calls_of, &c);
-	for (size_t i = 0; !par && i < n; i++)
-		calls_of(&c, i, 0);
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < c.found[i].n; k++)
-			add_address(f, c.found[i].p[k], FUNC_GAP);
-		mem_free(c.found[i].p);
-	}
-	mem_free(c.found);
-}
-
 /* Code in gaps whose address is in data that is relocated. */
-static void add_pointers(struct gaps_addresses *out, const struct elf *f, const struct gap_list *l)
+static void add_pointers(
+	struct gaps_addresses *out, const struct functions *fs, const struct elf *f)
 {
 	for (size_t i = 0; i < f->nrelocs; i++) {
 		uint64_t addr;
@@ -544,69 +440,120 @@ static void add_pointers(struct gaps_addresses *out, const struct elf *f, const 
 		if (f->relocs[i].kind != ELF_R_ADDR || f->relocs[i].size != f->word)
 			continue;
 		addr = elf_reloc_value(f, &f->relocs[i]);
-		if (in_gap(l, addr))
+		if (functions_in_gap(fs, addr))
 			put(out, addr);
 	}
 	gaps_sort(out);
 }
 
-/* Functions in gaps become candidates. */
-static void search_gaps(
-	struct finder *f, const struct functions *fs, struct insn_decoder *d, struct par *par)
+/* The functions in gaps: those that are called, and what gaps.c finds; ascending. */
+static void search_gaps(struct gaps_found *found, const struct functions *fs, const struct elf *f,
+	struct insn_decoder *d, const struct gaps_addresses *called)
 {
-	struct gap_list l = {0};
-	struct gaps_found found = {0};
 	struct gaps_addresses seeds = {0}, pointers = {0};
-	size_t first = f->n;
 
-	list_gaps(f->elf, fs, &l);
-	if (l.n && !f->elf->object)
-		add_called(f, fs, &l, par);
-	if (l.n) {
-		add_pointers(&pointers, f->elf, &l);
-		seeds.n = fs->n + f->n - first;
-		seeds.p = mem_alloc(seeds.n, sizeof(*seeds.p));
+	for (size_t i = 0; i < called->n; i++) {
+		found->r = mem_grow(found->r, &found->cap, found->n + 1, sizeof(*found->r));
+		found->r[found->n++] = (struct gaps_range){called->p[i], called->p[i]};
+		put(&seeds, called->p[i]);
 	}
-	for (size_t i = 0; l.n && i < fs->n; i++)
-		seeds.p[i] = fs->f[i].addr;
-	for (size_t i = first; i < f->n; i++)
-		seeds.p[fs->n + i - first] = f->c[i].addr;
+	for (size_t i = 0; i < fs->n; i++)
+		put(&seeds, fs->f[i].addr);
 	gaps_sort(&seeds);
-	for (size_t i = 0; i < l.n; i++)
-		gaps_find(&found, f->elf, d, l.r[i], &seeds, &pointers);
-	for (size_t i = 0; i < found.n; i++)
-		add(f, (struct candidate){.addr = found.r[i].addr,
-			       .size = found.r[i].end - found.r[i].addr,
-			       .name = "",
-			       .rank = RANK_NONE,
-			       .from = FUNC_GAP});
-	mem_free(l.r);
-	mem_free(found.r);
+	add_pointers(&pointers, fs, f);
+	for (size_t i = 0; i < fs->ngaps; i++)
+		gaps_find(found, f, d, fs->gap[i], &seeds, &pointers);
+	sort_items(found->r, found->n, sizeof(*found->r), 0, by_start);
 	mem_free(seeds.p);
 	mem_free(pointers.p);
 }
 
-void functions_find(struct functions *fs, const struct elf *elf, struct insn_decoder *d,
-	struct par *par, unsigned flags)
+/* Notes what was found of functions already there. What is left in `found` are others. */
+static void merge_known(struct functions *fs, struct gaps_found *found)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < found->n; k++) {
+		const struct gaps_range r = found->r[k];
+		struct gaps_range *last = n ? &found->r[n - 1] : NULL;
+		size_t i = first_from(fs, r.addr);
+
+		if (i < fs->n && fs->f[i].addr == r.addr) {
+			fs->f[i].end = MAX(fs->f[i].end, r.end);
+			fs->f[i].from |= FUNC_GAP;
+		} else if (last && last->addr == r.addr) {
+			last->end = MAX(last->end, r.end);
+		} else {
+			found->r[n++] = r;
+		}
+	}
+	found->n = n;
+}
+
+/* Puts what was found between the functions that are there, from the last on. */
+static void insert(struct functions *fs, const struct gaps_found *found)
+{
+	size_t end = fs->n;
+
+	fs->f = mem_realloc(fs->f, fs->n + found->n, sizeof(*fs->f));
+	for (size_t k = found->n; k--;) {
+		size_t i = first_from(fs, found->r[k].addr);
+
+		memmove(fs->f + i + k + 1, fs->f + i, (end - i) * sizeof(*fs->f));
+		fs->f[i + k] = (struct func){.addr = found->r[k].addr,
+			.end = found->r[k].end,
+			.name = "",
+			.from = FUNC_GAP};
+		end = i;
+		fs->n = i;
+	}
+}
+
+uint32_t *functions_fill(struct functions *fs, const struct elf *f, struct insn_decoder *d,
+	const struct gaps_addresses *called)
+{
+	struct gaps_found found = {0};
+	uint64_t *before = mem_alloc(fs->n, sizeof(*before));
+	uint32_t *now = mem_alloc(fs->n, sizeof(*now));
+	size_t n = fs->n;
+
+	for (size_t i = 0; i < n; i++)
+		before[i] = fs->f[i].addr;
+	if (fs->ngaps)
+		search_gaps(&found, fs, f, d, called);
+	merge_known(fs, &found);
+	if (found.n)
+		insert(fs, &found);
+	fs->n = n + found.n;
+	find_ends(f, fs);
+	cut_data(f, fs);
+	drop_empty(fs);
+	index_functions(fs);
+	for (size_t i = 0, k = 0; i < n; i++) {
+		while (k < fs->n && fs->f[k].addr < before[i])
+			k++;
+		now[i] = k < fs->n && fs->f[k].addr == before[i] ? (uint32_t)k : FUNC_NOBODY;
+	}
+	mem_free(before);
+	mem_free(found.r);
+	mem_free(fs->gap);
+	fs->gap = NULL;
+	fs->ngaps = 0;
+	return now;
+}
+
+void functions_find(struct functions *fs, const struct elf *elf, unsigned flags)
 {
 	struct finder f = {.elf = elf, .flags = flags};
-	size_t before;
 
 	*fs = (struct functions){0};
-
 	add_frames(&f); /* in order, and the most: the rest is sorted alone and merged */
 	add_symbols(&f);
 	for (size_t i = 0; i < elf->nroots; i++)
 		add_address(&f, isa_code(elf, elf->roots[i]), FUNC_ROOT);
 	settle(&f, fs);
-	before = f.n;
-	search_gaps(&f, fs, d, par);
-	if (f.n > before) {
-		mem_free(fs->f);
-		settle(&f, fs);
-	}
-	find_ends(elf, fs);
-	drop_empty(fs);
+	list_gaps(fs, elf);
+	cut_data(elf, fs);
 	index_functions(fs);
 	mem_free(f.c);
 }
@@ -617,6 +564,7 @@ void functions_free(struct functions *fs)
 	mem_free(fs->start);
 	mem_free(fs->page);
 	mem_free(fs->data);
+	mem_free(fs->gap);
 	for (size_t i = 0; i < fs->nmemory; i++)
 		mem_free(fs->memory[i]);
 	mem_free(fs->memory);

@@ -8,8 +8,7 @@
 #ifndef FUNCTIONS_H
 #define FUNCTIONS_H
 
-#include "base/par.h"
-#include "code/elf.h"
+#include "code/gaps.h"
 
 enum { /* func.from: how it was found */
 	FUNC_SYMBOL = 1,
@@ -41,6 +40,8 @@ struct functions {
 	unsigned shift;
 	uint64_t *data; /* addresses of data that code puts together from pages, ascending */
 	size_t ndata;
+	struct gaps_range *gap; /* code that is no function's, until functions_fill; ascending */
+	size_t ngaps;
 	void **memory; /* of func.scan and func.callee */
 	size_t nmemory;
 };
@@ -49,9 +50,20 @@ enum { FUNC_NOBODY = 0xffffffff };
 enum { FUNC_MAX = 8 << 20 };           /* bytes of code; what is longer is no function */
 enum { FUNCTIONS_IGNORE_SYMBOLS = 1 }; /* as if .symtab were not there */
 
-/* Finds all functions. Free with functions_free. par may be NULL: the caller alone. */
-void functions_find(struct functions *fs, const struct elf *f, struct insn_decoder *d,
-	struct par *par, unsigned flags);
+/*
+ * Finds the functions that the file tells of; some ends may not be known, which then are their
+ * starts. Free with functions_free.
+ */
+void functions_find(struct functions *fs, const struct elf *f, unsigned flags);
+/* Whether the address is in a gap. */
+bool functions_in_gap(const struct functions *fs, uint64_t addr);
+/*
+ * Finds the functions in the gaps, the addresses that are called among them, and all ends. Those of
+ * functions that held code stay where they are, or become less. The result, to be freed with
+ * mem_free, is the index of each function that was there before, or FUNC_NOBODY.
+ */
+uint32_t *functions_fill(struct functions *fs, const struct elf *f, struct insn_decoder *d,
+	const struct gaps_addresses *called) MUST_CHECK;
 void functions_free(struct functions *fs);
 /* The function that holds the address, or NULL; functions_index: its index, or FUNC_NOBODY. */
 const struct func *functions_at(const struct functions *fs, uint64_t addr);

@@ -89,7 +89,7 @@ struct image *image_new(
 	memcpy(im->digest, l.digest, HASH_BYTES);
 	im->ignore_symbols = flags & IMAGE_IGNORE_SYMBOLS;
 	isa_find(f, im->ignore_symbols);
-	functions_find(&im->functions, f, crew->d[0], crew->par, flags);
+	functions_find(&im->functions, f, flags);
 	survey_functions(&im->functions, f, crew);
 	index_objects(im);
 	return im;

@@ -3,6 +3,7 @@
  *
  * One walk over all code finds its instructions, notes how each function can be left and which
  * functions are entered how. It is cut into pieces of some functions, for any number of threads.
+ * Where it leads to code that is no function's, functions are looked for, and walked over as well.
  *
  * A function without a way out does not return: when the last instruction is a call, the compiler
  * knew. A part has no entry of its own: nobody calls it; its function jumps to it under a
@@ -31,14 +32,22 @@ struct jump { /* from one function to another */
 	bool conditional, inside; /* inside: not to the first instruction */
 };
 
+struct leap { /* from a function to code that is none's */
+	uint64_t target;
+	uint32_t from;
+	uint32_t callee; /* of the piece that the answer belongs to, or nobody */
+	uint8_t flow;
+};
+
 /* Some functions, and what was found out about them. */
 struct piece {
 	size_t first, end;
 	uint8_t *scan;
 	uint32_t *callee;
 	struct jump *j;
+	struct leap *leap;
 	uint64_t *data; /* addresses */
-	size_t n, cap, ndata, cap_data;
+	size_t n, cap, nleaps, cap_leaps, ncallees, ndata, cap_data;
 };
 
 /* Memory of a thread. */
@@ -59,9 +68,9 @@ struct survey {
 	bool *leaves; /* by function: has a return, or some way out that is not understood */
 	bool *called; /* atomic */
 	struct piece *piece;
-	size_t npieces;
-	struct scratch *scratch; /* one for each thread */
-	struct jump *j;          /* of all pieces, in their order */
+	size_t npieces, cap, done; /* done: pieces walked over */
+	struct scratch *scratch;   /* one for each thread */
+	struct jump *j;            /* of all pieces, in their order */
 	size_t n;
 };
 
@@ -84,21 +93,27 @@ static void jump_to(struct survey *s, struct piece *p, uint32_t k, uint32_t to, 
 	p->j[p->n++] = (struct jump){k, to, conditional, target != s->fs->f[to].addr};
 }
 
-static void jump_out(
-	struct survey *s, struct piece *p, uint32_t k, uint64_t target, bool conditional)
-{
-	jump_to(s, p, k, functions_index(s->fs, target), target, conditional);
-}
-
 static void call_to(struct survey *s, uint32_t to, uint64_t target)
 {
 	if (to != nobody && functions_starts(s->fs, to, target))
 		__atomic_store_n(&s->called[to], true, __ATOMIC_RELAXED);
 }
 
-static void call(struct survey *s, uint64_t target)
+/* A branch of function k out of itself, or a call; `callee` is where the answer is wanted. */
+static uint32_t branch_to(struct survey *s, struct piece *p, uint32_t k, uint64_t target,
+	enum insn_flow flow, uint32_t callee)
 {
-	call_to(s, functions_index(s->fs, target), target);
+	uint32_t to = functions_index(s->fs, target);
+
+	if (to == nobody && functions_in_gap(s->fs, target)) {
+		p->leap = mem_grow(p->leap, &p->cap_leaps, p->nleaps + 1, sizeof(*p->leap));
+		p->leap[p->nleaps++] = (struct leap){target, k, callee, flow};
+	} else if (flow == INSN_CALL) {
+		call_to(s, to, target);
+	} else {
+		jump_to(s, p, k, to, target, flow == INSN_COND);
+	}
+	return to;
 }
 
 /* The GOT slot that an indirect jump goes through: relative to rip or the GOT, absolute; or 0. */
@@ -123,14 +138,14 @@ static void look(
 	switch (i->flow) {
 	case INSN_CALL:
 		if (i->has & INSN_HAS_REL)
-			call(s, target);
+			branch_to(s, p, k, target, i->flow, nobody);
 		break;
 	case INSN_COND:
 	case INSN_JUMP:
 		if (!(i->has & INSN_HAS_REL)) {
 			s->leaves[k] = s->leaves[k] || !is_dead_import(s, slot_of(s->f, i, next));
 		} else if (target < u->addr || target >= u->end) {
-			jump_out(s, p, k, target, i->flow == INSN_COND);
+			branch_to(s, p, k, target, i->flow, nobody);
 		}
 		break;
 	case INSN_RET: s->leaves[k] = true; break;
@@ -157,16 +172,12 @@ static enum insn_flow branch(struct visit *v, const struct scan_hit *h, unsigned
 	enum insn_flow flow;
 	uint64_t distance = (uint64_t)scan_branch(v->code + h->offset, len, &flow);
 	uint64_t target = u->addr + h->offset + len + distance;
-	uint32_t to;
+	size_t k = v->m->ncallees;
 
 	if (flow != INSN_CALL && target - u->addr < u->end - u->addr)
 		return flow;
-	to = functions_index(v->s->fs, target);
-	v->m->callee[v->m->ncallees++] = to;
-	if (flow == INSN_CALL)
-		call_to(v->s, to, target);
-	else
-		jump_to(v->s, v->p, v->k, to, target, flow == INSN_COND);
+	v->m->callee[k] = branch_to(v->s, v->p, v->k, target, flow, (uint32_t)k);
+	v->m->ncallees++;
 	return flow;
 }
 
@@ -222,6 +233,7 @@ static void walk_all(struct survey *s, struct piece *p, struct scratch *m, struc
 	m->ncallees = 0;
 	for (size_t k = p->first; k < p->end; k++)
 		walk(s, p, (uint32_t)k, m, d);
+	p->ncallees = m->ncallees;
 	callee = p->callee = mem_alloc(m->ncallees, sizeof(*p->callee));
 	if (m->ncallees)
 		memcpy(p->callee, m->callee, m->ncallees * sizeof(*p->callee));
@@ -315,10 +327,10 @@ static void risc_walk(struct survey *s, struct piece *p, uint32_t k, struct risc
 
 		last = c->flow[j].flow;
 		if (i->flow == INSN_CALL && direct) {
-			call(s, target);
+			branch_to(s, p, k, target, i->flow, nobody);
 		} else if ((jump || i->flow == INSN_COND) && direct) {
 			if (target < u->addr || target >= u->end)
-				jump_out(s, p, k, target, !jump);
+				branch_to(s, p, k, target, i->flow, nobody);
 		} else if (jump || i->flow == INSN_RET || i->flow == INSN_COND) {
 			s->leaves[k] = true;
 		}
@@ -331,7 +343,7 @@ static void risc_walk(struct survey *s, struct piece *p, uint32_t k, struct risc
 static void work(void *ctx, size_t i, unsigned worker)
 {
 	struct survey *s = ctx;
-	struct piece *p = &s->piece[i];
+	struct piece *p = &s->piece[s->done + i];
 	struct insn_decoder *d = s->crew->d[worker];
 
 	if (risc_ops(s->f->arch)) {
@@ -344,25 +356,136 @@ static void work(void *ctx, size_t i, unsigned worker)
 		walk_all(s, p, &s->scratch[worker], d);
 }
 
-/* Cuts the functions into pieces. */
+/* Whether the function's code is known, but not yet what is in it. */
+static bool is_due(const struct func *u)
+{
+	return !u->ninsns && u->end > u->addr;
+}
+
+/* Cuts the functions that are due into pieces. */
 static void cut(struct survey *s)
 {
 	const struct functions *fs = s->fs;
-	size_t cap = 0, k = 0;
+	size_t k = 0;
 
 	while (k < fs->n) {
 		uint64_t code = 0;
 		struct piece p = {.first = k};
 
-		while (k < fs->n && code < PIECE) {
+		for (; k < fs->n && is_due(&fs->f[k]) && code < PIECE; k++)
 			code += fs->f[k].end - fs->f[k].addr;
-			k++;
-		}
 		p.end = k;
-		s->piece = mem_grow(s->piece, &cap, s->npieces + 1, sizeof(*s->piece));
+		if (!code) {
+			k++;
+			continue;
+		}
+		s->piece = mem_grow(s->piece, &s->cap, s->npieces + 1, sizeof(*s->piece));
 		s->piece[s->npieces++] = p;
 	}
 }
+
+/* Walks over the functions that are due. */
+static void walk_due(struct survey *s)
+{
+	cut(s);
+	if (s->crew->par)
+		par_for(s->crew->par, s->npieces - s->done, work, s);
+	for (size_t i = 0; !s->crew->par && i < s->npieces - s->done; i++)
+		work(s, i, 0);
+	s->done = s->npieces;
+}
+
+/* ---- functions that were not known ---- */
+
+/* Jumps to what turned out to be nothing leave. */
+static void move_jumps(struct survey *s, struct piece *p, const uint32_t *now)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < p->n; k++) {
+		struct jump j = p->j[k];
+
+		j.from = now[j.from];
+		j.to = now[j.to];
+		if (j.to == nobody)
+			s->leaves[j.from] = true;
+		else
+			p->j[n++] = j;
+	}
+	p->n = n;
+}
+
+/* Moves what is known of each function to its new index, or leaves it out. */
+static void move(struct survey *s, const uint32_t *now, size_t n)
+{
+	bool *leaves = mem_zalloc(s->fs->n, sizeof(*leaves));
+	bool *called = mem_zalloc(s->fs->n, sizeof(*called));
+
+	for (size_t k = 0; k < n; k++) {
+		if (now[k] != nobody) {
+			leaves[now[k]] = s->leaves[k];
+			called[now[k]] = s->called[k];
+		}
+	}
+	mem_free(s->leaves);
+	mem_free(s->called);
+	s->leaves = leaves;
+	s->called = called;
+	for (size_t i = 0; i < s->npieces; i++) {
+		struct piece *p = &s->piece[i];
+
+		for (size_t k = 0; k < p->ncallees; k++)
+			p->callee[k] = p->callee[k] != nobody ? now[p->callee[k]] : nobody;
+		move_jumps(s, p, now);
+		for (size_t k = 0; k < p->nleaps; k++)
+			p->leap[k].from = now[p->leap[k].from];
+	}
+}
+
+/* Where branches to code that was no function's lead now. */
+static void land(struct survey *s)
+{
+	for (size_t i = 0; i < s->done; i++) {
+		struct piece *p = &s->piece[i];
+
+		for (size_t k = 0; k < p->nleaps; k++) {
+			const struct leap *l = &p->leap[k];
+			uint32_t to = branch_to(s, p, l->from, l->target, l->flow, nobody);
+
+			if (l->callee != nobody)
+				p->callee[l->callee] = to;
+		}
+		mem_free(p->leap);
+		p->leap = NULL;
+	}
+}
+
+/* Looks for functions in the gaps, and walks over them. */
+static void fill(struct survey *s, struct insn_decoder *d)
+{
+	struct gaps_addresses called = {0};
+	size_t n = s->fs->n;
+	uint32_t *now;
+
+	for (size_t i = 0; i < s->npieces; i++) {
+		for (size_t k = 0; k < s->piece[i].nleaps; k++) {
+			const struct leap *l = &s->piece[i].leap[k];
+
+			if (l->flow != INSN_CALL)
+				continue;
+			called.p = mem_grow(called.p, &called.cap, called.n + 1, sizeof(*called.p));
+			called.p[called.n++] = l->target;
+		}
+	}
+	now = functions_fill(s->fs, s->f, d, &called);
+	move(s, now, n);
+	land(s);
+	walk_due(s);
+	mem_free(called.p);
+	mem_free(now);
+}
+
+/* ---- all of it ---- */
 
 /* The addresses of all pieces. */
 static void gather_data(struct survey *s)
@@ -386,21 +509,16 @@ static void gather_data(struct survey *s)
 	sort_items(fs->data, n, sizeof(*fs->data), 0, by_number);
 }
 
-/* All pieces; puts together what they have. */
-static void run(struct survey *s)
+/* Puts together what the pieces have. */
+static void gather(struct survey *s)
 {
-	unsigned threads = s->crew->par ? par_threads(s->crew->par) : 1;
+	struct functions *fs = s->fs;
 
-	s->scratch = mem_zalloc(threads, sizeof(*s->scratch));
-	if (s->crew->par)
-		par_for(s->crew->par, s->npieces, work, s);
-	for (size_t i = 0; !s->crew->par && i < s->npieces; i++)
-		work(s, i, 0);
-	s->fs->memory = mem_alloc(2 * s->npieces, sizeof(*s->fs->memory));
-	s->fs->nmemory = 2 * s->npieces;
+	fs->memory = mem_alloc(2 * s->npieces, sizeof(*fs->memory));
+	fs->nmemory = 2 * s->npieces;
 	for (size_t i = 0; i < s->npieces; i++) {
-		s->fs->memory[2 * i] = s->piece[i].scan;
-		s->fs->memory[2 * i + 1] = s->piece[i].callee;
+		fs->memory[2 * i] = s->piece[i].scan;
+		fs->memory[2 * i + 1] = s->piece[i].callee;
 		s->n += s->piece[i].n;
 	}
 	gather_data(s);
@@ -414,13 +532,6 @@ static void run(struct survey *s)
 		s->n += p->n;
 		mem_free(p->j);
 	}
-	for (unsigned i = 0; i < threads; i++) {
-		mem_free(s->scratch[i].range);
-		mem_free(s->scratch[i].bytes);
-		mem_free(s->scratch[i].callee);
-		risc_code_free(&s->scratch[i].code);
-	}
-	mem_free(s->scratch);
 	mem_free(s->piece);
 }
 
@@ -497,17 +608,27 @@ static void find_parts(struct survey *s)
 void survey_functions(struct functions *fs, const struct elf *f, const struct survey_crew *crew)
 {
 	struct survey s = {.f = f, .fs = fs, .crew = crew};
+	unsigned threads = crew->par ? par_threads(crew->par) : 1;
 
 	for (size_t k = 0; k < fs->n; k++)
 		fs->f[k].no_return = names_no_return(fs->f[k].name);
 	s.leaves = mem_zalloc(fs->n, sizeof(*s.leaves));
 	s.called = mem_zalloc(fs->n, sizeof(*s.called));
-	cut(&s);
-	run(&s);
+	s.scratch = mem_zalloc(threads, sizeof(*s.scratch));
+	walk_due(&s);
+	fill(&s, crew->d[0]);
+	gather(&s);
 	if (!f->object && fs->n < nobody - 2) {
 		find_no_return(&s);
 		find_parts(&s);
 	}
+	for (unsigned i = 0; i < threads; i++) {
+		mem_free(s.scratch[i].range);
+		mem_free(s.scratch[i].bytes);
+		mem_free(s.scratch[i].callee);
+		risc_code_free(&s.scratch[i].code);
+	}
+	mem_free(s.scratch);
 	mem_free(s.leaves);
 	mem_free(s.called);
 	mem_free(s.j);

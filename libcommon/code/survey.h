@@ -15,9 +15,9 @@ struct survey_crew {
 };
 
 /*
- * Looks at the branches of all functions. Sets func.scan and func.ninsns; sets func.no_return; sets
- * FUNC_PART and func.owner, the function a part belongs to, and takes FUNC_PART away where it was a
- * mistake.
+ * Looks at the branches of all functions, and has those in gaps found. Sets func.scan and
+ * func.ninsns; sets func.no_return; sets FUNC_PART and func.owner, the function a part belongs to,
+ * and takes FUNC_PART away where it was a mistake.
  */
 void survey_functions(struct functions *fs, const struct elf *f, const struct survey_crew *crew);
 
