@@ -71,11 +71,13 @@ shared = $(CC) $(ALL) $(CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -c -o $@
 $O/cuda/%.o: %.c | $O/.deps-build
 	@mkdir -p $(@D)
 	$(shared) -isystem $(word 2,$(CUDA_AT)) $<
+# What the assembler says of registers and spills is kept beside the object, for tests/check/cuda.py.
 $O/cuda/%.o: %.cu
 	@mkdir -p $(@D)
 	$(NVCC) -std=c++14 -O3 -Ilibcommon -I. -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-fno-threadsafe-statics \
 		-gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
-		-gencode arch=compute_90,code=compute_90 -MMD -MP -c -o $@ $<
+		-gencode arch=compute_90,code=compute_90 -Xptxas -v -MMD -MP -c -o $@ $< 2> $@.log || { cat $@.log >&2; exit 1; }
+	@grep -i warning $@.log >&2 || :
 $O/lib/bb/nn_cuda.so: $(CUDA_C:%.c=$O/cuda/%.o) $(CUDA_CU:%.cu=$O/cuda/%.o)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -shared -Wl,-z,defs -o $@ $^ -L$(word 3,$(CUDA_AT)) \
@@ -85,7 +87,8 @@ all: $(if $(NVCC),$O/lib/bb/nn_cuda.so)
 
 # The same sources for a device that tests/cuda emulates, and programs that find it: O/emu/bin.
 EMU_CU := $(CUDA_CU:%.cu=$O/emu/%.o)
-EMU_C  := $(CUDA_C:%.c=$O/emu/%.o) $O/emu/tests/cuda/device.o $O/emu/tests/cuda/runtime.o
+EMU    := $(patsubst %,$O/emu/tests/cuda/%.o,device runtime watch)
+EMU_C  := $(CUDA_C:%.c=$O/emu/%.o) $(EMU)
 $(EMU_C): $O/emu/%.o: %.c | $O/.deps-check
 	@mkdir -p $(@D)
 	$(shared) -Itests/cuda/include $<
@@ -104,8 +107,28 @@ $O/emu/bin/parity: $O/lib/parity | $O/emu/lib/bb/nn_cuda.so
 $O/emu/bin/gpu: $O/bench/gpu | $O/emu/lib/bb/nn_cuda.so
 	@mkdir -p $(@D)
 	ln -f $< $@
-EMU := $(addprefix $O/emu/bin/,bb-train bb-embed parity gpu)
-emu: $(EMU) $O/emu/lib/bb/nn_cuda.so
+# Once more with each access of the kernels checked (tests/cuda/watch.c), and kernels that are wrong.
+WATCH_CU := $(CUDA_CU:%.cu=$O/watch/%.o)
+watched   = $(filter-out -fsanitize=%,$(shared)) -fsanitize=thread -fno-tree-vectorize \
+	-fno-tree-slp-vectorize -DDEVICE_WATCH -include tests/cuda/device.h -x c $<
+$(WATCH_CU): $O/watch/%.o: %.cu
+	@mkdir -p $(@D)
+	$(watched)
+$O/watch/tests/cuda/faults.o: tests/cuda/faults.c | $O/.deps-check
+	@mkdir -p $(@D)
+	$(watched) -Itests/cuda/include
+$O/watch/lib/bb/nn_cuda.so: $(EMU_C) $(WATCH_CU)
+	@mkdir -p $(@D)
+	$(CC) $(ALL) $(LDFLAGS) -shared -o $@ $^ -lm
+$O/watch/bin/faults: $O/watch/tests/cuda/faults.o $(EMU)
+	@mkdir -p $(@D)
+	$(CC) $(ALL) $(LDFLAGS) -o $@ $^ -lm
+$O/watch/bin/parity: $O/lib/parity | $O/watch/lib/bb/nn_cuda.so
+	@mkdir -p $(@D)
+	ln -f $< $@
+emu: $(patsubst %,$O/emu/%,bin/bb-train bin/bb-embed bin/parity bin/gpu lib/bb/nn_cuda.so) \
+	$(patsubst %,$O/watch/%,bin/faults bin/parity lib/bb/nn_cuda.so)
+-include $(WATCH_CU:.o=.d) $O/watch/tests/cuda/faults.d
 -include $(EMU_C:.o=.d) $(EMU_CU:.o=.d) $(CUDA_C:%.c=$O/cuda/%.d) $(CUDA_CU:%.cu=$O/cuda/%.d)
 
 # ---- tests ---------------------------------------------------------------------------------------

@@ -216,23 +216,23 @@ DEVICE void forward(const struct attn_args *a, int columns)
 	store(&p, &f.o, columns, d, f.sum, a->j.o, p.seq * h + p.head * d, h);
 }
 
-KERNEL(forward_32, attn_args)
+KERNEL(forward_32, attn_args, WARPS * 32, 8)
 {
 	forward(&a, 1);
 }
 
-KERNEL(forward_64, attn_args)
+KERNEL(forward_64, attn_args, WARPS * 32, 8)
 {
 	forward(&a, 2);
 }
 
-KERNEL(forward_128, attn_args)
+KERNEL(forward_128, attn_args, WARPS * 32, 6)
 {
 	forward(&a, 4);
 }
 
 /* delta[t,head] = the sum of dO O over the head: one warp each. */
-KERNEL(dout_o, attn_args)
+KERNEL(dout_o, attn_args, 256, 8)
 {
 	size_t i = WARP, at = i / a.j.heads * a.j.h + i % a.j.heads * a.d;
 	float sum = 0;
@@ -333,17 +333,17 @@ DEVICE void backward(const struct attn_args *a, int columns)
 		store(&p, &sum2, columns, d, one, a->j.dqkv, v, ld);
 }
 
-KERNEL(backward_32, attn_args)
+KERNEL(backward_32, attn_args, WARPS * 32, 8)
 {
 	backward(&a, 1);
 }
 
-KERNEL(backward_64, attn_args)
+KERNEL(backward_64, attn_args, WARPS * 32, 8)
 {
 	backward(&a, 2);
 }
 
-KERNEL(backward_128, attn_args)
+KERNEL(backward_128, attn_args, WARPS * 32, 6)
 {
 	backward(&a, 4);
 }

@@ -11,7 +11,7 @@ struct flat_args {
 	struct kernels_act x, y;
 };
 
-KERNEL(cast, flat_args)
+KERNEL(cast, flat_args, THREADS, 8)
 {
 	size_t i = THREAD * PER;
 
@@ -19,7 +19,7 @@ KERNEL(cast, flat_args)
 		act_put8(a.y, i, a.n, act_get8(a.x, i, a.n));
 }
 
-KERNEL(add, flat_args)
+KERNEL(add, flat_args, THREADS, 8)
 {
 	size_t i = THREAD * PER;
 	struct eight x, y;
@@ -54,7 +54,7 @@ struct bias_args {
 };
 
 /* A block has a row, or part of it. */
-KERNEL(bias_act, bias_args)
+KERNEL(bias_act, bias_args, THREADS, 6)
 {
 	size_t c = ((size_t)blockIdx.y * blockDim.x + threadIdx.x) * PER, at, end;
 	struct eight v, b;
@@ -86,7 +86,7 @@ struct back_args {
 	struct kernels_act uy, dy;
 };
 
-KERNEL(act_back, back_args)
+KERNEL(act_back, back_args, THREADS, 6)
 {
 	size_t i = THREAD * PER;
 	struct eight v, d;
@@ -102,7 +102,7 @@ KERNEL(act_back, back_args)
 	act_put8(a.dy, i, a.n, d);
 }
 
-KERNEL(gelu_back, back_args)
+KERNEL(gelu_back, back_args, THREADS, 5)
 {
 	size_t i = THREAD * PER;
 	struct eight u, d;
@@ -126,7 +126,7 @@ struct product_args {
 	struct kernels_product p;
 };
 
-KERNEL(product, product_args)
+KERNEL(product, product_args, THREADS, 6)
 {
 	size_t i = THREAD, row = i / a.p.n, col = i % a.p.n;
 	size_t down = a.p.ta ? a.p.m : 1, across = a.p.tb ? 1 : a.p.n; /* steps along k */

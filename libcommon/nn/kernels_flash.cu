@@ -147,31 +147,34 @@ struct scores {
 	float v[OTHERS / 8][4];
 };
 
-/* s = own others^T; `more`: beyond the first 16 others, else the rest of s is 0. */
-DEVICE void multiply(
-	int wide, bool more, const struct own *o, const uint16_t *others, struct scores *s)
+/* s[2] = own others^T for 16 others. */
+DEVICE void multiply_half(int wide, const struct own *o, const uint16_t *others, float s[2][4])
 {
 	const uint16_t *x = others + (LANE / 16 * 8 + LANE % 8) * pitch(wide) + LANE / 8 % 2 * 8;
 
 	UNROLL
-	for (int i = 0; i < OTHERS / 8; i++) {
-		UNROLL
-		for (int k = 0; k < 4; k++)
-			s->v[i][k] = 0;
-	}
+	for (int k = 0; k < 4; k++)
+		s[0][k] = s[1][k] = 0;
 	UNROLL
-	for (int i = 0; i < OTHERS / 16; i++) {
-		if (i && !more)
-			continue;
-		UNROLL
-		for (int j = 0; j < wide / 16; j++) {
-			uint32_t b[4];
+	for (int j = 0; j < wide / 16; j++) {
+		uint32_t b[4];
 
-			load_matrices(b, x + 16 * (size_t)i * pitch(wide) + 16 * (size_t)j);
-			multiply_16x8x16(s->v[2 * i], o->a[j], b);
-			multiply_16x8x16(s->v[2 * i + 1], o->a[j], b + 2);
-		}
+		load_matrices(b, x + 16 * (size_t)j);
+		multiply_16x8x16(s[0], o->a[j], b);
+		multiply_16x8x16(s[1], o->a[j], b + 2);
 	}
+}
+
+/* s = own others^T; `more`: beyond the first 16 others, else the rest of s is 0. */
+DEVICE void multiply(
+	int wide, bool more, const struct own *o, const uint16_t *others, struct scores *s)
+{
+	multiply_half(wide, o, others, s->v);
+	UNROLL
+	for (int k = 0; k < 4; k++)
+		s->v[2][k] = s->v[3][k] = 0;
+	if (more)
+		multiply_half(wide, o, others + 16 * pitch(wide), s->v + 2);
 }
 
 /* Sums of 16 rows by D columns. */
@@ -189,29 +192,30 @@ DEVICE void clear(int wide, struct sums *a)
 	}
 }
 
+/* a += w[2] others, for 16 others. */
+DEVICE void accumulate_half(int wide, const float w[2][4], const uint16_t *others, struct sums *a)
+{
+	const uint16_t *x = others + (LANE / 8 % 2 * 8 + LANE % 8) * pitch(wide) + LANE / 16 * 8;
+	uint32_t left[4] = {pair_bf16(w[0][0], w[0][1]), pair_bf16(w[0][2], w[0][3]),
+		pair_bf16(w[1][0], w[1][1]), pair_bf16(w[1][2], w[1][3])};
+
+	UNROLL
+	for (int j = 0; j < wide / 16; j++) {
+		uint32_t b[4];
+
+		load_matrices_turned(b, x + 16 * (size_t)j);
+		multiply_16x8x16(a->v[2 * j], left, b);
+		multiply_16x8x16(a->v[2 * j + 1], left, b + 2);
+	}
+}
+
 /* a += w others. */
 DEVICE void accumulate(
 	int wide, bool more, const struct scores *w, const uint16_t *others, struct sums *a)
 {
-	const uint16_t *x = others + (LANE / 8 % 2 * 8 + LANE % 8) * pitch(wide) + LANE / 16 * 8;
-
-	UNROLL
-	for (int i = 0; i < OTHERS / 16; i++) {
-		const float *l = w->v[2 * i], *r = w->v[2 * i + 1];
-		uint32_t left[4] = {pair_bf16(l[0], l[1]), pair_bf16(l[2], l[3]),
-			pair_bf16(r[0], r[1]), pair_bf16(r[2], r[3])};
-
-		if (i && !more)
-			continue;
-		UNROLL
-		for (int j = 0; j < wide / 16; j++) {
-			uint32_t b[4];
-
-			load_matrices_turned(b, x + 16 * (size_t)i * pitch(wide) + 16 * (size_t)j);
-			multiply_16x8x16(a->v[2 * j], left, b);
-			multiply_16x8x16(a->v[2 * j + 1], left, b + 2);
-		}
-	}
+	accumulate_half(wide, w->v, others, a);
+	if (more)
+		accumulate_half(wide, w->v + 2, others + 16 * pitch(wide), a);
 }
 
 /* y[own rows] = a times[row g, row g + 8]. */
@@ -337,22 +341,22 @@ DEVICE void forward(const struct flash_args *a, int together, int wide)
 
 /*
  * P = exp(scale q.k - lse) in s, and dS = P (dO.v - delta) scale in t, which hold the products; 0
- * for others beyond n. keys: the others are queries.
+ * for others beyond n. Of 16 others, those from `first` on. keys: the others are queries.
  */
-DEVICE void slopes(const struct spot *p, bool keys, size_t n, float scale, const float lse[2],
-	const float delta[2], struct scores *s, struct scores *t)
+DEVICE void slopes(const struct spot *p, bool keys, size_t first, size_t n, float scale,
+	const float lse[2], const float delta[2], float s[2][4], float t[2][4])
 {
 	UNROLL
-	for (int i = 0; i < OTHERS / 8; i++) {
+	for (int i = 0; i < 2; i++) {
 		UNROLL
 		for (int k = 0; k < 4; k++) {
-			size_t c = column(p, i, k);
+			size_t c = first + column(p, i, k);
 			float l = keys ? p->edge[c] : lse[k / 2];
 			float d = keys ? p->edge[OTHERS + c] : delta[k / 2];
-			float e = c < n ? expf(s->v[i][k] * scale - l) : 0;
+			float e = c < n ? expf(s[i][k] * scale - l) : 0;
 
-			t->v[i][k] = c < n ? e * (t->v[i][k] - d) * scale : 0;
-			s->v[i][k] = e;
+			t[i][k] = c < n ? e * (t[i][k] - d) * scale : 0;
+			s[i][k] = e;
 		}
 	}
 }
@@ -397,16 +401,23 @@ DEVICE void backward_queries(const struct flash_args *a, int together, int wide)
 	for (size_t j = 0; j < p.n; j += OTHERS) {
 		size_t n = MIN(p.n - j, (size_t)OTHERS);
 		int rows = n > 16 ? 32 : 16;
-		struct scores s, t;
 
 		meet(together);
 		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + h, ld, p.others[0]);
 		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + 2 * h, ld, p.others[1]);
 		meet(together);
-		multiply(wide, n > 16, &query, p.others[0], &s);
-		multiply(wide, n > 16, &dout, p.others[1], &t);
-		slopes(&p, false, n, a->scale, lse, delta, &s, &t);
-		accumulate(wide, n > 16, &t, p.others[0], &dq);
+		UNROLL
+		for (size_t i = 0; i < OTHERS; i += 16) {
+			size_t at = i * pitch(wide);
+			float s[2][4], t[2][4];
+
+			if (i >= n)
+				continue;
+			multiply_half(wide, &query, p.others[0] + at, s);
+			multiply_half(wide, &dout, p.others[1] + at, t);
+			slopes(&p, false, i, n, a->scale, lse, delta, s, t);
+			accumulate_half(wide, t, p.others[0] + at, &dq);
+		}
 	}
 	store(&p, wide, a->d, &dq, one, a->j.dqkv, q, ld);
 }
@@ -432,41 +443,53 @@ DEVICE void backward_keys(const struct flash_args *a, int together, int wide)
 	for (size_t j = 0; j < p.n; j += OTHERS) {
 		size_t n = MIN(p.n - j, (size_t)OTHERS);
 		int rows = n > 16 ? 32 : 16;
-		struct scores s, t;
 
 		meet(together);
 		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q, ld, p.others[0]);
 		fetch(&p, together, wide, j, rows, a->d, a->j.dout, at, h, p.others[1]);
 		fetch_edge(a, &p, together, j);
 		meet(together);
-		multiply(wide, n > 16, &key, p.others[0], &s);
-		multiply(wide, n > 16, &value, p.others[1], &t);
-		slopes(&p, true, n, a->scale, one, one, &s, &t);
-		accumulate(wide, n > 16, &t, p.others[0], &dk);
-		accumulate(wide, n > 16, &s, p.others[1], &dv);
+		UNROLL
+		for (size_t i = 0; i < OTHERS; i += 16) {
+			size_t row = i * pitch(wide);
+			float s[2][4], t[2][4];
+
+			if (i >= n)
+				continue;
+			multiply_half(wide, &key, p.others[0] + row, s);
+			multiply_half(wide, &value, p.others[1] + row, t);
+			slopes(&p, true, i, n, a->scale, one, one, s, t);
+			accumulate_half(wide, t, p.others[0] + row, &dk);
+			accumulate_half(wide, s, p.others[1] + row, &dv);
+		}
 	}
 	store(&p, wide, a->d, &dk, one, a->j.dqkv, q + h, ld);
 	store(&p, wide, a->d, &dv, one, a->j.dqkv, q + 2 * h, ld);
 }
 
-/* Each pass for heads of up to 32, 64 and 128 numbers, for warps alone and together. */
-#define PASS(pass, wide)                             \
-	KERNEL(pass##_##wide##_alone, flash_args)    \
-	{                                            \
-		pass(&a, 1, wide);                   \
-	}                                            \
-	KERNEL(pass##_##wide##_together, flash_args) \
-	{                                            \
-		pass(&a, WARPS, wide);               \
+/*
+ * Each pass for heads of up to 32, 64 and 128 numbers, for warps alone and together; `blocks` at
+ * once on a multiprocessor is what their registers allow without being spilled.
+ */
+#define PASS(pass, wide, blocks)                                         \
+	KERNEL(pass##_##wide##_alone, flash_args, WARPS * 32, blocks)    \
+	{                                                                \
+		pass(&a, 1, wide);                                       \
+	}                                                                \
+	KERNEL(pass##_##wide##_together, flash_args, WARPS * 32, blocks) \
+	{                                                                \
+		pass(&a, WARPS, wide);                                   \
 	}
-#define PASSES(pass)   \
-	PASS(pass, 32) \
-	PASS(pass, 64) \
-	PASS(pass, 128)
 
-PASSES(forward)
-PASSES(backward_queries)
-PASSES(backward_keys)
+PASS(forward, 32, 5)
+PASS(forward, 64, 4)
+PASS(forward, 128, 3)
+PASS(backward_queries, 32, 4)
+PASS(backward_queries, 64, 4)
+PASS(backward_queries, 128, 2)
+PASS(backward_keys, 32, 4)
+PASS(backward_keys, 64, 3)
+PASS(backward_keys, 128, 2)
 
 #define START(pass, wide)                                                                          \
 	do {                                                                                       \

@@ -1,17 +1,17 @@
 /*
  * kernels_lang.h: the few words that the kernels use beyond C: how a kernel is written and
- *launched.
+ * launched.
  *
  * The kernels are written in what C11 and C++14 have in common. nvcc compiles them for the device
  * with what stands below; the tests compile the same text for the host, where tests/cuda/device.h
  * gives these words, and CUDA's own (threadIdx, __syncthreads, ...), another meaning: the threads
- *of a block are run one after another up to each barrier.
+ * of a block are run one after another up to each barrier.
  *
  *	struct half_args {
  *		size_t n;
  *		float *x;
  *	};
- *	KERNEL(half, half_args)
+ *	KERNEL(half, half_args, 256, 2)
  *	{
  *		size_t i = THREAD;
  *
@@ -30,8 +30,12 @@
 #define DEVICE    static __device__ __forceinline__
 #define UNROLL    _Pragma("unroll")
 #define NO_UNROLL _Pragma("unroll 1")
-/* The kernel's arguments are the members of `a`. */
-#define KERNEL(name, args) static __global__ void name(const struct args a)
+/*
+ * The kernel's arguments are the members of `a`. It is launched with at most so many threads, and
+ * its registers are to leave room for so many blocks on a multiprocessor.
+ */
+#define KERNEL(name, args, threads, blocks) \
+	static __global__ void __launch_bounds__(threads, blocks) name(const struct args a)
 /* A grid of x by y blocks; `bytes` of dynamic shared memory, which SHARED names. */
 #define LAUNCH(name, x, y, threads, bytes, stream, args)                                          \
 	do {                                                                                      \

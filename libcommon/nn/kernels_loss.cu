@@ -59,7 +59,7 @@ DEVICE float block_sum(float v)
 	return sum;
 }
 
-KERNEL(xent, xent_args)
+KERNEL(xent, xent_args, THREADS, 6)
 {
 	size_t row = blockIdx.x, n = a.x.n, at = row * n;
 	const float *x = a.x.x + at, *b = a.x.b;

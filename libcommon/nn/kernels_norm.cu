@@ -99,7 +99,7 @@ DEVICE void normalise(
  * from the mean. z may be y: a lane has read its columns before it writes them, for the columns
  * that it does not hold in each pass.
  */
-KERNEL(norm_rows, norm_args)
+KERNEL(norm_rows, norm_args, WARPS * 32, 2)
 {
 	size_t row = WARP, n = a.n.n, first = (size_t)LANE * PER;
 	struct eight held[STEPS];
@@ -187,7 +187,7 @@ DEVICE void put_slope(
 	act_put8(a->ds, row * a->n + c, row * a->n + a->n, s.d);
 }
 
-KERNEL(norm_back_rows, norm_back_args)
+KERNEL(norm_back_rows, norm_back_args, WARPS * 32, 2)
 {
 	size_t row = WARP, n = a.n, first = (size_t)LANE * PER;
 	struct slope held[STEPS];
@@ -253,7 +253,7 @@ DEVICE void gather_columns(float sums[WARPS][STEP], struct eight own, size_t n, 
 }
 
 /* A block sums 256 columns of a chunk of rows: each warp every eighth row. */
-KERNEL(colsum_chunk, colsum_args)
+KERNEL(colsum_chunk, colsum_args, WARPS * 32, 4)
 {
 	__shared__ float sums[WARPS][STEP];
 	size_t c = (size_t)blockIdx.y * STEP + (size_t)LANE * PER;
@@ -282,7 +282,7 @@ KERNEL(colsum_chunk, colsum_args)
 }
 
 /* Adds up the chunks: a block has 32 columns, each warp every eighth chunk. */
-KERNEL(colsum_all, colsum_args)
+KERNEL(colsum_all, colsum_args, WARPS * 32, 8)
 {
 	__shared__ float sums[WARPS][32];
 	const float *part = a.part + blockIdx.y * a.chunks * a.n;

@@ -9,7 +9,7 @@ struct adamw_args {
 	struct kernels_adamw o;
 };
 
-KERNEL(adamw, adamw_args)
+KERNEL(adamw, adamw_args, THREADS, 8)
 {
 	size_t i = THREAD;
 	float d, m, v;
@@ -45,7 +45,7 @@ DEVICE double block_sum(double v)
 	return sums[threadIdx.x];
 }
 
-KERNEL(sumsq, sum_args)
+KERNEL(sumsq, sum_args, THREADS, 6)
 {
 	size_t from = (size_t)blockIdx.x * CHUNK, to = MIN(from + CHUNK, a.n);
 	double sum = 0;
@@ -58,7 +58,7 @@ KERNEL(sumsq, sum_args)
 }
 
 /* One block adds up what the others found. */
-KERNEL(sum_parts, sum_args)
+KERNEL(sum_parts, sum_args, THREADS, 8)
 {
 	double sum = 0;
 

@@ -16,7 +16,7 @@ struct row_args {
 /* A block has THREADS columns of row blockIdx.x; those of the last block may be beyond the row. */
 #define COLUMN ((size_t)blockIdx.y * THREADS + threadIdx.x)
 
-KERNEL(gather, row_args)
+KERNEL(gather, row_args, THREADS, 12)
 {
 	size_t c = COLUMN;
 
@@ -24,7 +24,7 @@ KERNEL(gather, row_args)
 		act_put(a.y, blockIdx.x * a.h + c, act_get(a.x, a.row[blockIdx.x] * a.h + c));
 }
 
-KERNEL(scatter, row_args)
+KERNEL(scatter, row_args, THREADS, 12)
 {
 	size_t c = COLUMN, to = a.row[blockIdx.x] * a.h + c;
 
@@ -32,7 +32,7 @@ KERNEL(scatter, row_args)
 		act_put(a.y, to, act_get(a.y, to) + act_get(a.x, blockIdx.x * a.h + c));
 }
 
-KERNEL(pool, row_args)
+KERNEL(pool, row_args, THREADS, 12)
 {
 	size_t c = COLUMN, from = a.cu[blockIdx.x], to = a.cu[blockIdx.x + 1];
 	float sum = 0;
@@ -44,7 +44,7 @@ KERNEL(pool, row_args)
 	a.v[blockIdx.x * a.h + c] = a.share ? sum : sum * (1.0f / (float)(to - from));
 }
 
-KERNEL(pool_back, row_args)
+KERNEL(pool_back, row_args, THREADS, 12)
 {
 	size_t c = COLUMN, from = a.cu[blockIdx.x], to = a.cu[blockIdx.x + 1];
 	float v, part = 1.0f / (float)(to - from);
@@ -63,7 +63,7 @@ struct list_args {
 	float *part, *table;
 };
 
-KERNEL(sum_chunk, list_args)
+KERNEL(sum_chunk, list_args, THREADS, 12)
 {
 	size_t c = COLUMN, from = a.l.start[blockIdx.x], to = a.l.start[blockIdx.x + 1];
 	float sum = 0;
@@ -75,7 +75,7 @@ KERNEL(sum_chunk, list_args)
 	a.part[blockIdx.x * a.h + c] = sum;
 }
 
-KERNEL(sum_list, list_args)
+KERNEL(sum_list, list_args, THREADS, 12)
 {
 	size_t c = COLUMN, from = a.l.first[blockIdx.x], to = a.l.first[blockIdx.x + 1];
 	float sum = 0;

@@ -1,9 +1,11 @@
 """cuda.py: the CUDA backend: all of it on an emulated device (tests/cuda), and on a real one if there
 is one. The emulated device runs the kernels' own text, the host side's own code, and the programs;
 cuBLASLt is replaced by products by their definition."""
+import glob
 import json
 import math
 import os
+import re
 import shutil
 import sys
 
@@ -12,7 +14,7 @@ import readstream
 from bbtest import BIN, FIX, LONG, O, TOP, done, ok, prog, read, run, skip, tmpdir
 
 T = tmpdir()
-EMU = os.path.join(O, "emu/bin")
+EMU, WATCH = os.path.join(O, "emu/bin"), os.path.join(O, "watch/bin")
 TOKENS = os.path.join(FIX, "tokens.a.bb")
 
 
@@ -24,11 +26,11 @@ def emu(name, *args, trouble=None):
     return run([os.path.join(EMU, name), *args], timeout=600, env={"BB_DEVICE": trouble} if trouble else None)
 
 
-def train(program, folder, *args, trouble=None, steps=4, save=2):
+def train(program, folder, *args, trouble=None, order="0", steps=4, save=2):
     return run([program, "--vocab", os.path.join(FIX, "vocab"), "--config",
                 "layers=1,hidden=32,heads=2,intermediate=48,max_len=64", "--batch-tokens", "256", "--steps", str(steps),
                 "--epochs", "1", "-s", "3", "--save-every", str(save), "-o", at(folder), *args, TOKENS], timeout=600,
-               env={"BB_DEVICE": trouble} if trouble else None)
+               env={"BB_ORDER": order, **({"BB_DEVICE": trouble} if trouble else {})})
 
 
 def losses(folder):
@@ -67,6 +69,21 @@ def test_parity():
         skip("cuda/every row of the table against the CPU, on the device", "built without CUDA: no nvcc")
 
 
+def test_watched():
+    """Each access of the kernels to memory is checked: see tests/cuda/watch.h."""
+    parity("cuda/no races, nothing beyond a buffer", os.path.join(WATCH, "parity"), *([] if LONG else ["quick"]))
+    faults = os.path.join(WATCH, "faults")
+    for line in run([faults]).out.decode().splitlines():
+        name, said = line.split("\t")
+        r = run([faults, name])
+        ok(f"cuda/the emulated device finds the fault: {name}", r.rc < 0 and said in r.err and
+           r.out == b"passed without its fault\n", r)
+    r = run([faults, "layouts"])
+    ok("cuda/tensor-core instructions as CUTLASS has their layouts", r.rc == 0 and r.out == b"0 numbers are wrong\n", r)
+    a, b = (run([faults, "order"], env={"BB_ORDER": n}).out.split() for n in "12")
+    ok("cuda/blocks and threads run in another order each time", len(a) == 512 and a != b and sorted(a) == sorted(b), a)
+
+
 def test_opens():
     """The object for real devices: that it can be loaded shows even where there is none."""
     name = "cuda/the shared object can be loaded"
@@ -74,6 +91,22 @@ def test_opens():
         return skip(name, "built without CUDA: no nvcc")
     r = run([prog("bb-embed"), "-m", os.path.join(FIX, "model"), "--device", "cuda", os.path.join(FIX, "ftok.a.bb")])
     ok(name, r.rc == 0 or any(w in r.err for w in ("no NVIDIA driver", "driver is too old", "no CUDA device")), r)
+
+
+def test_registers():
+    """What the assembler said of each kernel: nothing spilled, and a launch never lacks registers."""
+    logs = glob.glob(os.path.join(O, "cuda/libcommon/nn/kernels_*.o.log"))
+    name = "cuda/no kernel spills registers"
+    if not os.path.exists(os.path.join(O, "lib/bb/nn_cuda.so")):
+        return skip(name, "built without CUDA: no nvcc")
+    said = re.findall(r"entry function '(\w+)' for '(sm_\d+)'.*?(\d+) bytes stack frame, (\d+) bytes spill stores, "
+                      r"(\d+) bytes spill loads.*?Used (\d+) registers", "".join(read(p).decode() for p in logs), re.S)
+    sources = glob.glob(os.path.join(TOP, "libcommon/nn/kernels_*.cu"))
+    kernels = {k for k, *_ in said}
+    ok(name, len(logs) == len(sources) and len(kernels) > 40 and len(said) == 2 * len(kernels) and
+       all(x[2:5] == ("0", "0", "0") for x in said), [x for x in said if x[2:5] != ("0", "0", "0")] or len(said))
+    bounds = [p for p in sources for x in re.findall(r"^KERNEL\(\w+, \w+\)", read(p).decode(), re.M)]
+    ok("cuda/each kernel is compiled for its number of threads", not bounds, bounds)
 
 
 def test_train():
@@ -86,9 +119,10 @@ def test_train():
     ok("cuda/loss curves of CPU and fp32 agree", len(x) == 4 and far(x, y) < 1e-5, (x, y))
     ok("cuda/loss curves of CPU and bf16 agree", 0 < far(x, z) < 2e-3, (x, z))
     model = "model.safetensors"
-    again = train(gpu, "again", "--device", "cuda")
-    ok("cuda/equal runs give equal bytes", again.rc == 0 and
-       read(os.path.join(at("again"), model)) == read(os.path.join(at("bf16"), model)), again)
+    for order in "12":
+        r = train(gpu, "again" + order, "--device", "cuda", order=order)
+        ok(f"cuda/blocks and threads in another order give equal bytes: {order}", r.rc == 0 and
+           read(os.path.join(at("again" + order), model)) == read(os.path.join(at("bf16"), model)), r)
     r = train(gpu, "lost", "--device", "cuda", trouble="lost:200")  # between the two checkpoints
     ok("cuda/a device lost in training", r.rc == 1 and "device" in r.err and "LaunchFailure" in r.err and
        "checkpoint" in r.err, r)
@@ -173,6 +207,8 @@ def test_bench():
 
 if __name__ == "__main__":
     test_opens()
+    test_registers()
+    test_watched()
     test_errors()
     test_embed()
     test_train()

@@ -9,8 +9,7 @@
  *	         =lost:N   fails at the N-th synchronisation, and from then on
  * What is put into the stream is done when the host waits for it, in its order, and not before: a
  * buffer of the host that is used again too early gives wrong results.
- * Memory is filled with NaN when it is allocated, and may not be more than is asked for: with
- * AddressSanitizer reads beyond it are found.
+ * Memory is filled with NaN when it is allocated, and watch.c knows of it.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 
 #include "cublasLt.h"
 #include "tests/cuda/device.h"
+#include "tests/cuda/watch.h"
 
 static struct {
 	bool lost;
@@ -27,7 +27,7 @@ static struct {
 	size_t held;
 } dev;
 
-enum { HEADER = 64 }; /* before each block, with its size */
+enum { ALIGN = 256 }; /* of each block; its size is before it */
 
 static bool is(const char *trouble)
 {
@@ -197,11 +197,11 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
 		return dev.lost ? cudaErrorLaunchFailure : cudaErrorInvalidValue;
 	if (dev.held + bytes > memory())
 		return cudaErrorMemoryAllocation;
-	block = malloc(HEADER + bytes);
-	if (!block)
+	if (posix_memalign((void **)&block, ALIGN, ALIGN + bytes) != 0)
 		return cudaErrorMemoryAllocation;
 	memcpy(block, &bytes, sizeof(bytes));
-	*p = memset(block + HEADER, 0xff, bytes);
+	*p = memset(block + ALIGN, 0xff, bytes);
+	watch_alloc(*p, bytes);
 	dev.held += bytes;
 	return cudaSuccess;
 }
@@ -213,9 +213,10 @@ cudaError_t cudaFree(void *p)
 	if (!p)
 		return health();
 	(void)catch_up(); /* as CUDA's waits for the device */
-	memcpy(&bytes, (char *)p - HEADER, sizeof(bytes));
+	watch_free(p);
+	memcpy(&bytes, (char *)p - ALIGN, sizeof(bytes));
 	dev.held -= bytes;
-	free((char *)p - HEADER);
+	free((char *)p - ALIGN);
 	return health();
 }
 
@@ -275,6 +276,7 @@ static void run_set(const void *p)
 {
 	const struct set *s = p;
 
+	watch_range(s->p, s->bytes, "cudaMemsetAsync");
 	memset(s->p, s->value, s->bytes);
 }
 
@@ -291,14 +293,29 @@ struct move {
 	void *to;
 	const void *from; /* NULL: what follows */
 	size_t bytes;
+	cudaMemcpyKind kind;
+	uint64_t sum; /* of pinned memory when the copy was asked for */
 	char data[];
 };
+
+static uint64_t checksum(const void *p, size_t bytes)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < bytes; i++)
+		h = (h ^ ((const uint8_t *)p)[i]) * 1099511628211u;
+	return h;
+}
 
 static void run_move(const void *p)
 {
 	const struct move *m = p;
+	const void *from = m->from ? m->from : m->data;
 
-	memcpy(m->to, m->from ? m->from : m->data, m->bytes);
+	watch_range(m->kind == cudaMemcpyHostToDevice ? m->to : from, m->bytes, "cudaMemcpyAsync");
+	if (m->kind == cudaMemcpyHostToDevice && checksum(from, m->bytes) != m->sum)
+		device_die("cudaMemcpyAsync: the host changed what the device had not read yet");
+	memcpy(m->to, from, m->bytes);
 }
 
 /* Pageable memory of the host is read at once, and written before the call returns. */
@@ -310,7 +327,9 @@ cudaError_t cudaMemcpyAsync(
 	struct move *m = malloc(size);
 
 	(void)stream;
-	*m = (struct move){to, whole ? NULL : from, bytes};
+	*m = (struct move){to, whole ? NULL : from, bytes, kind, 0};
+	if (kind == cudaMemcpyHostToDevice)
+		m->sum = checksum(from, bytes);
 	if (whole)
 		memcpy(m->data, from, bytes);
 	device_later(run_move, m, size);
@@ -511,12 +530,38 @@ struct matmul {
 	struct cublas_layout a, b, c;
 };
 
+static size_t bytes_of(const struct cublas_layout *l)
+{
+	return ((l->cols - 1) * (uint64_t)l->ld + l->rows) * (l->type == CUDA_R_32F ? 4 : 2);
+}
+
+static bool overlap(const void *p, size_t n, const void *q, size_t m)
+{
+	return (uintptr_t)p < (uintptr_t)q + m && (uintptr_t)q < (uintptr_t)p + n;
+}
+
+static void check_matmul(const struct matmul *j)
+{
+	size_t a = bytes_of(&j->a), b = bytes_of(&j->b), c = bytes_of(&j->c);
+
+	watch_range(j->pa, a, "cublasLtMatmul, a");
+	watch_range(j->pb, b, "cublasLtMatmul, b");
+	watch_range(j->to, c, "cublasLtMatmul, d");
+	if (j->g != 0)
+		watch_range(j->pc, c, "cublasLtMatmul, c");
+	if (overlap(j->to, c, j->pa, a) || overlap(j->to, c, j->pb, b) ||
+		(j->pc != j->to && overlap(j->to, c, j->pc, c)))
+		device_die("cublasLtMatmul: the result lies over a factor");
+}
+
 static void run_matmul(const void *p)
 {
 	const struct matmul *j = p;
-	float *x = rows(j->pa, &j->a, j->d.a), *y;
+	float *x, *y;
 	uint64_t k = cols_of(&j->a, j->d.a);
 
+	check_matmul(j);
+	x = rows(j->pa, &j->a, j->d.a);
 	y = rows(j->pb, &j->b, j->d.b == CUBLAS_OP_N ? CUBLAS_OP_T : CUBLAS_OP_N); /* columns */
 	for (uint64_t i = 0; i < j->c.rows; i++) {
 		for (uint64_t c = 0; c < j->c.cols; c++) {
