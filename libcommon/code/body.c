@@ -233,17 +233,17 @@ static void note_end(struct builder *w, unsigned len, uint32_t target, uint8_t f
 	b->end[b->nends++] = (struct cfg_end){w->insn, (uint32_t)w->at + len, target, flow};
 }
 
-/* A direct branch in its short form: most stay in the function, and need no reference. */
-static void short_branch(struct builder *w, unsigned len)
+/* A direct branch: most stay in the function, and need no reference. */
+static void direct_branch(struct builder *w, unsigned what)
 {
-	enum insn_flow flow;
-	int64_t distance = scan_branch(w->b->code + w->at, len, &flow);
+	unsigned len = what & SCAN_LEN;
+	int64_t distance = scan_branch(w->b->code + w->at, len);
 	uint64_t offset = w->at + len + (uint64_t)distance, target = w->f->addr + offset;
-	bool inside = flow != INSN_CALL && offset < w->b->ncode;
-	struct insn_brief i = {
-		.has = INSN_HAS_REL, .len = (uint8_t)len, .flow = (uint8_t)flow, .imm = distance};
+	bool inside = what < SCAN_CALL && offset < w->b->ncode;
+	struct insn_brief i = {.has = INSN_HAS_REL, .len = (uint8_t)len, .imm = distance};
 	struct image_ref r;
 
+	i.flow = (uint8_t)scan_flow(what);
 	note_end(w, len, inside ? (uint32_t)offset : CFG_NOWHERE, i.flow);
 	if (inside)
 		return;
@@ -263,11 +263,9 @@ static void look(struct builder *w, unsigned what)
 
 	if (what >= SCAN_NONE)
 		return;
-	if (what >= SCAN_BRANCH) {
-		enum insn_flow flow;
-
-		i.imm = scan_branch(p, i.len, &flow);
-		i.flow = (uint8_t)flow;
+	if (scan_is_branch(what)) {
+		i.imm = scan_branch(p, i.len);
+		i.flow = (uint8_t)scan_flow(what);
 	} else if (!insn_look(w->d, p, w->there - w->at, &i)) {
 		return;
 	}
@@ -322,8 +320,8 @@ static void visit(struct builder *w)
 
 		w->insn = s->hit[k].insn;
 		w->at = s->hit[k].offset;
-		if (what >= SCAN_BRANCH && what < SCAN_NONE)
-			short_branch(w, what & SCAN_LEN);
+		if (scan_is_branch(what))
+			direct_branch(w, what);
 		else
 			look(w, what);
 	}

@@ -27,8 +27,9 @@ struct func {
 	const uint8_t *scan; /* its instructions, as in scan.h; owned by the functions */
 	uint32_t ninsns;     /* 0 when it is longer than FUNC_MAX */
 	uint32_t ncallees;
-	const uint32_t *callee; /* where its SCAN_BRANCHes out of it and its calls go, in order:
-				 * index of a function, or FUNC_NOBODY; owned by the functions */
+	const uint32_t
+		*callee; /* where its direct branches (scan.h) out of it and its calls go, in order:
+			  * index of a function, or FUNC_NOBODY; owned by the functions */
 };
 
 struct functions {

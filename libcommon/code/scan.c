@@ -61,7 +61,7 @@ static const uint8_t is_legacy[256] = {[0x66] = 1, [0xf2] = 1, [0xf3] = 1};
 	{by(MOD0, imm, f), by(MOD1, imm, f), by(MOD2, imm, f), by(MOD3, imm, f)}
 
 /* Kinds of opcodes. */
-enum { A, N, B, Z, V, T, J, JZ, M, MB, MZ, L, FB, FZ, GB, GZ, G5, KINDS };
+enum { A, N, B, Z, V, T, J, C, JZ, CZ, K, M, MB, MZ, L, FB, FZ, GB, GZ, G5, KINDS };
 
 static const uint8_t kind_of[2][256] = {{ /* one byte */
 	M,M,M,M,B,Z,A,A, M,M,M,M,B,Z,A,A, /* 00 */
@@ -71,14 +71,14 @@ static const uint8_t kind_of[2][256] = {{ /* one byte */
 	A,A,A,A,A,A,A,A, A,A,A,A,A,A,A,A, /* 40 */
 	N,N,N,N,N,N,N,N, N,N,N,N,N,N,N,N,
 	A,A,A,M,A,A,A,A, Z,MZ,B,MB,A,A,A,A,
-	J,J,J,J,J,J,J,J, J,J,J,J,J,J,J,J,
+	C,C,C,C,C,C,C,C, C,C,C,C,C,C,C,C,
 	MB,MZ,A,MB,M,M,M,M, M,M,M,M,A,L,A,A, /* 80 */
 	N,N,N,N,N,N,N,N, N,N,A,A,N,N,N,N,
 	A,A,A,A,N,N,N,N, B,Z,N,N,N,N,N,N,
 	B,B,B,B,B,B,B,B, V,V,V,V,V,V,V,V,
 	MB,MB,A,T,A,A,FB,FZ, A,N,A,A,T,A,A,A, /* c0 */
 	M,M,M,M,A,A,A,A, A,A,A,A,A,A,A,A,
-	A,A,A,A,A,A,A,A, JZ,JZ,A,J,A,A,A,A,
+	A,A,A,A,A,A,A,A, K,JZ,A,J,A,A,A,A,
 	A,A,A,A,A,N,GB,GZ, N,N,A,A,N,N,A,G5,
 }, { /* 0F */
 	A,A,A,A,A,A,A,A, A,A,A,A,A,A,A,A, /* 00 */
@@ -89,7 +89,7 @@ static const uint8_t kind_of[2][256] = {{ /* one byte */
 	A,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
 	M,M,M,M,M,M,M,M, M,M,M,M,A,A,M,M,
 	MB,A,A,A,M,M,M,A, A,A,A,A,A,A,M,M,
-	JZ,JZ,JZ,JZ,JZ,JZ,JZ,JZ, JZ,JZ,JZ,JZ,JZ,JZ,JZ,JZ, /* 80 */
+	CZ,CZ,CZ,CZ,CZ,CZ,CZ,CZ, CZ,CZ,CZ,CZ,CZ,CZ,CZ,CZ, /* 80 */
 	M,M,M,M,M,M,M,M, M,M,M,M,M,M,M,M,
 	A,A,A,M,MB,M,A,A, A,A,A,M,MB,M,A,M,
 	M,M,A,M,A,A,M,M, A,A,A,M,M,M,M,M,
@@ -107,8 +107,11 @@ static const uint16_t table[KINDS][256] = {
 	[Z] = {X32(X8(5 | SCAN_NUMBER | LEGACY))},              /* 4 bytes, 2 with prefix 66 */
 	[V] = {X32(X8(5 | SCAN_NUMBER | LEGACY | REX | WIDE))}, /* 8 with REX.W */
 	[T] = {X32(X8(1 | SCAN_OTHER | LEGACY | REX))},         /* does not go on */
-	[J] = {X32(X8(2 | SCAN_BRANCH | LEGACY | REX))},        /* branch, 1 byte */
-	[JZ] = {X32(X8(5 | SCAN_BRANCH | LEGACY | REX))},       /* branch, 4 bytes */
+	[J] = {X32(X8(2 | SCAN_JUMP | LEGACY | REX))},          /* 1 byte */
+	[C] = {X32(X8(2 | SCAN_COND | LEGACY | REX))},
+	[JZ] = {X32(X8(5 | SCAN_JUMP | LEGACY | REX))}, /* 4 bytes */
+	[CZ] = {X32(X8(5 | SCAN_COND | LEGACY | REX))},
+	[K] = {X32(X8(5 | SCAN_CALL | LEGACY | REX))},
 	[M] = MODRM(ALL, 0, 0),                                 /* ModRM */
 	[MB] = MODRM(ALL, 1, 0),                                /* and 1 byte */
 	[MZ] = MODRM(ALL, 4, LEGACY),

@@ -16,8 +16,10 @@ enum {
 	SCAN_NUMBER = 1 << 4, /* goes on; has an immediate or a displacement of 4 bytes or more */
 	SCAN_PLACE = 2 << 4, /* goes on; has an operand relative to its own address, or to a base */
 	SCAN_OTHER = 3 << 4, /* anything: see insn_look */
-	SCAN_BRANCH = 4 << 4, /* direct branch in one of its short forms: see scan_branch */
-	SCAN_NONE = 5 << 4,   /* a byte that starts no instruction */
+	SCAN_JUMP = 4 << 4,  /* a direct branch without prefixes: see scan_branch */
+	SCAN_COND = 5 << 4,
+	SCAN_CALL = 6 << 4,
+	SCAN_NONE = 7 << 4, /* a byte that starts no instruction */
 };
 
 /* A range of code, as a function. */
@@ -63,14 +65,28 @@ struct scan_walk {
  */
 bool scan_find(struct scan_walk *w, unsigned least);
 
-/* A SCAN_BRANCH of len bytes: where it goes, from its own end on, and its flow. */
-static inline int64_t scan_branch(const uint8_t *p, unsigned len, enum insn_flow *flow)
+static inline bool scan_is_branch(unsigned what)
 {
-	*flow = *p == 0xe8 ? INSN_CALL : *p == 0xe9 || *p == 0xeb ? INSN_JUMP : INSN_COND;
-	if (len == 2)
-		return (int8_t)p[1];
-	p += len - 4;
-	return (int32_t)(p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24);
+	return what >= SCAN_JUMP && what < SCAN_NONE;
+}
+
+/* The flow of a direct branch. */
+static inline enum insn_flow scan_flow(unsigned what)
+{
+	return what >> 4 == SCAN_CALL >> 4   ? INSN_CALL
+	       : what >> 4 == SCAN_COND >> 4 ? INSN_COND
+					     : INSN_JUMP;
+}
+
+/* Where a direct branch of len bytes goes, from its own end on. */
+static inline int64_t scan_branch(const uint8_t *p, unsigned len)
+{
+	unsigned is_short = len == 2; /* without a branch: one of two is */
+	const uint8_t *low = is_short ? p : p + len - 4, *high = p + len - 2;
+	uint32_t v =
+		low[0] | (uint32_t)low[1] << 8 | (uint32_t)high[0] << 16 | (uint32_t)high[1] << 24;
+
+	return (int32_t)v >> 24 * is_short;
 }
 
 #endif

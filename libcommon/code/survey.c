@@ -165,34 +165,34 @@ struct visit {
 	size_t left; /* bytes from code on that may be read */
 };
 
-/* A direct branch in its short form; its flow. */
-static enum insn_flow branch(struct visit *v, const struct scan_hit *h, unsigned len)
+/* A direct branch. */
+static void branch(struct visit *v, size_t offset, unsigned what)
 {
 	const struct func *u = v->u;
-	enum insn_flow flow;
-	uint64_t distance = (uint64_t)scan_branch(v->code + h->offset, len, &flow);
-	uint64_t target = u->addr + h->offset + len + distance;
+	unsigned len = what & SCAN_LEN;
+	uint64_t target = u->addr + offset + len + (uint64_t)scan_branch(v->code + offset, len);
 	size_t k = v->m->ncallees;
 
-	if (flow != INSN_CALL && target - u->addr < u->end - u->addr)
-		return flow;
-	v->m->callee[k] = branch_to(v->s, v->p, v->k, target, flow, (uint32_t)k);
+	if (what < SCAN_CALL && target - u->addr < u->end - u->addr)
+		return;
+	v->m->callee[k] = branch_to(v->s, v->p, v->k, target, scan_flow(what), (uint32_t)k);
 	v->m->ncallees++;
-	return flow;
 }
 
 /* An instruction that scan.c found; its flow. */
 static uint8_t visit(struct visit *v, const struct scan_hit *h)
 {
-	unsigned w = v->u->scan[h->insn], len = w & SCAN_LEN;
+	unsigned what = v->u->scan[h->insn];
 	struct insn_brief i;
 
-	if (w >= SCAN_NONE) {
+	if (scan_is_branch(what)) {
+		branch(v, h->offset, what);
+		return (uint8_t)scan_flow(what);
+	}
+	if (what >= SCAN_NONE) {
 		v->s->leaves[v->k] = true; /* not understood */
-	} else if (w >= SCAN_BRANCH) {
-		return (uint8_t)branch(v, h, len);
 	} else if (insn_look(v->d, v->code + h->offset, v->left - h->offset, &i)) {
-		look(v->s, v->p, v->k, &i, v->u->addr + h->offset + len);
+		look(v->s, v->p, v->k, &i, v->u->addr + h->offset + (what & SCAN_LEN));
 		return i.flow;
 	}
 	return INSN_FALL;

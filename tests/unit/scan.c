@@ -26,11 +26,9 @@ static unsigned expected(struct insn_decoder *d, const uint8_t *p, size_t n, siz
 static bool is_branch(struct insn_decoder *d, const uint8_t *p, size_t there, unsigned got)
 {
 	struct insn_brief i;
-	enum insn_flow flow;
-	int64_t to = scan_branch(p, got & SCAN_LEN, &flow);
 
-	return insn_look(d, p, there, &i) && i.len == (got & SCAN_LEN) && i.flow == flow &&
-	       (i.has & INSN_HAS_REL) && i.imm == to;
+	return scan_is_branch(got) && insn_look(d, p, there, &i) && i.len == (got & SCAN_LEN) &&
+	       i.flow == scan_flow(got) && (i.has & INSN_HAS_REL) && i.imm == scan_branch(p, i.len);
 }
 
 /* Compares the scan of a range, instruction by instruction. */
@@ -42,8 +40,7 @@ static bool agrees(struct insn_decoder *d, const struct scan_range *r)
 		const uint8_t *p = r->p + at;
 		unsigned got = r->out[k], want = expected(d, p, r->n - at, r->there - at);
 
-		if (got != want && !((got & SCAN_WHAT) == SCAN_BRANCH &&
-					   is_branch(d, p, r->there - at, got))) {
+		if (got != want && !is_branch(d, p, r->there - at, got)) {
 			fprintf(stderr, "scan says %02x, insn_look %02x:", got, want);
 			for (size_t i = 0; i < 15 && at + i < r->there; i++)
 				fprintf(stderr, " %02x", p[i]);
