@@ -200,7 +200,8 @@ static void note_jump(struct builder *w, const struct insn_brief *i)
 	if (i->flow != INSN_JUMP || !(i->has & (INSN_HAS_REG | INSN_HAS_INDEX)))
 		return;
 	b->jumps = mem_grow(b->jumps, &b->cap_jumps, b->njumps + 1, sizeof(*b->jumps));
-	b->jumps[b->njumps++] = (struct tables_jump){w->insn, (uint32_t)w->at};
+	b->jumps[b->njumps++] =
+		(struct tables_jump){w->insn, (uint32_t)w->at, (uint32_t)b->nends - 1};
 }
 
 /*
@@ -348,37 +349,20 @@ static void walk(struct builder *w)
 	}
 }
 
-/* What tables_find wants to know of each instruction. */
-static void lay_out(struct body *b)
-{
-	size_t at = 0;
-
-	b->flow = mem_grow(b->flow, &b->cap_flow, b->ninsns, sizeof(*b->flow));
-	b->index_at = mem_grow(b->index_at, &b->cap_index, b->ncode, sizeof(*b->index_at));
-	memset(b->index_at, 0xff, b->ncode * sizeof(*b->index_at));
-	for (size_t i = 0; i < b->ninsns; at += b->len[i++]) {
-		b->index_at[at] = (uint32_t)i;
-		b->flow[i] = (struct tables_flow){CFG_NOWHERE, INSN_FALL};
-	}
-	for (size_t k = 0; k < b->nends; k++) {
-		const struct cfg_end *e = &b->end[k];
-
-		b->flow[e->insn].flow = e->flow;
-		if (e->target != CFG_NOWHERE)
-			b->flow[e->insn].target = b->index_at[e->target];
-	}
-}
-
 static void find_tables(struct builder *w)
 {
 	struct body *b = w->b;
 	struct tables_code c = {
-		w->im, w->f->addr, b->code, b->ncode, b->len, NULL, b->ninsns, NULL};
+		w->im, w->f->addr, b->code, b->ncode, b->len, b->ninsns, b->end, b->nends, NULL};
 
-	if (b->njumps)
-		lay_out(b);
-	c.flow = b->flow;
-	c.index_at = b->index_at;
+	b->tables.n = 0;
+	if (!b->njumps)
+		return;
+	b->starts = mem_grow(b->starts, &b->cap_starts, b->ncode, 1);
+	memset(b->starts, 0, b->ncode);
+	for (size_t i = 0, at = 0; i < b->ninsns; at += b->len[i++])
+		b->starts[at] = 1;
+	c.starts = b->starts;
 	tables_find(&b->tables, w->d, &c, b->jumps, b->njumps, b->ref_target, b->nrefs);
 }
 
@@ -596,8 +580,7 @@ void body_free(struct body *b)
 	mem_free(b->ref_name);
 	mem_free(b->names);
 	mem_free(b->end);
-	mem_free(b->flow);
-	mem_free(b->index_at);
+	mem_free(b->starts);
 	mem_free(b->jumps);
 	tables_free(&b->tables);
 	risc_code_free(&b->risc);

@@ -39,15 +39,14 @@ struct body {
 	size_t nends;
 	struct tables_jump *jumps; /* indirect ones */
 	size_t njumps;
-	struct tables_flow *flow; /* of each instruction, if there are such jumps */
-	uint32_t *index_at;       /* instruction that starts at each byte, or CFG_NOWHERE */
+	uint8_t *starts; /* of each byte: whether an instruction starts there */
 	struct tables tables;
 	struct risc_code risc;
 	struct map name_index;
 	struct body_name known[BODY_KNOWN];
 	uint64_t round; /* counts the functions */
 	struct arena arena;
-	size_t cap_len, cap_ends, cap_flow, cap_index, cap_refs, cap_names, cap_jumps;
+	size_t cap_len, cap_ends, cap_starts, cap_refs, cap_names, cap_jumps;
 };
 
 /* Takes the function apart. 0, or -1 when it is longer than FUNC_MAX. */

@@ -10,9 +10,11 @@ static const char bad[] = "(bad)";
 size_t codeseq_decode(
 	struct insn_decoder *d, const uint8_t *code, const uint8_t *len, size_t n, struct insn *out)
 {
-	size_t nbad = 0;
+	size_t nbad = 0, bytes = 0;
 
-	insn_decode_all(d, code, len, n, out);
+	for (size_t i = 0; i < n; i++)
+		bytes += len[i];
+	insn_decode_all(d, code, bytes, len, n, out);
 	for (size_t i = 0; i < n; i++) {
 		if (out[i].len == len[i])
 			continue;

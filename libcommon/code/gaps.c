@@ -422,11 +422,10 @@ static void number(struct gap *g, const uint64_t *seeds, size_t nseeds)
 
 /* What tables_find wants to know of the items first to end-1, which may be one function. */
 struct span {
-	struct tables_flow *flow;
-	uint8_t *len;
-	uint32_t *index_at;
+	struct cfg_end *ends;
+	uint8_t *len, *starts;
 	struct tables_jump *jumps;
-	size_t cap_flow, cap_len, cap_index, cap_jumps, njumps;
+	size_t cap_ends, cap_len, cap_starts, cap_jumps, njumps;
 	struct tables tables;
 };
 
@@ -440,27 +439,31 @@ static void tables_of(struct gap *g, struct insn_decoder *d, struct span *s, siz
 	for (size_t i = first; i < end; i++)
 		c.ncode += g->item[i].len;
 	c.code = elf_bytes(g->f, addr, &n);
-	s->flow = mem_grow(s->flow, &s->cap_flow, c.ninsns, sizeof(*s->flow));
+	s->ends = mem_grow(s->ends, &s->cap_ends, c.ninsns, sizeof(*s->ends));
 	s->len = mem_grow(s->len, &s->cap_len, c.ninsns, 1);
-	s->index_at = mem_grow(s->index_at, &s->cap_index, c.ncode, sizeof(*s->index_at));
-	memset(s->index_at, 0xff, c.ncode * sizeof(*s->index_at));
+	s->starts = mem_grow(s->starts, &s->cap_starts, c.ncode, 1);
+	memset(s->starts, 0, c.ncode);
 	s->njumps = 0;
 	for (size_t i = first, at = 0; i < end; at += g->item[i].len, i++) {
 		const struct item *t = &g->item[i];
 		bool near = t->target != CFG_NOWHERE && t->target >= first && t->target < end;
 
-		s->flow[i - first] = (struct tables_flow){
-			near ? t->target - (uint32_t)first : CFG_NOWHERE, t->flow};
 		s->len[i - first] = t->len;
-		s->index_at[at] = (uint32_t)(i - first);
-		if (!(t->what & INDIRECT))
+		s->starts[at] = 1;
+		if (t->what & INDIRECT) {
+			s->jumps =
+				mem_grow(s->jumps, &s->cap_jumps, s->njumps + 1, sizeof(*s->jumps));
+			s->jumps[s->njumps++] = (struct tables_jump){
+				(uint32_t)(i - first), (uint32_t)at, (uint32_t)c.nends};
+		}
+		if (t->flow == INSN_FALL || t->flow == INSN_TRAP)
 			continue;
-		s->jumps = mem_grow(s->jumps, &s->cap_jumps, s->njumps + 1, sizeof(*s->jumps));
-		s->jumps[s->njumps++] = (struct tables_jump){(uint32_t)(i - first), (uint32_t)at};
+		s->ends[c.nends++] = (struct cfg_end){(uint32_t)(i - first), (uint32_t)at + t->len,
+			near ? g->offset[t->target] - g->offset[first] : CFG_NOWHERE, t->flow};
 	}
-	c.flow = s->flow;
+	c.end = s->ends;
 	c.len = s->len;
-	c.index_at = s->index_at;
+	c.starts = s->starts;
 	tables_find(&s->tables, d, &c, s->jumps, s->njumps, NULL, 0);
 	for (size_t k = 0; k < s->tables.n; k++) {
 		const struct cfg_table *t = &s->tables.t[k];
@@ -469,7 +472,7 @@ static void tables_of(struct gap *g, struct insn_decoder *d, struct span *s, siz
 		for (uint32_t m = 0; m < t->n; m++) {
 			g->edge = mem_grow(g->edge, &g->cap_edges, g->nedges + 1, sizeof(*g->edge));
 			g->edge[g->nedges++] = (struct edge){(uint32_t)first + t->insn,
-				(uint32_t)first + s->index_at[t->targets[m]]};
+				item_at(g, g->offset[first] + t->targets[m])};
 		}
 	}
 }
@@ -491,9 +494,9 @@ static void find_tables(struct gap *g, struct insn_decoder *d)
 		if (any)
 			tables_of(g, d, &s, i, end, addr);
 	}
-	mem_free(s.flow);
+	mem_free(s.ends);
 	mem_free(s.len);
-	mem_free(s.index_at);
+	mem_free(s.starts);
 	mem_free(s.jumps);
 	tables_free(&s.tables);
 }

@@ -444,13 +444,11 @@ static void decode_some(struct insn_decoder *d, const uint8_t *code, const uint8
 			out[i].len = 0;
 }
 
-void insn_decode_all(
-	struct insn_decoder *d, const uint8_t *code, const uint8_t *len, size_t n, struct insn *out)
+void insn_decode_all(struct insn_decoder *d, const uint8_t *code, size_t there, const uint8_t *len,
+	size_t n, struct insn *out)
 {
-	const uint8_t *end = code;
+	const uint8_t *end = code + there;
 
-	for (size_t i = 0; i < n; i++)
-		end += len[i];
 	for (size_t i = 0, some = 1; i < n; i += some) {
 		if (d->now->risc) {
 			if (!insn_decode(d, code, len[i], &out[i]))

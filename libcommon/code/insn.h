@@ -155,10 +155,10 @@ void insn_close(struct insn_decoder *d);
 int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out) MUST_CHECK;
 /*
  * The same for n instructions that lie one after another, instruction i of len[i] bytes: faster.
- * out[i].len is 0 when its bytes are none.
+ * out[i].len is 0 when its bytes are none. `there` bytes may be read, theirs or more.
  */
-void insn_decode_all(struct insn_decoder *d, const uint8_t *code, const uint8_t *len, size_t n,
-	struct insn *out);
+void insn_decode_all(struct insn_decoder *d, const uint8_t *code, size_t there, const uint8_t *len,
+	size_t n, struct insn *out);
 /* The same without the memo: slow, for tests. */
 int insn_decode_plain(struct insn_decoder *d, const uint8_t *p, size_t n,
 	struct insn *out) MUST_CHECK;

@@ -19,7 +19,9 @@ enum {
 	WINDOW = 48,         /* instructions looked at before a jump */
 	NEAR_STORE = 3,      /* from an address to where it is stored */
 	ENTRIES_MAX = 65536, /* of one table */
-	FEW = 32,            /* numbers sorted by insertion */
+	FEW = 8,             /* searches through cuts that are not sorted */
+	NEARLY = 8,          /* places that numbers to be sorted are moved by, on average */
+	TOGETHER = 16,       /* instructions decoded */
 };
 
 enum value_kind { UNKNOWN, CONSTANT, SCALED, ENTRY, TARGET };
@@ -53,10 +55,12 @@ struct search {
 	struct tables *t;
 	struct insn_decoder *d;
 	const struct tables_code *c;
-	size_t entries; /* that may still be read, */
-	size_t steps;   /* and addresses tried: hostile code has no end of jumps */
-	bool listed;    /* list_holders was called */
-	bool sorted;    /* the cuts are */
+	size_t entries;       /* that may still be read, */
+	size_t steps;         /* and addresses tried: hostile code has no end of jumps */
+	bool listed;          /* list_holders was called */
+	const uint64_t *cuts; /* in any order, */
+	size_t ncuts;
+	unsigned searches;                 /* and how often one was looked for */
 	const struct elf_section *section; /* the last one read from */
 };
 
@@ -443,10 +447,10 @@ static int entry(struct search *f, const struct table *w, uint64_t k, uint64_t *
 	return 0;
 }
 
-/* The instruction of the function at the address, or CFG_NOWHERE. */
-static uint32_t instruction(const struct tables_code *c, uint64_t addr)
+/* Whether an instruction starts at the offset. */
+static bool starts(const struct tables_code *c, uint64_t offset)
 {
-	return addr - c->addr < c->ncode ? c->index_at[addr - c->addr] : CFG_NOWHERE;
+	return offset < c->ncode && c->starts[offset];
 }
 
 /* Entries may also lead to a part of the function that lies elsewhere. */
@@ -464,25 +468,34 @@ static int by_address(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The first cut after addr, or UINT64_MAX. They are sorted when the first one is looked for. */
+/* The first cut after addr, or UINT64_MAX. They are sorted when it pays. */
 static uint64_t next_cut(struct search *f, uint64_t addr)
 {
 	struct tables *t = f->t;
-	size_t lo = 0, hi = t->ncuts;
+	uint64_t next = UINT64_MAX;
+	size_t lo = 0;
 
-	if (!f->sorted)
-		sort_items(t->cuts, t->ncuts, sizeof(*t->cuts), 0, by_address);
-	f->sorted = true;
-
-	while (lo < hi) {
+	if (f->searches++ < FEW) {
+		for (size_t k = 0; k < f->ncuts; k++)
+			next = f->cuts[k] > addr && f->cuts[k] < next ? f->cuts[k] : next;
+		return next;
+	}
+	if (f->cuts != t->cuts) {
+		t->cuts = mem_grow(t->cuts, &t->cap_cuts, f->ncuts, sizeof(*t->cuts));
+		if (f->ncuts)
+			memcpy(t->cuts, f->cuts, f->ncuts * sizeof(*t->cuts));
+		sort_items(t->cuts, f->ncuts, sizeof(*t->cuts), 0, by_address);
+		f->cuts = t->cuts;
+	}
+	for (size_t hi = f->ncuts; lo < hi;) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (t->cuts[mid] <= addr)
+		if (f->cuts[mid] <= addr)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < t->ncuts ? t->cuts[lo] : UINT64_MAX;
+	return lo < f->ncuts ? f->cuts[lo] : UINT64_MAX;
 }
 
 static int by_number(const void *a, const void *b)
@@ -492,30 +505,30 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sorts numbers: few, as most of a table's entries are like others. */
+/* Sorts numbers that are mostly in order: tables are, and most entries are like others. */
 static void sort_numbers(uint32_t *p, size_t n)
 {
-	if (n > FEW) {
-		qsort(p, n, sizeof(*p), by_number);
-		return;
-	}
+	size_t moves = NEARLY * n;
+
 	for (size_t i = 1, k; i < n; i++) {
 		uint32_t v = p[i];
 
-		for (k = i; k && p[k - 1] > v; k--)
+		for (k = i; k && p[k - 1] > v && moves; k--, moves--)
 			p[k] = p[k - 1];
 		p[k] = v;
 	}
+	if (!moves)
+		qsort(p, n, sizeof(*p), by_number);
 }
 
-/* Room to note which instructions a table leads to. */
-static void make_seen(struct tables *t, size_t ninsns)
+/* *p becomes room for a number for each of n bytes: cleared once, then as it was left. */
+static void make_room(uint32_t **p, size_t *cap, size_t n)
 {
-	if (ninsns > t->cap_seen) {
-		mem_free(t->seen);
-		t->cap_seen = ninsns + ninsns / 2;
-		t->seen = mem_zalloc(t->cap_seen, sizeof(*t->seen));
-	}
+	if (n <= *cap)
+		return;
+	mem_free(*p);
+	*cap = n + n / 2;
+	*p = mem_zalloc(*cap, sizeof(**p));
 }
 
 /*
@@ -528,24 +541,25 @@ static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 	uint64_t limit = w->bound ? w->bound : (next_cut(f, w->base) - w->base) / w->size, k;
 	size_t first = t->ntargets, n = first;
 
-	make_seen(t, f->c->ninsns);
+	make_room(&t->seen, &t->cap_seen, f->c->ncode);
 	t->round++;
 	limit = MIN(limit, (uint64_t)MIN(f->entries, (size_t)ENTRIES_MAX));
 	for (k = 0; k < limit; k++) {
-		uint64_t target;
-		uint32_t i;
+		uint64_t target, offset;
 
 		if (entry(f, w, k, &target) < 0)
 			break;
-		i = instruction(f->c, target);
-		if (i == CFG_NOWHERE && target != f->c->addr + f->c->ncode &&
-			!leads_to_part(f, target))
-			break;
-		if (i == CFG_NOWHERE || t->seen[i] == t->round)
+		offset = target - f->c->addr;
+		if (!starts(f->c, offset)) {
+			if (offset != f->c->ncode && !leads_to_part(f, target))
+				break;
 			continue;
-		t->seen[i] = t->round;
+		}
+		if (t->seen[offset] == t->round)
+			continue;
+		t->seen[offset] = t->round;
 		t->targets = mem_grow(t->targets, &t->cap_targets, n + 1, sizeof(*t->targets));
-		t->targets[n++] = (uint32_t)(target - f->c->addr);
+		t->targets[n++] = (uint32_t)offset;
 	}
 	f->entries -= (size_t)k;
 	if (n == first || (k < 2 && w->bound != 1))
@@ -565,18 +579,25 @@ static bool decode(const struct search *f, size_t offset, struct insn *i)
 	return insn_decode(f->d, f->c->code + offset, f->c->ncode - offset, i) == 1;
 }
 
-/* Steps back n instructions at most, not over the end of a path; the index reached. */
-static uint32_t window_start(const struct tables_code *c, uint32_t insn, uint32_t *offset)
+/*
+ * Steps back from an instruction with `end` ends before it, WINDOW instructions at most and not
+ * over the end of a path; the index reached, and *offset.
+ */
+static uint32_t window_start(
+	const struct tables_code *c, uint32_t insn, size_t end, uint32_t *offset)
 {
-	uint32_t first = insn;
+	uint32_t first = insn > WINDOW ? insn - WINDOW : 0;
 
-	while (first && insn - first < WINDOW) {
-		uint8_t flow = c->flow[first - 1].flow;
+	while (end-- && c->end[end].insn >= first) {
+		const struct cfg_end *e = &c->end[end];
 
-		if (flow == INSN_JUMP || flow == INSN_RET || flow == INSN_STOP)
-			break;
-		*offset -= c->len[--first];
+		if (e->flow == INSN_JUMP || e->flow == INSN_RET || e->flow == INSN_STOP) {
+			*offset = e->next;
+			return e->insn + 1;
+		}
 	}
+	for (uint32_t k = insn; k > first;)
+		*offset -= c->len[--k];
 	return first;
 }
 
@@ -584,6 +605,16 @@ static bool is_prefix(uint8_t b)
 {
 	return (b & 0xf0) == 0x40 || b == 0x66 || b == 0x67 || (b & 0xe7) == 0x26 ||
 	       (b & 0xfe) == 0x64 || b == 0xf0 || (b & 0xfe) == 0xf2;
+}
+
+/* Where the opcode of the len bytes of 64-bit code is. */
+static unsigned opcode_at(const uint8_t *p, unsigned len)
+{
+	unsigned i = 0;
+
+	while (i < len && is_prefix(p[i]))
+		i++;
+	return i;
 }
 
 /*
@@ -595,10 +626,8 @@ static bool may_load(const struct tables_code *c, uint32_t first, uint32_t end, 
 {
 	for (uint32_t k = first; k < end; offset += c->len[k++]) {
 		const uint8_t *p = c->code + offset;
-		unsigned len = c->len[k], i = 0;
+		unsigned len = c->len[k], i = opcode_at(p, len);
 
-		while (i < len && is_prefix(p[i]))
-			i++;
 		if (i + 2 >= len || (p[i] != 0x8b && p[i] != 0x63 && p[i] != 0x03))
 			continue;
 		if (p[i + 1] < 0xc0 && (p[i + 1] & 7) == 4 &&
@@ -612,34 +641,49 @@ static bool may_load(const struct tables_code *c, uint32_t first, uint32_t end, 
 static void run(struct state *s, const struct search *f, uint32_t first, uint32_t end,
 	uint32_t offset, bool taken)
 {
-	for (uint32_t k = first; k < end; k++) {
-		struct insn i;
+	const struct tables_code *c = f->c;
+	struct insn i[TOGETHER];
 
-		if (decode(f, offset, &i))
-			step(s, f, &i, f->c->addr + offset, taken && k + 1 == end);
-		else
-			forget_all(s);
-		offset += f->c->len[k];
+	for (uint32_t n; first < end; first += n) {
+		n = MIN(end - first, (uint32_t)TOGETHER);
+		insn_decode_all(f->d, c->code + offset, c->ncode - offset, c->len + first, n, i);
+		for (uint32_t k = 0; k < n; k++) {
+			if (i[k].len)
+				step(s, f, &i[k], c->addr + offset, taken && first + k + 1 == end);
+			else
+				forget_all(s);
+			offset += c->len[first + k];
+		}
 	}
 }
 
-/* For each instruction one of the branches to it, the first in the code. */
+static bool is_jump(const struct cfg_end *e)
+{
+	return e->flow == INSN_COND || e->flow == INSN_JUMP;
+}
+
+/* For each byte the first of the jumps to it. */
 static void list_sources(struct search *f)
 {
 	const struct tables_code *c = f->c;
 	struct tables *t = f->t;
-	uint32_t at = 0;
 
-	t->source = mem_grow(t->source, &t->cap_source, c->ninsns, sizeof(*t->source));
-	for (size_t k = 0; k < c->ninsns; k++)
-		t->source[k].insn = CFG_NOWHERE;
-	for (uint32_t k = 0; k < c->ninsns; at += c->len[k], k++) {
-		uint32_t to = c->flow[k].target;
-
-		if (to != CFG_NOWHERE && t->source[to].insn == CFG_NOWHERE &&
-			(c->flow[k].flow == INSN_COND || c->flow[k].flow == INSN_JUMP))
-			t->source[to] = (struct tables_jump){k, at};
+	make_room(&t->source, &t->cap_source, c->ncode);
+	for (size_t k = c->nends; k-- > 0;) {
+		if (c->end[k].target != CFG_NOWHERE && is_jump(&c->end[k]))
+			t->source[c->end[k].target] = (uint32_t)k;
 	}
+}
+
+/* The first jump to the offset, or NULL. */
+static const struct cfg_end *source(const struct search *f, uint32_t offset)
+{
+	const struct cfg_end *e;
+
+	if (f->t->source[offset] >= f->c->nends) /* left there for another function */
+		return NULL;
+	e = &f->c->end[f->t->source[offset]];
+	return e->target == offset && is_jump(e) ? e : NULL;
 }
 
 static void add_holder(struct tables *t, struct tables_holder h)
@@ -665,6 +709,17 @@ static uint64_t held(const struct search *f, const struct insn *i, uint64_t addr
 	return elf->object ? relocated(f, i, addr) : (elf->got + (uint64_t)o->mem.disp) & elf->mask;
 }
 
+/* Whether the instruction may be a lea, or a mov to memory or of a constant. */
+static bool may_hold(const struct search *f, const uint8_t *p, unsigned len)
+{
+	unsigned i = opcode_at(p, len);
+
+	if (f->c->im->elf->word == 4 || i == len)
+		return true;
+	return p[i] == 0x8d || (p[i] & 0xfe) == 0x88 || (p[i] & 0xfc) == 0xa0 ||
+	       (p[i] & 0xf0) == 0xb0 || (p[i] & 0xfe) == 0xc6;
+}
+
 /* All addresses that are put into registers, and from there into variables, in the order of the
  * code. */
 static void list_holders(struct search *f)
@@ -681,7 +736,7 @@ static void list_holders(struct search *f)
 
 		if (f->c->len[k] < 5 && k - h.insn > NEAR_STORE)
 			continue;
-		if (!decode(f, at, &i))
+		if (!may_hold(f, f->c->code + at, f->c->len[k]) || !decode(f, at, &i))
 			continue;
 		if (i.mn == X86_MOV && i.op[0].kind == INSN_OP_MEM && is_gpr(&i.op[1]) &&
 			i.op[1].reg.id == h.what && k - h.insn <= NEAR_STORE)
@@ -732,14 +787,16 @@ static bool try_holders(struct search *f, const struct tables_jump *j, struct ta
 	return false;
 }
 
-/* The first instruction from `first` on, up to the jump, that is a target; the offset with it. */
-static const struct tables_jump *entrance(
+/* The first jump to an instruction from `first` on, up to `jump`; which one, and its offset. */
+static const struct cfg_end *entrance(
 	const struct search *f, uint32_t first, uint32_t jump, uint32_t *to, uint32_t *offset)
 {
 	for (uint32_t k = first; k <= jump; *offset += f->c->len[k], k++) {
-		if (f->t->source[k].insn != CFG_NOWHERE) {
+		const struct cfg_end *e = source(f, *offset);
+
+		if (e) {
 			*to = k;
-			return &f->t->source[k];
+			return e;
 		}
 		if (f->c->code[*offset] != 0x0f && f->c->code[*offset] != 0x66 &&
 			f->c->code[*offset] != 0x90 && f->c->code[*offset] != 0x2e)
@@ -752,9 +809,9 @@ static void find_one(struct search *f, const struct tables_jump *j)
 {
 	const struct elf *elf = f->c->im->elf;
 	struct state s = {.next = 1, .word = elf->word};
-	uint32_t offset = j->offset, first = window_start(f->c, j->insn, &offset);
+	uint32_t offset = j->offset, first = window_start(f->c, j->insn, j->end, &offset);
 	uint32_t skipped = offset, to = 0, back = 0, start = 0;
-	const struct tables_jump *from = entrance(f, first, j->insn, &to, &skipped);
+	const struct cfg_end *from = entrance(f, first, j->insn, &to, &skipped);
 	const struct insn_op *o;
 	struct table w;
 	struct value v;
@@ -765,8 +822,8 @@ static void find_one(struct search *f, const struct tables_jump *j)
 	if (!first || j->insn - first >= WINDOW)
 		from = NULL;
 	if (from) { /* nothing falls into this path */
-		back = from->offset;
-		start = window_start(f->c, from->insn, &back);
+		back = from->next - f->c->len[from->insn];
+		start = window_start(f->c, from->insn, (size_t)(from - f->c->end), &back);
 		first = to, offset = skipped;
 	}
 	o = &i.op[0];
@@ -803,16 +860,14 @@ void tables_find(struct tables *t, struct insn_decoder *d, const struct tables_c
 		.d = d,
 		.c = c,
 		.entries = 4 * c->ninsns + 4 * ENTRIES_MAX,
-		.steps = 64 * c->ninsns};
+		.steps = 64 * c->ninsns,
+		.cuts = cuts,
+		.ncuts = ncuts};
 	size_t at = 0;
 
-	t->n = t->ntargets = t->ncuts = 0;
+	t->n = t->ntargets = 0;
 	if (!njumps)
 		return;
-	t->cuts = mem_grow(t->cuts, &t->cap_cuts, ncuts, sizeof(*t->cuts));
-	if (ncuts)
-		memcpy(t->cuts, cuts, ncuts * sizeof(*cuts));
-	t->ncuts = ncuts;
 	list_sources(&f);
 	for (size_t k = 0; k < njumps; k++)
 		find_one(&f, &jumps[k]);

@@ -7,12 +7,6 @@
 #include "code/cfg.h"
 #include "code/image.h"
 
-/* Where an instruction goes. */
-struct tables_flow {
-	uint32_t target; /* instruction jumped to, or CFG_NOWHERE */
-	uint8_t flow;    /* enum insn_flow; a call that does not return is INSN_STOP */
-};
-
 /* A function as far as it is known before its graph. */
 struct tables_code {
 	const struct image *im;
@@ -20,14 +14,16 @@ struct tables_code {
 	const uint8_t *code;
 	size_t ncode;
 	const uint8_t *len; /* of each instruction */
-	const struct tables_flow *flow;
 	size_t ninsns;
-	const uint32_t *index_at; /* instruction that starts at each byte, or CFG_NOWHERE */
+	const struct cfg_end *end; /* as in struct cfg_code */
+	size_t nends;
+	const uint8_t *starts; /* of each byte: whether an instruction starts there */
 };
 
 /* An indirect jump. */
 struct tables_jump {
 	uint32_t insn, offset;
+	uint32_t end; /* how many of the function's ends are before it */
 };
 
 /* A register, or a variable, that is set to an address somewhere in the function. */
@@ -44,12 +40,11 @@ struct tables {
 	uint32_t *targets; /* of all tables: offsets; each one's ascend, without repetition */
 	size_t ntargets;
 	uint64_t *cuts; /* addresses where something starts: no table goes over one */
-	size_t ncuts;
 	/* working memory */
-	struct tables_jump *source;   /* for each instruction, a branch to it */
+	uint32_t *source; /* for each byte: the first end that jumps there, if that one does */
 	struct tables_holder *holder; /* registers that are set to an address */
 	size_t nholders;
-	uint32_t *seen; /* of each instruction: the last table that led there, by */
+	uint32_t *seen; /* for each byte: the last table that led there, by */
 	uint32_t round; /* the number of tables read */
 	size_t cap_t, cap_targets, cap_cuts, cap_source, cap_holder, cap_seen;
 };

@@ -386,7 +386,7 @@ static void rows(struct insn_decoder *d)
 			if (!cut && insn_decode_plain(d, code + at, INSN_MAX_LEN, &alone))
 				len[i] = alone.len;
 		}
-		insn_decode_all(d, code, len, n, together);
+		insn_decode_all(d, code, row % 2 ? sizeof(code) : at, len, n, together);
 		at = 0;
 		for (size_t i = 0; i < n; at += len[i++]) {
 			int known = insn_decode_plain(d, code + at, len[i], &alone);
