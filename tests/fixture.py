@@ -1,7 +1,7 @@
 """fixture.py: a small corpus taken through the whole pipe, once for all tests that need streams.
 
     O/test/fixture/elf/O0/lists.so ...  three files of tests/corpus at two levels of optimisation
-    functions.bb strands.bb sym.bb fseq.bb vocab/ tokens.bb ftok.bb model/ emb.bb match.bb
+    functions.bb strands.bb sym.bb shapes.bb fseq.bb vocab/ tokens.bb ftok.bb model/ emb.bb match.bb
     *.a.bb *.b.bb                       the same from one file each
 
 Everything is small: the laws run hundreds of programs on it.
@@ -52,6 +52,7 @@ def main():
     for part in ("", ".a", ".b"):
         step(f"strands{part}.bb", ["bb-strands", at(f"functions{part}.bb")])
         step(f"sym{part}.bb", ["bb-sym", at(f"strands{part}.bb")])
+        step(f"shapes{part}.bb", ["bb-join", "--shape", at(f"sym{part}.bb")])
         step(f"blocks{part}.bb", ["bb-strands", "-u", "block", at(f"functions{part}.bb")])
         step(f"fseq{part}.bb", ["bb-strands", "-u", "function", at(f"functions{part}.bb")])
     step("vocab", ["bb-vocab", "-n", "400", "-o", at("vocab"), at("sym.bb"), at("fseq.bb")])

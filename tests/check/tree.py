@@ -42,7 +42,7 @@ CODE, TENSOR = {"libcapstone"}, {"libdnnl", "libgomp"}
 LINKS = {
     "bb-cat": CODE, "bb-disasm": CODE | {"libelf", "libdw"}, "bb-strands": CODE, "bb-sym": CODE | {"libz3"},
     "bb-vocab": CODE, "bb-tok": CODE, "bb-quiz": CODE, "bb-odd": set(), "bb-join": set(), "bb-uniq": set(), "bb-train": TENSOR, "bb-embed": TENSOR,
-    "bb-knn": TENSOR, "bb-eval": set(), "bb-trace": CODE | {"libelf", "libdw", "libunicorn"},
+    "bb-knn": TENSOR, "bb-eval": set(), "bb-diff": set(), "bb-trace": CODE | {"libelf", "libdw", "libunicorn"},
 }
 
 # Library code never prints, exits, asks the environment or the clock.

@@ -114,6 +114,11 @@ USES = {
         stream("jaccard", ["-c", "{fix}/ftok.bb", "-m", "jaccard"], "tokens", "ftok", "match"),
         stream("idf", ["-c", "{fix}/sym.bb", "-m", "idf", "-k", "3"], "sequence", "sym", "match"),
     ],
+    "bb-diff": [
+        Use("changes", ["--from", "{fix}/shapes.a.bb", "-a"], "sequence", "shapes.bb", empty="text"),
+        Use("json", ["--from", "{fix}/shapes.b.bb", "-j"], "sequence", "shapes.bb", empty="text"),
+        Use("in", ["--from", "{fix}/shapes.a.bb", "--in", "{fix}/shapes.b.bb"], "sequence", "shapes.bb", empty="text"),
+    ],
     "bb-eval": [
         Use("table", [], "match", "match.bb", empty="text"),
         Use("json", ["-j", "-k", "1,3"], "match", "match.bb", empty="text"),
