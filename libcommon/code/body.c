@@ -32,35 +32,27 @@ struct builder {
 	uint64_t after_call; /* and the address after the last call */
 };
 
-/* Number of the name in the function; the same pointer is the same name. */
-static uint32_t name_number(struct body *b, const char *name)
+/* Number of the name of the image in the function. */
+static uint32_t name_number(struct body *b, const struct image *im, uint32_t name)
 {
-	struct body_name *known = &b->known[((uintptr_t)name >> 2) % BODY_KNOWN];
-	struct map_entry *e;
-	bool made;
+	struct body_name *known = &b->known[name];
 
-	if (!name[0])
+	if (!name)
 		return 0;
-	if (known->name == name && known->round == b->round)
-		return known->number;
-	known->name = name;
-	known->round = b->round;
-	name = names_utf8(&b->arena, name);
-	e = map_put(&b->name_index, name, strlen(name), &made);
-	if (made) {
+	if (known->round != b->round) {
 		b->names = mem_grow(b->names, &b->cap_names, b->nnames + 1, sizeof(*b->names));
-		b->names[b->nnames++] = name;
-		e->value = b->nnames;
+		b->names[b->nnames++] = im->names.name[name];
+		*known = (struct body_name){b->round, (uint32_t)b->nnames};
 	}
-	return known->number = (uint32_t)e->value;
+	return known->number;
 }
 
-static void add_ref(struct builder *w, const struct image_ref *r)
+static void add_ref(struct builder *w, struct image_ref r)
 {
 	struct body *b = w->b;
 	size_t n = b->nrefs;
 
-	if (!r->kind)
+	if (!r.kind)
 		return;
 	if (n == b->cap_refs) {
 		size_t cap = n ? 2 * n : 64;
@@ -72,9 +64,9 @@ static void add_ref(struct builder *w, const struct image_ref *r)
 		b->cap_refs = cap;
 	}
 	b->ref_insn[n] = w->insn;
-	b->ref_kind[n] = r->kind;
-	b->ref_target[n] = r->target;
-	b->ref_name[n] = name_number(b, r->name);
+	b->ref_kind[n] = r.kind;
+	b->ref_target[n] = r.target;
+	b->ref_name[n] = name_number(b, w->im, r.name);
 	b->nrefs++;
 }
 
@@ -99,11 +91,11 @@ static void branch_to(
 		c->target = (uint32_t)(r.target - w->f->addr);
 		if ((i->has & INSN_HAS_REL) && branch_target(w, i, next) == r.target)
 			return; /* bytes and edges say it: a reference would only cost space */
-		r = (struct image_ref){.kind = REF_JUMP, .target = r.target, .name = ""};
+		r = (struct image_ref){.kind = REF_JUMP, .target = r.target};
 	}
 	if (i->flow == INSN_CALL && r.no_return)
 		c->flow = INSN_STOP;
-	add_ref(w, &r);
+	add_ref(w, r);
 }
 
 /* Whether the immediates of this instruction may be addresses in a file that is not movable. */
@@ -137,18 +129,15 @@ static void memory_operand(struct builder *w, const struct insn_brief *i, uint64
 	if (is_branch(i) && (r.kind == REF_CALL || r.kind == REF_IMPORT))
 		branch_to(w, i, next, r);
 	else
-		add_ref(w, &r);
+		add_ref(w, r);
 }
 
 /* A branch to an address in the function itself. */
 static struct image_ref inner_ref(const struct builder *w, uint64_t target)
 {
-	bool start = target == w->f->addr;
-
-	return (struct image_ref){.kind = REF_CALL,
-		.target = target,
-		.name = start ? w->f->name : "",
-		.no_return = start && w->f->no_return};
+	if (target == w->f->addr)
+		return w->im->function[w->f - w->im->functions.f];
+	return (struct image_ref){.kind = REF_CALL, .target = target};
 }
 
 static void operands(struct builder *w, const struct insn_brief *i, uint64_t next)
@@ -166,7 +155,7 @@ static void operands(struct builder *w, const struct insn_brief *i, uint64_t nex
 	if ((i->has & INSN_HAS_IMM) && !w->im->elf->movable && takes_address(i)) {
 		struct image_ref r = image_address(w->im, (uint64_t)i->imm & w->im->elf->mask);
 
-		add_ref(w, &r);
+		add_ref(w, r);
 	}
 }
 
@@ -187,7 +176,7 @@ static bool relocations(struct builder *w, const struct insn_brief *i, uint64_t 
 		if (is_branch(i) && (t.kind == REF_CALL || t.kind == REF_IMPORT))
 			branch_to(w, i, next, t);
 		else
-			add_ref(w, &t);
+			add_ref(w, t);
 	}
 	return any;
 }
@@ -373,7 +362,7 @@ static void risc_branch(struct builder *w, const struct risc *i, size_t at, stru
 {
 	if (i->flow == INSN_CALL && r.no_return && !(i->what & RISC_MAYBE))
 		w->b->risc.flow[at].flow = INSN_STOP;
-	add_ref(w, &r);
+	add_ref(w, r);
 }
 
 /* Where a direct branch goes: a jump within the function needs no reference. */
@@ -429,8 +418,8 @@ static bool risc_relocations(struct builder *w, const struct risc *i, size_t at,
 			continue;
 		}
 		w->b->risc.flow[at].target = risc_code_at(&w->b->risc, t.target);
-		t = (struct image_ref){.kind = REF_JUMP, .target = t.target, .name = ""};
-		add_ref(w, &t);
+		t = (struct image_ref){.kind = REF_JUMP, .target = t.target};
+		add_ref(w, t);
 	}
 	return any;
 }
@@ -537,13 +526,23 @@ static void find_thunk(struct body *b)
 	}
 }
 
+/* None of the image's names is the function's yet. */
+static void start_names(struct body *b, const struct image *im)
+{
+	if (im->names.n > b->cap_known || ++b->round == 0) {
+		mem_free(b->known);
+		b->cap_known = MAX(b->cap_known, im->names.n);
+		b->known = mem_zalloc(b->cap_known, sizeof(*b->known));
+		b->round = 1;
+	}
+}
+
 int body_build(struct body *b, struct insn_decoder *d, const struct image *im, const struct func *f)
 {
 	struct builder w = {.b = b, .im = im, .f = f, .d = d};
 
 	arena_reset(&b->arena);
-	map_reset(&b->name_index);
-	b->round++;
+	start_names(b, im);
 	b->nends = b->nrefs = b->nnames = b->njumps = b->risc.n = 0;
 	b->code = elf_bytes(im->elf, f->addr, &w.there);
 	b->ncode = (size_t)(f->end - f->addr);
@@ -584,7 +583,7 @@ void body_free(struct body *b)
 	mem_free(b->jumps);
 	tables_free(&b->tables);
 	risc_code_free(&b->risc);
-	map_free(&b->name_index);
+	mem_free(b->known);
 	arena_free(&b->arena);
 	*b = (struct body){0};
 }

@@ -11,12 +11,9 @@
 #include "code/scan.h"
 #include "code/tables.h"
 
-enum { BODY_KNOWN = 256 };
-
-struct body_name { /* a name met before in the function of this round */
-	const char *name;
-	uint64_t round;
-	uint32_t number;
+struct body_name {
+	uint32_t round;  /* the last function that has the name, */
+	uint32_t number; /* and 1 + its index there */
 };
 
 struct body {
@@ -30,7 +27,7 @@ struct body {
 	uint64_t *ref_target;
 	uint32_t *ref_name; /* 0, or 1 + index into names */
 	size_t nrefs;
-	const char **names; /* valid UTF-8 */
+	const char **names; /* owned by the image */
 	size_t nnames;
 	const char *thunk; /* what it only jumps to, or "" */
 	/* working memory */
@@ -42,14 +39,13 @@ struct body {
 	uint8_t *starts; /* of each byte: whether an instruction starts there */
 	struct tables tables;
 	struct risc_code risc;
-	struct map name_index;
-	struct body_name known[BODY_KNOWN];
-	uint64_t round; /* counts the functions */
+	struct body_name *known; /* for each name of the image */
+	uint32_t round;          /* counts the functions */
 	struct arena arena;
-	size_t cap_len, cap_ends, cap_starts, cap_refs, cap_names, cap_jumps;
+	size_t cap_len, cap_ends, cap_starts, cap_known, cap_refs, cap_names, cap_jumps;
 };
 
-/* Takes the function apart. 0, or -1 when it is longer than FUNC_MAX. */
+/* Takes a function of the image apart. 0, or -1 when it is longer than FUNC_MAX. */
 int body_build(struct body *b, struct insn_decoder *d, const struct image *im,
 	const struct func *f) MUST_CHECK;
 void body_free(struct body *b);

@@ -6,25 +6,31 @@
 #ifndef IMAGE_H
 #define IMAGE_H
 
+#include "code/name_index.h"
 #include "code/survey.h"
 #include "formats/refs.h"
+
+/* What an instruction refers to; kind 0: nothing. */
+struct image_ref {
+	uint64_t target; /* 0 when only the name is known */
+	uint32_t name;   /* number in image.names; 0 if there is none */
+	uint8_t kind;    /* enum ref_kind */
+	bool no_return;  /* a call of it does not come back */
+};
 
 struct image {
 	struct elf *elf;
 	uint8_t digest[HASH_BYTES]; /* XXH3-128 of the file */
 	struct functions functions;
 	bool ignore_symbols;
-	struct map64 objects;     /* address to 1 + index of the symbol of a variable */
+	struct name_index names;    /* of functions and symbols */
+	struct image_ref *function; /* a call of each function */
+	uint32_t *symbol_name;      /* number of each symbol's name */
+	struct image_ref *stub;     /* x86: a call of each STUB bytes of what stubs are in, */
+	uint64_t stubs, nstubs;     /* from the address `stubs` on; kind 0: not known */
+	struct map64 objects;       /* address to 1 + index of the symbol of a variable */
 	const struct map *linked; /* names other files define that it will be linked with, or NULL;
 				   * set by who knows them */
-};
-
-/* What an instruction refers to; kind 0: nothing. */
-struct image_ref {
-	uint8_t kind;     /* enum ref_kind */
-	uint64_t target;  /* 0 when only the name is known */
-	const char *name; /* "" if there is none; owned by the image */
-	bool no_return;   /* a call of it does not come back */
 };
 
 enum { IMAGE_IGNORE_SYMBOLS = FUNCTIONS_IGNORE_SYMBOLS };

@@ -3,6 +3,7 @@
 
 #include "code/cfg.h"
 #include "code/insn.h"
+#include "code/name_index.h"
 #include "code/names.h"
 #include "tests/unit.h"
 
@@ -175,6 +176,26 @@ static void names(void)
 	arena_free(&a);
 }
 
+/* Each name once, by its text as valid UTF-8. */
+static void name_numbers(void)
+{
+	enum { MANY = 1000 };
+	static char text[MANY][8];
+	struct name_index x = {0};
+	bool right = true;
+
+	CHECK(name_index_put(&x, "") == 0 && x.n == 1 && !x.name[0][0]);
+	CHECK(name_index_put(&x, "a") == 1 && name_index_put(&x, "b\xff") == 2);
+	CHECK(name_index_put(&x, (char[]){"a"}) == 1 && name_index_put(&x, "b\\xff") == 2);
+	CHECK(!strcmp(x.name[2], "b\\xff"));
+	for (unsigned k = 0; k < 2 * MANY; k++) {
+		snprintf(text[k % MANY], sizeof(text[0]), "n%u", k % MANY);
+		right = right && name_index_put(&x, text[k % MANY]) == 3 + k % MANY;
+	}
+	CHECK(right && x.n == 3 + MANY && !strcmp(x.name[3 + 77], "n77"));
+	name_index_free(&x);
+}
+
 int main(void)
 {
 	struct cfg c = {0};
@@ -186,5 +207,6 @@ int main(void)
 	offsets(&c);
 	cfg_free(&c);
 	names();
+	name_numbers();
 	return unit_done();
 }
