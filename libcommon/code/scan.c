@@ -315,9 +315,18 @@ void scan_lengths(const uint8_t *scan, size_t n, uint8_t *len)
 	}
 }
 
+/* The lowest instruction of those found among eight; one that is anything if there is none. */
+static inline struct scan_hit lowest(uint64_t found, uint64_t before, size_t i, uint32_t at)
+{
+	unsigned k = (unsigned)__builtin_ctzll(found | UINT64_C(1) << 63) & ~7u;
+
+	return (struct scan_hit){(uint32_t)i + k / 8, at + (uint32_t)(before >> k & 0xff)};
+}
+
 /*
- * Eight instructions at a time. Adding raises the highest bit of the bytes that are looked for; a
- * multiplication adds up the lengths before each.
+ * Eight instructions at a time. Adding raises the highest bit of the bytes that are looked for;
+ * multiplications add up the lengths before each, and how many are found. Two are written always:
+ * more are rare, and whether there is one or none cannot be foretold.
  */
 bool scan_find(struct scan_walk *s, unsigned least)
 {
@@ -329,16 +338,21 @@ bool scan_find(struct scan_walk *s, unsigned least)
 
 	for (; i < end; i += 8) {
 		uint64_t w = load(s->scan + i), found, before;
+		size_t n;
 
 		if (end - i < 8)
 			w &= (UINT64_C(1) << 8 * (end - i)) - 1;
 		before = (w & ones * SCAN_LEN) * ones << 8;
-		for (found = (w + raise) & high; found; found &= found - 1) {
-			unsigned k = (unsigned)__builtin_ctzll(found) & ~7u;
-
-			*h++ = (struct scan_hit){
-				(uint32_t)i + k / 8, at + (uint32_t)(before >> k & 0xff)};
+		found = (w + raise) & high;
+		n = (found >> 7) * ones >> 56;
+		h[0] = lowest(found, before, i, at);
+		found &= found - 1;
+		h[1] = lowest(found, before, i, at);
+		for (size_t k = 2; k < n; k++) {
+			found &= found - 1;
+			h[k] = lowest(found, before, i, at);
 		}
+		h += n;
 		at += (uint32_t)((before >> 56) + (w >> 56 & SCAN_LEN));
 	}
 	s->nhits = (size_t)(h - s->hit);

@@ -56,7 +56,7 @@ struct scan_walk {
 	size_t next; /* instruction, */
 	uint32_t at; /* and its offset */
 	size_t nhits;
-	struct scan_hit hit[SCAN_HITS];
+	struct scan_hit hit[SCAN_HITS + 2]; /* the last two are for who fills it */
 };
 
 /*
