@@ -14,7 +14,7 @@
 #include "base/mem.h"
 
 enum {
-	PLAN_ROWS = 4096,      /* what a batch is taken for */
+	PLAN_ROWS = 16384,     /* what a batch is taken for: enough for the largest tiles */
 	WORKSPACE = 32u << 20, /* bytes, as NVIDIA recommends for Hopper */
 	ALIGN_MAX = 256
 };
@@ -138,6 +138,8 @@ static void plain(struct nn_cuda *c, const struct nn_cuda_gemm *g)
 {
 	int half = !c->q.fp32, to = half && !g->floats;
 
+	if (c->q.times)
+		c->q.times->plain++;
 	kernels_product(c->stream,
 		(struct kernels_product){g->ta, g->tb, g->m, g->n, g->k, {(void *)g->a, half},
 			{(void *)g->b, half}, {(void *)g->more, to}, {g->to, to}});

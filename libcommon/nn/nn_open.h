@@ -31,6 +31,7 @@ enum nn_time {
 struct nn_times {
 	double seconds[NN_TIMES];
 	uint64_t count[NN_TIMES]; /* stretches of time */
+	uint64_t plain;           /* products that cuBLASLt did not take: slow ones */
 };
 
 struct nn_request {

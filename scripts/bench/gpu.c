@@ -226,7 +226,7 @@ static void print_times(const struct nn_times *t, size_t passes)
 	for (int i = 0; i < NN_TIMES; i++)
 		printf("%s\"%s\": %.4f", i ? ", " : "", time_names[i],
 			1e3 * t->seconds[i] / (double)passes);
-	printf("}");
+	printf("}, \"plain\": %llu", (unsigned long long)t->plain);
 }
 
 /* The same steps on a device that counts its time. */

@@ -61,6 +61,8 @@ def test_parity():
     parity("cuda/every row of the table against the CPU, emulated", os.path.join(EMU, "parity"))
     parity("cuda/products without cuBLASLt", os.path.join(EMU, "parity"), "quick", "dense", "ffn", "classify",
            trouble="picky")
+    parity("cuda/algorithms of cuBLASLt that take no other sizes", os.path.join(EMU, "parity"), "quick", "dense", "ffn",
+           "classify", trouble="strict")
     if LONG:
         parity("cuda/the same with sanitizers", os.path.join(O, "san/emu/bin/parity"))
     if os.path.exists(os.path.join(O, "lib/bb/nn_cuda.so")):
@@ -195,6 +197,10 @@ def test_bench():
     ok("cuda/scripts/bench/gpu: time by kind of work", t and t["ms"]["products"] > 0 and t["ms"]["attention, backward"] > 0
        and sum(t["ms"].values()) > 0.3 * 1e3 * t["seconds"] / t["steps"], t)
     ok("cuda/scripts/bench/gpu: the table", b"training 6x384" in r.out and b"EMULATED" in r.out, r.out)
+    ok("cuda/scripts/bench/gpu: cuBLASLt took all products", t.get("plain") == 0 and b"DOES NOT TAKE" not in r.out, t)
+    r, got = bench("bench-picky", "--only", "embed-12x768", trouble="picky")
+    ok("cuda/scripts/bench/gpu: it says that cuBLASLt took none", r.rc == 0 and got["embed-12x768"]["plain"] > 0 and
+       b"PRODUCTS THAT CUBLASLT DOES NOT TAKE" in r.out, f"{r} {got}")
     r, got = bench("bench-lost", "--only", "matmul,embed-12x768", trouble="lost:30")
     ok("cuda/scripts/bench/gpu: a section that dies leaves the others", r.rc == 1 and got["matmul"]["status"] == "ok" and
        got["embed-12x768"]["status"] == "failed" and "LaunchFailure" in got["embed-12x768"]["why"], f"{r} {got}")

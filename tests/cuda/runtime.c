@@ -6,6 +6,7 @@
  *	BB_DEVICE=none     there is none        old   the driver is too old       absent   no driver
  *	         =small    memory for 1 MiB     weak  compute capability 7.5
  *	         =picky    cuBLASLt takes no product
+ *	         =strict   a way to do a product is good for matrices of exactly those sizes
  *	         =lost:N   fails at the N-th synchronisation, and from then on
  * What is put into the stream is done when the host waits for it, in its order, and not before: a
  * buffer of the host that is used again too early gives wrong results.
@@ -18,6 +19,7 @@
 #include <time.h>
 
 #include "cublasLt.h"
+#include "base/base.h"
 #include "tests/cuda/device.h"
 #include "tests/cuda/watch.h"
 
@@ -471,6 +473,13 @@ static bool fit(const struct cublas_desc *d, const struct cublas_layout *a,
 	       (c->type == CUDA_R_32F || c->type == a->type);
 }
 
+/* One number of the sizes of a product. */
+static uint64_t sizes(
+	const struct cublas_desc *d, const struct cublas_layout *a, const struct cublas_layout *to)
+{
+	return (to->rows * 1000003 + to->cols) * 1000003 + cols_of(a, d->a);
+}
+
 /* An algorithm is good for exactly the alignment it was asked for, or more. */
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmulDesc_t d,
 	cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
@@ -479,9 +488,11 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
 {
 	if (!h || want < 1 || !fit(d, a, b, c) || !fit(d, a, b, to))
 		return CUBLAS_STATUS_INVALID_VALUE;
-	if (is("picky"))
-		return CUBLAS_STATUS_NOT_SUPPORTED;
+	*found = 0;
+	if (is("picky")) /* there are two ways to say so */
+		return to->rows % 2 ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
 	memset(results, 0, sizeof(*results));
+	results->algo.data[5] = sizes(d, a, to);
 	results->algo.data[0] = 1;
 	for (int i = 0; i < 4; i++)
 		results->algo.data[1 + i] =
@@ -528,6 +539,8 @@ struct matmul {
 	void *to;
 	struct cublas_desc d;
 	struct cublas_layout a, b, c;
+	void *workspace;
+	size_t bytes;
 };
 
 static size_t bytes_of(const struct cublas_layout *l)
@@ -547,6 +560,7 @@ static void check_matmul(const struct matmul *j)
 	watch_range(j->pa, a, "cublasLtMatmul, a");
 	watch_range(j->pb, b, "cublasLtMatmul, b");
 	watch_range(j->to, c, "cublasLtMatmul, d");
+	watch_range(j->workspace, j->bytes, "cublasLtMatmul, workspace");
 	if (j->g != 0)
 		watch_range(j->pc, c, "cublasLtMatmul, c");
 	if (overlap(j->to, c, j->pa, a) || overlap(j->to, c, j->pb, b) ||
@@ -561,6 +575,7 @@ static void run_matmul(const void *p)
 	uint64_t k = cols_of(&j->a, j->d.a);
 
 	check_matmul(j);
+	memset(j->workspace, 0xff, MIN(j->bytes, (size_t)4096)); /* it is cuBLASLt's own */
 	x = rows(j->pa, &j->a, j->d.a);
 	y = rows(j->pb, &j->b, j->d.b == CUBLAS_OP_N ? CUBLAS_OP_T : CUBLAS_OP_N); /* columns */
 	for (uint64_t i = 0; i < j->c.rows; i++) {
@@ -587,13 +602,15 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
 	cudaStream_t stream)
 {
 	const void *all[4] = {pa, pb, pc, pto};
-	struct matmul j = {
-		*(const float *)alpha, *(const float *)beta, pa, pb, pc, pto, *d, *a, *b, *to};
+	struct matmul j = {*(const float *)alpha, *(const float *)beta, pa, pb, pc, pto, *d, *a, *b,
+		*to, workspace, bytes};
 
 	(void)stream;
 	if (!h || !workspace || !bytes || algo->data[0] != 1 || !fit(d, a, b, c) ||
 		c->type != to->type || !fit(d, a, b, to))
 		return CUBLAS_STATUS_INVALID_VALUE;
+	if (is("strict") && algo->data[5] != sizes(d, a, to))
+		return to->rows % 2 ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_INVALID_VALUE;
 	for (int i = 0; i < 4; i++)
 		if ((uintptr_t)all[i] % algo->data[1 + i])
 			return CUBLAS_STATUS_INVALID_VALUE;
