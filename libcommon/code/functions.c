@@ -359,8 +359,11 @@ static void drop_empty(struct functions *fs)
 	size_t n = 0;
 
 	for (size_t i = 0; i < fs->n; i++) {
-		if (fs->f[i].end > fs->f[i].addr)
-			fs->f[n++] = fs->f[i];
+		if (fs->f[i].end == fs->f[i].addr)
+			continue;
+		if (n < i)
+			fs->f[n] = fs->f[i];
+		n++;
 	}
 	fs->n = n;
 }
@@ -457,8 +460,10 @@ static void search_gaps(struct gaps_found *found, const struct functions *fs, co
 		found->r[found->n++] = (struct gaps_range){called->p[i], called->p[i]};
 		put(&seeds, called->p[i]);
 	}
-	for (size_t i = 0; i < fs->n; i++)
-		put(&seeds, fs->f[i].addr);
+	for (size_t i = 0; i < fs->n; i++) {
+		if (fs->f[i].end == fs->f[i].addr) /* no other is in a gap */
+			put(&seeds, fs->f[i].addr);
+	}
 	gaps_sort(&seeds);
 	add_pointers(&pointers, fs, f);
 	for (size_t i = 0; i < fs->ngaps; i++)

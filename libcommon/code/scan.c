@@ -15,18 +15,18 @@ enum { LANES = 4 }; /* ranges side by side */
 
 /*
  * An entry: the byte of scan.h, for an instruction without prefixes; from bit 8 on, whether it may
- * be something else without a prefix, with REX, with 66, F2 or F3; then what else is to be seen.
+ * be something else without a prefix, with REX, with a legacy prefix; then what else is to be seen.
  */
 enum {
 	BARE = 1 << 8,
 	REX = 1 << 9,
 	LEGACY = 3 << 10, /* without or with REX */
 	ASK = BARE | REX | LEGACY,
-	SIB = 1 << 12,  /* known if the base is not 5, which means a displacement of 4 */
+	SIB = 1 << 12,  /* base 5 means a displacement of 4 */
 	WIDE = 1 << 13, /* an immediate of 8 instead of 4 if there is REX.W */
 };
 
-static const uint8_t is_legacy[256] = {[0x66] = 1, [0xf2] = 1, [0xf3] = 1};
+static const uint8_t is_legacy[256] = {[0x64] = 1, [0x65] = 1, [0x66] = 1, [0xf2] = 1, [0xf3] = 1};
 
 /* clang-format off */
 #define X2(...) __VA_ARGS__, __VA_ARGS__
@@ -187,14 +187,16 @@ static void finish(struct insn_decoder *d, struct lane *l)
 }
 
 /*
- * What the entry e leaves open, for an instruction without 66, F2 and F3: its byte but for the
- * prefixes, or 0. x: opcode, ModRM and SIB; first: the byte before, if there is one.
+ * What the entry e leaves open: the byte of the instruction but for its prefixes, or 0. x: opcode,
+ * ModRM and SIB; first: the byte before, if there is no legacy prefix.
  */
-static unsigned closer(unsigned e, uint64_t x, unsigned first)
+static unsigned closer(unsigned e, uint64_t x, bool legacy, unsigned first)
 {
-	if (e & WIDE)
+	if ((e & WIDE) && !legacy)
 		return (e & 0xff) + (first >> 1 & 4);
-	return (e & SIB) && (x >> 16 & 7) != 5 ? e & 0xff : 0;
+	if (!(e & SIB) || (legacy && (e & SCAN_WHAT) != SCAN_PLAIN))
+		return 0;
+	return (x >> 16 & 7) == 5 ? ((e & 0xff) | SCAN_NUMBER) + 4 : e & 0xff;
 }
 
 static inline __attribute__((always_inline)) uint64_t load(const uint8_t *p)
@@ -220,7 +222,7 @@ static inline __attribute__((always_inline)) void step(
 	e = table[kind_of[map][x & 0xff]][x >> 8 & 0xff];
 	w = e & 0xff;
 	if (__builtin_expect(e >> (8 + rex + 2 * legacy) & 1, 0)) {
-		w = legacy ? 0 : closer(e, x, first);
+		w = closer(e, x, legacy, first);
 		if (!w)
 			w = ask(d, *p, (size_t)(l->r->p + l->r->there - *p)) - legacy - rex - map;
 	}

@@ -2,7 +2,8 @@
  * scan.h: where instructions begin, and which of them a walk over code has to look at.
  *
  * One byte for each instruction: its length, and what it may do. Three of four are SCAN_PLAIN;
- * who walks over code steps over those without a look. The answers are those of insn_look.
+ * who walks over code steps over those without a look. The answers are those of insn_look, but
+ * that operands in FS and GS, which are no addresses of the file, may be taken for some.
  */
 #ifndef SCAN_H
 #define SCAN_H
