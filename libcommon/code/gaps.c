@@ -24,6 +24,7 @@ enum {                 /* item.what */
 	PADDING = 1,   /* nop, int3, zeros */
 	BAD = 2,       /* no instruction */
 	START = 4,     /* of a function */
+	PROLOGUE = 8,  /* as functions begin */
 	EPILOGUE = 16, /* as functions end, never as they begin */
 	INDIRECT = 32, /* jump to a register or through memory */
 	LEAVES = 64,   /* jump to code outside the range */
@@ -51,7 +52,8 @@ struct gap {
 	struct item *item;
 	uint32_t *offset; /* of each item */
 	size_t n, cap, cap_offset;
-	uint32_t *inside;  /* how many jumps lead over the place before each item */
+	uint32_t *inside;  /* how many jumps lead over the place before each item, */
+	uint32_t *ahead;   /* and how many lead over it, or to it, from before */
 	bool *returns;     /* by item that starts a function */
 	bool *pointed;     /* by item: its address is taken */
 	uint64_t *pointer; /* addresses in the range that are taken, in any order */
@@ -293,6 +295,8 @@ static uint16_t risc_what(const struct risc *i)
 		what |= INDIRECT;
 	if (i->what & RISC_MAYBE)
 		what |= MAYBE;
+	if (i->what & RISC_PROLOGUE)
+		what |= PROLOGUE;
 	return what;
 }
 
@@ -521,6 +525,10 @@ static void count_jump(
 	if (starts[from] != starts[to])
 		return;
 	g->item[to].what |= TARGET;
+	if (from < to) {
+		g->ahead[from + 1]++;
+		g->ahead[to + 1]--;
+	}
 	if (!conditional)
 		return;
 	g->inside[MIN(from, to) + 1]++;
@@ -529,9 +537,10 @@ static void count_jump(
 
 static void count_jumps(struct gap *g, const uint32_t *starts)
 {
-	uint32_t sum = 0;
+	uint32_t sum = 0, ahead = 0;
 
 	memset(g->inside, 0, (g->n + 1) * sizeof(*g->inside));
+	memset(g->ahead, 0, (g->n + 1) * sizeof(*g->ahead));
 	for (size_t i = 0; i < g->n; i++)
 		g->item[i].what &= (uint16_t)~TARGET;
 	for (size_t i = 0; i < g->n; i++) {
@@ -545,6 +554,8 @@ static void count_jumps(struct gap *g, const uint32_t *starts)
 	for (size_t i = 0; i < g->n; i++) {
 		sum += g->inside[i];
 		g->inside[i] = sum;
+		ahead += g->ahead[i];
+		g->ahead[i] = ahead;
 	}
 }
 
@@ -562,33 +573,57 @@ static bool goes_on(const struct gap *g, size_t i)
 	}
 }
 
+/* Whether the return address is saved soon after item i. */
+static bool begins(const struct gap *g, size_t i)
+{
+	for (size_t k = i; k < g->n && k < i + 4; k++) {
+		if (g->item[k].what & PROLOGUE)
+			return true;
+		if (g->item[k].flow != INSN_FALL && g->item[k].flow != INSN_COND)
+			return false;
+	}
+	return false;
+}
+
+/* Whether item i, a nop, and a return behind it are a function of its own: gcc's without anything
+ * in it. Functions after a nop for alignment are aligned. */
+static bool is_empty(const struct gap *g, size_t i, uint64_t at)
+{
+	return g->f->arch == ARCH_AARCH64 && at % 8 == 0 && i + 1 < g->n &&
+	       g->item[i + 1].flow == INSN_RET;
+}
+
 /*
  * Items that start functions by what is around them: nothing goes on to them, and nothing jumps to
- * them. Conditional jumps over them speak against it: then they may be in a table that was not
- * found. Whether there are new ones.
+ * them. Conditional jumps over them speak against it, as they may be in a table that was not found,
+ * unless all come from behind and there is no such table, or it looks like a start: then no way
+ * leads there from the start before.
+ * Whether there are new ones.
  */
 static bool find_starts(struct gap *g)
 {
-	bool found = false, dead = true, padded = false, after_call = false;
+	bool found = false, dead = true, padded = false, after_call = false, table = false;
 	bool aligned = arch_info(g->f->arch)->other == ARCH_NONE; /* compilers align functions */
 	uint64_t at = g->range.addr;
 
 	for (size_t i = 0; i < g->n; at += g->item[i].len, i++) {
 		struct item *t = &g->item[i];
 
-		if ((t->what & (PADDING | TARGET)) == PADDING) {
+		if ((t->what & (PADDING | TARGET)) == PADDING && !(dead && is_empty(g, i, at))) {
 			padded = true;
 			continue;
 		}
 		/* nobody jumps there, and it is padded or its address is taken: the call before
 		 * does not return */
 		if (!(t->what & (START | BAD | EPILOGUE | TARGET | JOINED)) &&
-			t->flow != INSN_STOP && !g->inside[i] &&
+			t->flow != INSN_STOP &&
+			(!g->inside[i] || (!g->ahead[i] && (!table || begins(g, i)))) &&
 			(dead || (after_call &&
 					 ((padded && aligned && at % 16 == 0) || g->pointed[i])))) {
 			t->what |= START;
 			found = true;
 		}
+		table = (t->what & INDIRECT) || (table && !(t->what & START));
 		dead = !goes_on(g, i);
 		after_call = t->flow == INSN_CALL;
 		padded = false;
@@ -641,7 +676,75 @@ static bool find_returns(struct gap *g)
 	return changed;
 }
 
-/* A jump to before its function or behind the next one calls what is there. */
+/* Where the direct jump at the address leads, or 0: there is none. */
+static uint64_t jump_at(const struct elf *f, uint64_t addr)
+{
+	size_t n;
+	const uint8_t *p = elf_bytes(f, addr, &n);
+	struct risc i;
+
+	if (!p)
+		return 0;
+	risc_ops(f->arch)->read(p, n, addr, &i);
+	return i.flow == INSN_JUMP && (i.what & RISC_DIRECT) ? (addr + (uint64_t)i.imm) & f->mask
+							     : 0;
+}
+
+static bool same(const struct elf *f, uint64_t a, uint64_t b)
+{
+	size_t n, m;
+	const uint8_t *p = elf_bytes(f, a, &n), *q = elf_bytes(f, b, &m);
+
+	return p && q && n >= 4 && m >= 4 && !memcmp(p, q, 4);
+}
+
+/*
+ * What linkers put between functions where a pair of instructions would harm some processors
+ * (AArch64's errata 835769 and 843419): a jump leads to one instruction of it, and a jump back from
+ * there; or the instruction was left where it was, and another one changed. No function; and
+ * neither is the jump around all of them.
+ */
+static void skip_veneers(struct gap *g)
+{
+	size_t next = 0; /* to the last of them */
+
+	for (size_t i = 2; i + 1 < g->n; i++) {
+		struct item *t = &g->item[i];
+		uint64_t addr = g->range.addr + g->offset[i], back;
+		bool first = (t[-1].what & PADDING) && t[-2].flow == INSN_JUMP;
+
+		if (t->flow != INSN_FALL || t[1].flow != INSN_JUMP || !(first || i == next))
+			continue;
+		back = jump_at(g->f, addr + t->len);
+		if (!back || (jump_at(g->f, back - 4) != addr && !same(g->f, back - 4, addr)))
+			continue;
+		if (first)
+			t[-2].what |= PADDING;
+		t[0].what |= PADDING;
+		t[1].what |= PADDING;
+		next = i + 2;
+	}
+}
+
+/*
+ * Whether the jump leads to what is behind it and behind padding, when registers are restored.
+ * (What i386 code adds to the stack pointer is rather for a call's arguments.)
+ */
+static bool calls_next(const struct gap *g, size_t i)
+{
+	uint32_t k = (uint32_t)i + 1;
+
+	if (!i || !(g->item[i - 1].what & EPILOGUE) || g->f->arch == ARCH_I386)
+		return false;
+	while (k < g->item[i].target && (g->item[k].what & PADDING))
+		k++;
+	return k == g->item[i].target;
+}
+
+/*
+ * A jump to before its function or behind the next one calls what is there; so does one to the next
+ * instruction when registers are restored.
+ */
 static bool find_tail_calls(struct gap *g, const uint32_t *starts)
 {
 	bool found = false;
@@ -650,8 +753,9 @@ static bool find_tail_calls(struct gap *g, const uint32_t *starts)
 		const struct item *t = &g->item[i];
 		uint32_t k = t->target;
 
-		if (t->flow != INSN_JUMP || k == CFG_NOWHERE || starts[i] == starts[k] ||
-			g->inside[k])
+		if (t->flow != INSN_JUMP || k == CFG_NOWHERE || g->inside[k])
+			continue;
+		if (starts[i] == starts[k] && !calls_next(g, i))
 			continue;
 		if (g->item[k].what & (START | BAD | PADDING | EPILOGUE))
 			continue;
@@ -768,7 +872,10 @@ void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder 
 	number(&g, s.p, s.n);
 	if (!risc_ops(f->arch))
 		find_tables(&g, d);
+	if (f->arch == ARCH_AARCH64)
+		skip_veneers(&g);
 	g.inside = mem_alloc(g.n + 1, sizeof(*g.inside));
+	g.ahead = mem_alloc(g.n + 1, sizeof(*g.ahead));
 	starts = mem_alloc(g.n + 1, sizeof(*starts));
 	g.returns = mem_alloc(g.n, sizeof(*g.returns));
 	memset(g.returns, 1, g.n);
@@ -785,6 +892,7 @@ void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder 
 	mem_free(g.item);
 	mem_free(g.offset);
 	mem_free(g.inside);
+	mem_free(g.ahead);
 	mem_free(g.returns);
 	mem_free(g.edge);
 	mem_free(g.pointed);

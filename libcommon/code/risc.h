@@ -38,15 +38,16 @@ enum risc_op {
 /* Conditions of branches that bound an index. */
 enum risc_cond { RISC_ANY, RISC_HI, RISC_HS, RISC_LS, RISC_LO, RISC_ZERO, RISC_NONZERO };
 
-enum {                      /* risc.what */
-	RISC_DIRECT = 1,    /* a branch to address of the instruction + imm */
-	RISC_SLOT = 2,      /* takes effect after the next instruction */
-	RISC_SIGNED = 4,    /* loads, and rb of RISC_SUM: sign-extended */
-	RISC_PADDING = 8,   /* as between functions */
-	RISC_EPILOGUE = 16, /* as functions end, never as they begin */
-	RISC_ODD = 32,      /* no instruction, or one that compilers do not make: a sign of data */
-	RISC_SWITCH = 64,   /* a direct branch or call that changes between ARM and Thumb */
-	RISC_MAYBE = 128,   /* executed under a condition, of which `cond` says something */
+enum {                       /* risc.what */
+	RISC_DIRECT = 1,     /* a branch to address of the instruction + imm */
+	RISC_SLOT = 2,       /* takes effect after the next instruction */
+	RISC_SIGNED = 4,     /* loads, and rb of RISC_SUM: sign-extended */
+	RISC_PADDING = 8,    /* as between functions */
+	RISC_EPILOGUE = 16,  /* as functions end, never as they begin */
+	RISC_ODD = 32,       /* no instruction, or one that compilers do not make: a sign of data */
+	RISC_SWITCH = 64,    /* a direct branch or call that changes between ARM and Thumb */
+	RISC_MAYBE = 128,    /* executed under a condition, of which `cond` says something */
+	RISC_PROLOGUE = 256, /* saves the return address: near the start of a function (ARM) */
 };
 
 struct risc {
@@ -58,8 +59,8 @@ struct risc {
 	uint8_t op;   /* enum risc_op */
 	uint8_t rd, ra, rb; /* or RISC_NOREG */
 	uint8_t size, shift;
-	uint8_t cond; /* enum risc_cond */
-	uint8_t what; /* RISC_DIRECT ... */
+	uint8_t cond;  /* enum risc_cond */
+	uint16_t what; /* RISC_DIRECT ... */
 };
 
 struct risc_ops {

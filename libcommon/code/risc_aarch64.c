@@ -125,6 +125,12 @@ static void registers(struct risc *i, uint32_t w)
 	}
 }
 
+/* The register loaded is one that functions save before they use it. */
+static bool restores(uint32_t w)
+{
+	return !(w >> 26 & 1) && (w & 31) >= 19 && (w & 31) <= 30;
+}
+
 /* Loads and stores of one register; bits 23 and 22 say which. */
 static void memory(struct risc *i, uint32_t w)
 {
@@ -142,6 +148,8 @@ static void memory(struct risc *i, uint32_t w)
 	if (w >> 24 & 1) {
 		i->op = load ? RISC_LOAD : RISC_STORE;
 		i->imm = (int64_t)(w >> 10 & 0xfff) << size;
+		if (load && (w & 0x3e0) == 0x3e0 && size == 3 && restores(w))
+			i->what |= RISC_EPILOGUE;
 	} else if ((w & 0x00200c00) == 0x00200800) {
 		i->op = load && !vector ? RISC_LOAD_SUM : RISC_OTHER;
 		i->rb = reg(w, 16);
@@ -174,7 +182,7 @@ static void loads_and_stores(struct risc *i, uint32_t w)
 		i->rd = load && !vector ? reg(w, 0) : RISC_NOREG;
 		i->writes = load && !vector ? bit(reg(w, 10)) : 0;
 		i->writes |= w >> 23 & 1 ? bit(reg(w, 5)) : 0;
-		if (load && (w & 0x3e0) == 0x3e0 && (w >> 23 & 3) == 1)
+		if (load && (w & 0x3e0) == 0x3e0 && ((w >> 23 & 3) == 1 || restores(w)))
 			i->what = RISC_EPILOGUE; /* ldp x29, x30, [sp], 16 */
 	} else if ((w & 0x3a000000) == 0x38000000) {
 		memory(i, w);

@@ -95,6 +95,8 @@ void risc_arm_memory(struct risc *i, const struct risc_arm_memory *m)
 void risc_arm_block(struct risc *i, unsigned rn, uint32_t list, bool load, bool back)
 {
 	i->writes = back ? risc_arm_bit(rn) : 0;
+	if (!load && rn == 13 && back && (list >> RISC_ARM_LR & 1))
+		i->what |= RISC_PROLOGUE;
 	if (!load)
 		return;
 	i->writes |= list & 0x5fff;

@@ -150,6 +150,8 @@ static void miscellaneous(struct risc *i, unsigned h)
 		i->ra = (uint8_t)rn;
 	} else if ((h & 0xfe00) == 0xbc00) { /* pop */
 		risc_arm_block(i, 13, (h & 0xff) | (h >> 8 & 1) << 15, true, true);
+	} else if ((h & 0xff00) == 0xb500) {
+		i->what = RISC_PROLOGUE; /* push with lr */
 	} else if ((h & 0xff00) == 0xbe00) {
 		i->flow = INSN_STOP; /* bkpt */
 	} else if ((h & 0xff00) == 0xbf00) {
