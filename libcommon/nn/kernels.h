@@ -49,7 +49,7 @@ void kernels_gelu_back(
  */
 struct kernels_product {
 	int ta, tb;
-	size_t m, n, k;
+	size_t m, n, k, lda, ldto;
 	struct kernels_act a, b, more, to;
 };
 
@@ -77,10 +77,10 @@ void kernels_embed(struct CUstream_st *s, struct kernels_norm n, const uint32_t 
 void kernels_norm_back(struct CUstream_st *s, size_t rows, size_t n, const float *g,
 	struct kernels_act dz, struct kernels_act xhat, const float *rstd, struct kernels_act ds);
 /*
- * y[j] += the sum over rows of x[i,j], and if `times` is there yt[j] += that of x[i,j] times[i,j].
- * part: scratch of 2 kernels_chunks(rows) n floats.
+ * y[j] += the sum over rows of x[i,j], and if `times` is there yt[j] += that of x[i,j] times[i,j];
+ * their rows are ld apart. part: scratch of 2 kernels_chunks(rows) n floats.
  */
-void kernels_colsum(struct CUstream_st *s, size_t rows, size_t n, struct kernels_act x,
+void kernels_colsum(struct CUstream_st *s, size_t rows, size_t n, size_t ld, struct kernels_act x,
 	struct kernels_act times, float *part, float *y, float *yt);
 
 static inline size_t kernels_chunks(size_t rows)
@@ -158,7 +158,7 @@ void kernels_flash_back(struct CUstream_st *s, const struct kernels_attn *j);
  * (the first of the largest), and grad = scale (softmax - onehot) if it is there; it may be x.
  */
 struct kernels_xent {
-	size_t rows, n;
+	size_t rows, n, ld; /* ld: from row to row of x and grad */
 	const float *b;
 	const uint32_t *want;
 	float scale;

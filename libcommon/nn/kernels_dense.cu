@@ -129,8 +129,9 @@ struct product_args {
 KERNEL(product, product_args, THREADS, 6)
 {
 	size_t i = THREAD, row = i / a.p.n, col = i % a.p.n;
-	size_t down = a.p.ta ? a.p.m : 1, across = a.p.tb ? 1 : a.p.n; /* steps along k */
-	size_t x = a.p.ta ? row : row * a.p.k, y = a.p.tb ? col * a.p.k : col;
+	size_t down = a.p.ta ? a.p.lda : 1, across = a.p.tb ? 1 : a.p.n; /* steps along k */
+	size_t x = a.p.ta ? row : row * a.p.lda, at = row * a.p.ldto + col,
+	       y = a.p.tb ? col * a.p.k : col;
 	float sum = 0;
 
 	if (row >= a.p.m)
@@ -138,8 +139,8 @@ KERNEL(product, product_args, THREADS, 6)
 	for (size_t k = 0; k < a.p.k; k++)
 		sum += act_get(a.p.a, x + k * down) * act_get(a.p.b, y + k * across);
 	if (a.p.more.p)
-		sum += act_get(a.p.more, i);
-	act_put(a.p.to, i, sum);
+		sum += act_get(a.p.more, at);
+	act_put(a.p.to, at, sum);
 }
 
 void kernels_product(struct CUstream_st *s, struct kernels_product p)

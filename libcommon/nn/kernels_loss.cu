@@ -61,7 +61,7 @@ DEVICE float block_sum(float v)
 
 KERNEL(xent, xent_args, THREADS, 6)
 {
-	size_t row = blockIdx.x, n = a.x.n, at = row * n;
+	size_t row = blockIdx.x, n = a.x.n, at = row * a.x.ld;
 	const float *x = a.x.x + at, *b = a.x.b;
 	uint32_t want = a.x.want[row], best = UINT32_MAX;
 	float top = -FLT_MAX, target = x[want] + b[want], total, sum = 0;

@@ -225,7 +225,7 @@ KERNEL(norm_back_rows, norm_back_args, WARPS * 32, 2)
 }
 
 struct colsum_args {
-	size_t rows, n, chunks;
+	size_t rows, n, ld, chunks;
 	struct kernels_act x, times;
 	float *part; /* [chunks,n], then the same of the products with times */
 	float *y, *yt;
@@ -262,14 +262,14 @@ KERNEL(colsum_chunk, colsum_args, WARPS * 32, 4)
 	struct eight sum = {{0, 0, 0, 0, 0, 0, 0, 0}}, with = sum;
 
 	for (size_t r = from + threadIdx.x / 32; r < to && c < a.n; r += WARPS) {
-		size_t end = r * a.n + a.n;
-		struct eight x = act_get8(a.x, r * a.n + c, end);
+		size_t end = r * a.ld + a.n;
+		struct eight x = act_get8(a.x, r * a.ld + c, end);
 
 		UNROLL
 		for (int k = 0; k < PER; k++)
 			sum.v[k] += x.v[k];
 		if (a.times.p) {
-			struct eight t = act_get8(a.times, r * a.n + c, end);
+			struct eight t = act_get8(a.times, r * a.ld + c, end);
 
 			UNROLL
 			for (int k = 0; k < PER; k++)
@@ -324,10 +324,10 @@ void kernels_norm_back(struct CUstream_st *s, size_t rows, size_t n, const float
 	LAUNCH(norm_back_rows, BLOCKS(rows, WARPS), 1, WARPS * 32, 0, s, a);
 }
 
-void kernels_colsum(struct CUstream_st *s, size_t rows, size_t n, struct kernels_act x,
+void kernels_colsum(struct CUstream_st *s, size_t rows, size_t n, size_t ld, struct kernels_act x,
 	struct kernels_act times, float *part, float *y, float *yt)
 {
-	struct colsum_args a = {rows, n, kernels_chunks(rows), x, times, part, y, yt};
+	struct colsum_args a = {rows, n, ld, kernels_chunks(rows), x, times, part, y, yt};
 
 	LAUNCH(colsum_chunk, a.chunks, BLOCKS(n, STEP), WARPS * 32, 0, s, a);
 	LAUNCH(colsum_all, BLOCKS(n, 32), times.p ? 2 : 1, WARPS * 32, 0, s, a);

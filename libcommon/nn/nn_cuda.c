@@ -171,32 +171,36 @@ static void product(
 				.to = y});
 }
 
-/* dx[rows,k] = dy W, plus more[rows,k] if that is not NULL. */
+/* dx[rows,k] = dy W, plus more[rows,k] if that is not NULL; rows of dy are ld apart. */
 static void product_back(struct nn_cuda *c, size_t rows, const struct nn_dense *d, const void *dy,
-	const float *more, float *dx)
+	size_t ld, const float *more, float *dx)
 {
 	nn_cuda_gemm(c, (struct nn_cuda_gemm){.m = rows,
 				.n = d->k,
 				.k = d->n,
+				.lda = ld,
 				.a = dy,
 				.b = weights(c, d),
 				.more = more,
 				.to = dx});
 }
 
-/* sum[n] += the columns' sums of x[rows,n], and if times is there with[n] those of x times. */
-static void colsum(struct nn_cuda *c, size_t rows, size_t n, const float *x, const float *times,
-	float *sum, float *with)
+/*
+ * sum[n] += the columns' sums of x[rows,n], and if times is there with[n] those of x times; rows
+ * are ld apart.
+ */
+static void colsum(struct nn_cuda *c, size_t rows, size_t n, size_t ld, const float *x,
+	const float *times, float *sum, float *with)
 {
 	float *part = floats(c, SPACE_PART, 2 * kernels_chunks(rows) * n);
 
 	kernels_colsum(
-		on(c, NN_TIME_SUM), rows, n, act_of(c, x), act_of(c, times), part, sum, with);
+		on(c, NN_TIME_SUM), rows, n, ld, act_of(c, x), act_of(c, times), part, sum, with);
 }
 
-/* The gradients of W and b from dy[rows,n] and x[rows,k]. */
+/* The gradients of W and b from dy[rows,n], with rows ld apart, and x[rows,k]. */
 static void wgrad(struct nn_cuda *c, size_t rows, const struct nn_dense *d,
-	const struct nn_dense_grad *g, const float *x, const float *dy)
+	const struct nn_dense_grad *g, const float *x, const float *dy, size_t ld)
 {
 	nn_cuda_gemm(c, (struct nn_cuda_gemm){.ta = true,
 				.m = d->n,
@@ -206,8 +210,9 @@ static void wgrad(struct nn_cuda *c, size_t rows, const struct nn_dense *d,
 				.b = x,
 				.more = g->w,
 				.to = g->w,
-				.floats = true});
-	colsum(c, rows, d->n, dy, NULL, g->b, NULL);
+				.floats = true,
+				.lda = ld});
+	colsum(c, rows, d->n, ld, dy, NULL, g->b, NULL);
 }
 
 /* ---- dense layers ---- */
@@ -236,9 +241,9 @@ static void cuda_dense_back(struct nn *nn, size_t rows, const struct nn_dense *d
 	if (act != NN_LINEAR)
 		kernels_act_back(on(c, NN_TIME_ELEMENT), rows * d->n, (int)act,
 			act_of(c, act == NN_GELU ? u : y), act_of(c, dy));
-	wgrad(c, rows, d, g, x, dy);
+	wgrad(c, rows, d, g, x, dy, d->n);
 	if (dx)
-		product_back(c, rows, d, dy, NULL, dx);
+		product_back(c, rows, d, dy, d->n, NULL, dx);
 	nn_cuda_launched(c);
 }
 
@@ -287,7 +292,7 @@ static void cuda_norm_back(struct nn *nn, size_t rows, size_t n, const struct nn
 
 	if (!rows)
 		return;
-	colsum(c, rows, n, dz, kept->xhat, g->b, g->g); /* before ds, which may be dz */
+	colsum(c, rows, n, n, dz, kept->xhat, g->b, g->g); /* before ds, which may be dz */
 	kernels_norm_back(on(c, NN_TIME_NORM), rows, n, norm->g, act_of(c, dz),
 		act_of(c, kept->xhat), kept->rstd, act_of(c, ds));
 	nn_cuda_launched(c);
@@ -328,11 +333,11 @@ static void cuda_ffn_back(struct nn *nn, size_t rows, const struct nn_dense *up,
 	if (!rows)
 		return;
 	du = act_scratch(c, SPACE_WIDE, rows * up->n);
-	product_back(c, rows, down, ds, NULL, du);
+	product_back(c, rows, down, ds, down->n, NULL, du);
 	kernels_gelu_back(on(c, NN_TIME_ELEMENT), rows * up->n, act_of(c, u), act_of(c, du));
-	wgrad(c, rows, down, gdown, u, ds); /* u is gelu(u) now */
-	wgrad(c, rows, up, gup, x, du);
-	product_back(c, rows, up, du, ds, dx);
+	wgrad(c, rows, down, gdown, u, ds, down->n); /* u is gelu(u) now */
+	wgrad(c, rows, up, gup, x, du, up->n);
+	product_back(c, rows, up, du, up->n, ds, dx);
 	nn_cuda_launched(c);
 }
 
@@ -614,16 +619,26 @@ static void cuda_pool_back(
 
 /* ---- loss ---- */
 
+/*
+ * From row to row of n logits and their gradients: with a vocabulary of an odd size cuBLASLt would
+ * have no fast way for rows with no gaps, whose addresses are a multiple of two bytes only.
+ */
+static size_t logits_pitch(size_t n)
+{
+	return (n + 7) / 8 * 8;
+}
+
 /* As classify in nn.h for as many rows as fit; loss and best are on the device. */
 static void classify(struct nn_cuda *c, size_t m, const struct nn_dense *d,
 	const struct nn_dense_grad *g, const uint32_t *want, float scale, const float *x, float *dx,
 	float *loss, uint32_t *best)
 {
-	struct kernels_xent e = {.rows = m, .n = d->n, .b = d->b, .want = want};
-	float *logit = floats(c, SPACE_WIDE, m * d->n), *grad = NULL;
+	size_t ld = logits_pitch(d->n);
+	struct kernels_xent e = {.rows = m, .n = d->n, .ld = ld, .b = d->b, .want = want};
+	float *logit = floats(c, SPACE_WIDE, m * ld), *grad = NULL;
 
 	if (dx)
-		grad = c->q.fp32 ? logit : act_scratch(c, SPACE_GRAD, m * d->n);
+		grad = c->q.fp32 ? logit : act_scratch(c, SPACE_GRAD, m * ld);
 	e.grad = act_of(c, grad);
 	e.scale = scale;
 	e.x = logit;
@@ -636,12 +651,13 @@ static void classify(struct nn_cuda *c, size_t m, const struct nn_dense *d,
 				.a = x,
 				.b = weights(c, d),
 				.to = logit,
+				.ldto = ld,
 				.floats = true});
 	kernels_xent(on(c, NN_TIME_LOSS), e);
 	if (!dx)
 		return;
-	product_back(c, m, d, grad, NULL, dx);
-	wgrad(c, m, d, g, x, grad);
+	product_back(c, m, d, grad, ld, NULL, dx);
+	wgrad(c, m, d, g, x, grad, ld);
 }
 
 static void cuda_classify(struct nn *nn, size_t m, const struct nn_dense *d,
@@ -649,9 +665,9 @@ static void cuda_classify(struct nn *nn, size_t m, const struct nn_dense *d,
 	float *loss, uint32_t *best)
 {
 	struct nn_cuda *c = cuda_of(nn);
-	size_t most = MAX((size_t)HEAD_FLOATS / d->n / NN_ROWS, (size_t)1) * NN_ROWS;
+	size_t most = MAX((size_t)HEAD_FLOATS / logits_pitch(d->n) / NN_ROWS, (size_t)1) * NN_ROWS;
 	const uint32_t *wanted;
-	float *result;
+	float *result, *host;
 
 	if (!m)
 		return;
@@ -662,8 +678,11 @@ static void cuda_classify(struct nn *nn, size_t m, const struct nn_dense *d,
 			dx ? act_at(c, dx, r * d->k) : NULL, result + r,
 			(uint32_t *)(result + m) + r);
 	nn_cuda_launched(c);
-	nn_cuda_download(c, loss, result, m * sizeof(*loss));
-	nn_cuda_download(c, best, result + m, m * sizeof(*best));
+	host = mem_alloc(2 * m, sizeof(*host)); /* the device is waited for once */
+	nn_cuda_download(c, host, result, 2 * m * sizeof(*host));
+	memcpy(loss, host, m * sizeof(*loss));
+	memcpy(best, host + m, m * sizeof(*best));
+	mem_free(host);
 }
 
 /* ---- flat arrays ---- */

@@ -56,7 +56,7 @@ struct nn_cuda_upload {
 /* The way cuBLASLt does a product of these sizes. */
 struct nn_cuda_plan {
 	bool ta, tb, floats;
-	size_t m, n, k;
+	size_t m, n, k, lda, ldto;
 	unsigned align; /* bytes, of all matrices */
 	bool plain;     /* it has none: kernels_product */
 	cublasLtMatmulAlgo_t algo;
@@ -112,13 +112,14 @@ void nn_cuda_time_free(struct nn_cuda *c);
 /* ---- nn_cuda_gemm.c: products ---- */
 
 /*
- * to[m,n] = op(a) op(b) + more, where op transposes if ta, tb; row-major without gaps; a, b, more
- * and `to` are activations, or the last two floats. more: NULL, or [m,n], perhaps `to` itself. The
- * bits of a row of `to` do not depend on the other rows unless ta.
+ * to[m,n] = op(a) op(b) + more, where op transposes if ta, tb; row-major; a, b, more and `to` are
+ * activations, or the last two floats. more: NULL, or [m,n], perhaps `to` itself. The bits of a row
+ * of `to` do not depend on the other rows unless ta.
  */
 struct nn_cuda_gemm {
 	bool ta, tb, floats;
 	size_t m, n, k;
+	size_t lda, ldto; /* from row to row of a, of more and `to`; 0: there are no gaps */
 	const void *a, *b, *more;
 	void *to;
 };

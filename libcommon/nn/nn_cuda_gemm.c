@@ -44,10 +44,10 @@ static void describe(struct nn_cuda *c, const struct nn_cuda_plan *p, struct pro
 			 x->op, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof(second)));
 	check(c, cublasLtMatrixLayoutCreate(&x->a, type, p->tb ? p->k : p->n, p->tb ? p->n : p->k,
 			 (int64_t)(p->tb ? p->k : p->n)));
-	check(c, cublasLtMatrixLayoutCreate(&x->b, type, p->ta ? p->m : p->k, p->ta ? p->k : p->m,
-			 (int64_t)(p->ta ? p->m : p->k)));
 	check(c, cublasLtMatrixLayoutCreate(
-			 &x->c, p->floats ? CUDA_R_32F : type, p->n, p->m, (int64_t)p->n));
+			 &x->b, type, p->ta ? p->m : p->k, p->ta ? p->k : p->m, (int64_t)p->lda));
+	check(c, cublasLtMatrixLayoutCreate(
+			 &x->c, p->floats ? CUDA_R_32F : type, p->n, p->m, (int64_t)p->ldto));
 }
 
 static void forget(struct product *x)
@@ -109,8 +109,8 @@ static const struct nn_cuda_plan *find(struct nn_cuda *c, struct nn_cuda_plan wa
 		const struct nn_cuda_plan *p = &c->plan[i];
 
 		if (p->ta == want.ta && p->tb == want.tb && p->floats == want.floats &&
-			p->m == want.m && p->n == want.n && p->k == want.k &&
-			p->align == want.align)
+			p->m == want.m && p->n == want.n && p->k == want.k && p->lda == want.lda &&
+			p->ldto == want.ldto && p->align == want.align)
 			return p;
 	}
 	choose(c, &want);
@@ -140,9 +140,9 @@ static void plain(struct nn_cuda *c, const struct nn_cuda_gemm *g)
 
 	if (c->q.times)
 		c->q.times->plain++;
-	kernels_product(c->stream,
-		(struct kernels_product){g->ta, g->tb, g->m, g->n, g->k, {(void *)g->a, half},
-			{(void *)g->b, half}, {(void *)g->more, to}, {g->to, to}});
+	kernels_product(c->stream, (struct kernels_product){g->ta, g->tb, g->m, g->n, g->k, g->lda,
+					   g->ldto, {(void *)g->a, half}, {(void *)g->b, half},
+					   {(void *)g->more, to}, {g->to, to}});
 }
 
 static cublasStatus_t multiply(struct nn_cuda *c, const struct nn_cuda_gemm *g,
@@ -163,6 +163,12 @@ void nn_cuda_gemm(struct nn_cuda *c, struct nn_cuda_gemm g)
 	cublasStatus_t s;
 	struct product x;
 
+	if (!g.lda)
+		g.lda = g.ta ? g.m : g.k;
+	if (!g.ldto)
+		g.ldto = g.n;
+	want.lda = g.lda;
+	want.ldto = g.ldto;
 	want.floats = g.floats || c->q.fp32;
 	want.align = MIN(alignment(g.a), alignment(g.b));
 	want.align = MIN(want.align, MIN(alignment(g.more ? g.more : g.to), alignment(g.to)));

@@ -47,12 +47,10 @@ struct nn *nn_open_cuda(const struct nn_request *q, struct err *e)
 		return NULL;
 	}
 	*(void **)&open = dlsym(library, "nn_cuda_open");
-	if (open)
+	if (open) /* it stays whatever comes of it: CUDA's threads may run in it */
 		nn = open(q, e);
 	else
 		(void)err_set(e, "%s", dlerror());
-	if (!nn)
-		dlclose(library); /* else it stays: CUDA's threads run in it */
 	return nn;
 }
 

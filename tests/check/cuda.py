@@ -198,6 +198,9 @@ def test_bench():
        and sum(t["ms"].values()) > 0.3 * 1e3 * t["seconds"] / t["steps"], t)
     ok("cuda/scripts/bench/gpu: the table", b"training 6x384" in r.out and b"EMULATED" in r.out, r.out)
     ok("cuda/scripts/bench/gpu: cuBLASLt took all products", t.get("plain") == 0 and b"DOES NOT TAKE" not in r.out, t)
+    r, got = bench("bench-aligned", "--only", "train-6x384", trouble="aligned")
+    ok("cuda/a vocabulary of an odd size needs no slow products", r.rc == 0 and "plain" in got["train-6x384"] and
+       got["train-6x384"]["plain"] == 0, f"{r} {got}")
     r, got = bench("bench-picky", "--only", "embed-12x768", trouble="picky")
     ok("cuda/scripts/bench/gpu: it says that cuBLASLt took none", r.rc == 0 and got["embed-12x768"]["plain"] > 0 and
        b"PRODUCTS THAT CUBLASLT DOES NOT TAKE" in r.out, f"{r} {got}")

@@ -6,6 +6,7 @@
  *	BB_DEVICE=none     there is none        old   the driver is too old       absent   no driver
  *	         =small    memory for 1 MiB     weak  compute capability 7.5
  *	         =picky    cuBLASLt takes no product
+ *	         =aligned  none of matrices whose rows do not begin at a multiple of 16 bytes
  *	         =strict   a way to do a product is good for matrices of exactly those sizes
  *	         =lost:N   fails at the N-th synchronisation, and from then on
  * What is put into the stream is done when the host waits for it, in its order, and not before: a
@@ -473,6 +474,11 @@ static bool fit(const struct cublas_desc *d, const struct cublas_layout *a,
 	       (c->type == CUDA_R_32F || c->type == a->type);
 }
 
+static bool unaligned(const struct cublas_layout *l)
+{
+	return l->ld * (l->type == CUDA_R_32F ? 4 : 2) % 16 != 0;
+}
+
 /* One number of the sizes of a product. */
 static uint64_t sizes(
 	const struct cublas_desc *d, const struct cublas_layout *a, const struct cublas_layout *to)
@@ -491,6 +497,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
 	*found = 0;
 	if (is("picky")) /* there are two ways to say so */
 		return to->rows % 2 ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
+	if (is("aligned") && (unaligned(a) || unaligned(b) || unaligned(c) || unaligned(to)))
+		return CUBLAS_STATUS_SUCCESS;
 	memset(results, 0, sizeof(*results));
 	results->algo.data[5] = sizes(d, a, to);
 	results->algo.data[0] = 1;
