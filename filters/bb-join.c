@@ -241,7 +241,9 @@ static int take_part(struct join *j, const struct kind *k, const void *rec)
 static int begin_member(struct join *j, const struct walk *w, const struct kind *k)
 {
 	if (k != &embedding_kind && k != &sequence_kind) {
-		prog_error(j->p, "%s: holds records of kind '%s', need 'embedding' or 'sequence'",
+		prog_error(j->p,
+			"%s: holds records of kind '%s', need 'embedding' of bb-embed or "
+			"'sequence' of bb-sym",
 			walk_file(w), k->name);
 		return -1;
 	}

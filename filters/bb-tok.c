@@ -73,6 +73,18 @@ static bool is_computed(const struct sequence *s)
 	return !s->code.n && s->exprs.n;
 }
 
+/* Why the vocabulary is not for such records, or NULL. */
+static const char *mismatch(const struct wordpiece *vocab, const struct sequence *s)
+{
+	if (wordpiece_reads(vocab) == WORDPIECE_COMPUTED && s->code.n)
+		return "code, and this vocabulary is of what code computes: "
+		       "bb-strands | bb-sym | bb-join --shape";
+	if (wordpiece_reads(vocab) == WORDPIECE_CODE && is_computed(s))
+		return "joined expressions, and this vocabulary is of code: "
+		       "leave bb-join out, or bb-strands -u function";
+	return NULL;
+}
+
 /*
  * Normalises the code of the sequence, or the expressions in its place, into w->code: 1, 0 when
  * there is no text, or -1 and why when the record is bad. A block of padding is not bad, it just
@@ -154,13 +166,16 @@ static void tokenise(void *worker, UNUSED const struct kind *k, void *rec, struc
 	struct worker *w = worker;
 	const struct sequence *s = rec;
 	const char *why;
-	int r = normalise(w, s, &why);
+	const char *wrong = mismatch(w->o->vocab, s);
+	int r = wrong ? 0 : normalise(w, s, &why);
 	struct tokens t = {.unit = s->unit,
 		.origin = s->origin,
 		.labels = s->labels,
 		.group = s->group,
 		.vocab = wordpiece_hash(w->o->vocab)};
 
+	if (wrong)
+		filter_skip_alike(out, "%s: %s", s->origin.file, wrong);
 	if (r < 0)
 		filter_skip(out, "%s: %s at %#llx: %s", s->origin.file, s->unit,
 			(unsigned long long)s->origin.addr, why);

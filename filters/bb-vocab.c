@@ -53,9 +53,11 @@ static void add_record(struct vocab *v, const struct sequence *s, struct insn_de
 	}
 }
 
-/* Counts the words of all records: the number skipped, or -1. */
-static int64_t count(struct prog *p, struct stream_reader *in, struct vocab *v)
+/* Counts the words of all records, and says what they are: the number skipped, or -1. */
+static int64_t count(
+	struct prog *p, struct stream_reader *in, struct vocab *v, enum wordpiece_reads *reads)
 {
+	bool any_code = false, any_computed = false;
 	struct progress *progress = progress_new(p, "records");
 	struct insn_decoder *dec = insn_open(ARCH_X86_64);
 	struct normalise_text text = {0};
@@ -76,7 +78,12 @@ static int64_t count(struct prog *p, struct stream_reader *in, struct vocab *v)
 			continue;
 		}
 		add_record(v, &s, dec, &text);
+		any_code |= s.code.n > 0;
+		any_computed |= !s.code.n && s.exprs.n;
 	}
+	*reads = any_code == any_computed ? WORDPIECE_ANY
+		 : any_code               ? WORDPIECE_CODE
+					  : WORDPIECE_COMPUTED;
 	if (got < 0)
 		prog_error(p, "%s", stream_error(in));
 	progress_free(progress, (uint64_t)skipped);
@@ -102,7 +109,7 @@ static void make_folder(struct prog *p, const char *path)
 	prog_fail(p, "%s: cannot create: %s", path, strerror(errno));
 }
 
-static void save(struct prog *p, const char *to, const struct buf *txt)
+static void save(struct prog *p, const char *to, const struct buf *txt, enum wordpiece_reads reads)
 {
 	struct wordpiece *w;
 	struct err e;
@@ -112,6 +119,8 @@ static void save(struct prog *p, const char *to, const struct buf *txt)
 		return;
 	}
 	w = wordpiece_parse((char *)txt->p, txt->n, &e);
+	if (w)
+		wordpiece_set_reads(w, reads);
 	if (!w || (is_text_file(to) ? wordpiece_save_txt : wordpiece_save)(w, to, &e) < 0)
 		prog_fail(p, "%s", e.text);
 	wordpiece_free(w);
@@ -148,6 +157,7 @@ int main(int argc, char **argv)
 	struct vocab v = {0};
 	struct buf txt = {0};
 	struct stream_reader *in;
+	enum wordpiece_reads reads;
 	int64_t skipped;
 	size_t n;
 
@@ -158,11 +168,11 @@ int main(int argc, char **argv)
 	v.max_words = o.max_words;
 	in = filter_open(&p, &sequence_kind);
 	sandbox_enter(&p);
-	skipped = count(&p, in, &v);
+	skipped = count(&p, in, &v, &reads);
 	stream_close(in);
 	if (skipped >= 0) {
 		n = vocab_learn(&v, o.size, o.min_count, &txt);
-		save(&p, o.output, &txt);
+		save(&p, o.output, &txt, reads);
 		prog_note(&p, "%zu tokens from %zu distinct words of %llu (%llu forgotten)", n,
 			v.words.count, (unsigned long long)v.total,
 			(unsigned long long)v.forgotten);

@@ -35,4 +35,4 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 }
 
 const struct kind embedding_kind = {
-	"embedding", 1, &fields, "a sequence as a vector", check, sample};
+	"embedding", 1, &fields, "a sequence as a vector", check, sample, "bb-embed"};

@@ -127,4 +127,5 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 }
 
 const struct kind function_kind = {"function", 3, &fields,
-	"a function of an ELF file: code, control-flow graph, references", check, sample};
+	"a function of an ELF file: code, control-flow graph, references", check, sample,
+	"bb-disasm"};

@@ -59,4 +59,4 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 }
 
 const struct kind match_kind = {
-	"match", 1, &fields, "a query and its nearest neighbours", check, sample};
+	"match", 1, &fields, "a query and its nearest neighbours", check, sample, "bb-knn"};

@@ -43,5 +43,5 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 	}
 }
 
-const struct kind prediction_kind = {
-	"prediction", 1, &fields, "what a fine-tuned head says of a sequence", check, sample};
+const struct kind prediction_kind = {"prediction", 1, &fields,
+	"what a fine-tuned head says of a sequence", check, sample, "bb-embed --predict"};

@@ -76,4 +76,5 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 }
 
 const struct kind sequence_kind = {"sequence", 2, &fields,
-	"a strand, block or function as code, with its symbolic expressions", check, sample};
+	"a strand, block or function as code, with its symbolic expressions", check, sample,
+	"bb-strands"};

@@ -73,4 +73,4 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 }
 
 const struct kind tokens_kind = {
-	"tokens", 1, &fields, "a sequence as vocabulary numbers", check, sample};
+	"tokens", 1, &fields, "a sequence as vocabulary numbers", check, sample, "bb-tok"};

@@ -299,7 +299,7 @@ check "names both" grep -q '0000000000000002.*0000000000000001' err
 check "tokens in a corpus of embeddings" status 1 bb knn -c corpus.bb corpus.tok
 check "names both kinds" grep -q "'tokens'.*'embedding'" err
 check "matches are no embeddings" status 1 bb knn pools.bb
-check "names all kinds" grep -q "'match'.*'embedding', 'tokens' or 'sequence'" err
+check "names all kinds" grep -q "'match'.*'embedding' of bb-embed, 'tokens' or 'sequence'" err
 check "cosine of tokens" status 1 bb knn --measure cosine corpus.tok
 check "measure" status 2 bb knn --measure l2 corpus.bb
 check "rule" status 2 bb knn --query-where opt corpus.bb
@@ -374,7 +374,7 @@ for k in 0 1,x 5,1 1, ,1 '' -1 1,1; do
 	check "-k '$k'" status 2 bb eval -k "$k" match.bb
 done
 check "embeddings cannot be evaluated" status 1 bb eval corpus.bb
-check "names the kinds" grep -q "'embedding'.*'match' or 'prediction'" err
+check "names the kinds" grep -q "'embedding'.*'match' of bb-knn or 'prediction'" err
 
 prediction() { # prediction TRUTH SCORES
 	echo "{$(who q b.o '' O0),\"task\":\"opt\",\"truth\":\"$1\",\"classes\":[\"O0\",\"O1\",\"O2\"],\"scores\":[$2]}"

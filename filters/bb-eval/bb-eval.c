@@ -52,8 +52,9 @@ static size_t parse_ks(const struct prog *p, const char *text, uint32_t k[METRIC
 static int take_kind(struct eval *s, const struct prog *p, const char *file, const struct kind *k)
 {
 	if (k != &match_kind && k != &prediction_kind) {
-		prog_error(p, "%s: holds records of kind '%s', need 'match' or 'prediction'", file,
-			k->name);
+		prog_error(p,
+			"%s: holds records of kind '%s', need 'match' of bb-knn or 'prediction'",
+			file, k->name);
 		return -1;
 	}
 	if (s->kind && s->kind != k) {

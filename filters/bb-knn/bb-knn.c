@@ -96,7 +96,8 @@ static int take_kind(struct knn *s, const struct walk *w, const struct kind *k)
 {
 	if (k != &embedding_kind && k != &tokens_kind && k != &sequence_kind) {
 		prog_error(s->p,
-			"%s: holds records of kind '%s', need 'embedding', 'tokens' or 'sequence'",
+			"%s: holds records of kind '%s', need 'embedding' of bb-embed, 'tokens' or "
+			"'sequence'",
 			walk_file(w), k->name);
 		return -1;
 	}

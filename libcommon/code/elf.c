@@ -101,6 +101,8 @@ static int file_header(struct elf_raw *r, struct file_header *h, struct err *e)
 
 	if (r->n == 0)
 		return err_set(e, "is empty");
+	if (r->n >= 4 && !memcmp(r->p, "\x28\xb5\x2f\xfd", 4))
+		return err_set(e, "is not an ELF file but zstd, as a bb stream is");
 	if (r->n < 4 || memcmp(r->p, ELFMAG, 4))
 		return err_set(e, "is not an ELF file");
 	if (r->n < EI_NIDENT)

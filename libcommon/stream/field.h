@@ -110,6 +110,7 @@ struct kind {
 	int (*check)(const void *rec, struct err *e);
 	/* Fills rec with a random valid record for tests; memory from the arena. */
 	void (*sample)(void *rec, struct arena *a, struct rng *r);
+	const char *maker; /* the program that writes the kind, for messages; may be NULL */
 };
 
 /* The value of a label, or NULL. */

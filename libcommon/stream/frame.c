@@ -91,6 +91,11 @@ int frame_read(struct frame_file *f, size_t max, struct buf *packed, size_t *raw
 	r = move(f, 5, packed, e);
 	if (r <= 0)
 		return (int)r;
+	if (r >= 4 && !memcmp(packed->p,
+			      "\x7f"
+			      "ELF",
+			      4))
+		return err_set(e, "an ELF file, not a bb stream: bb-disasm makes one of it");
 	if (r >= 4 && get_le(packed->p, 4) != ZSTD_MAGICNUMBER)
 		return err_set(e, "not a bb stream (no zstd frame)");
 	if (r < 5)

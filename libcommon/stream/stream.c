@@ -231,8 +231,9 @@ static int read_header(struct stream_reader *r, struct stream_item *item)
 		return err_set(&r->err, "%.600s: container version %llu is not known", r->name,
 			(unsigned long long)h->bb);
 	if (r->want && strcmp(h->kind, r->want->name))
-		return err_set(&r->err, "%.600s: holds records of kind '%.40s', need '%s'", r->name,
-			h->kind, r->want->name);
+		return err_set(&r->err, "%.600s: holds records of kind '%.40s', need '%s'%s%s",
+			r->name, h->kind, r->want->name, r->want->maker ? " of " : "",
+			r->want->maker ? r->want->maker : "");
 	if (r->kind && strcmp(h->kind, r->kind->name))
 		return err_set(&r->err,
 			"%.600s: holds records of kind '%.40s', what came before '%s'", r->name,
@@ -246,8 +247,10 @@ static int read_header(struct stream_reader *r, struct stream_item *item)
 			h->kind);
 	if (h->version != r->kind->version)
 		return err_set(&r->err,
-			"%.600s: holds version %llu of kind '%s', this program reads %u", r->name,
-			(unsigned long long)h->version, r->kind->name, r->kind->version);
+			"%.600s: holds version %llu of kind '%s', this program reads %u: make it "
+			"again%s%s",
+			r->name, (unsigned long long)h->version, r->kind->name, r->kind->version,
+			r->kind->maker ? " by " : "", r->kind->maker ? r->kind->maker : "");
 	item->type = STREAM_HEADER;
 	r->inside = r->any = true;
 	return 1;

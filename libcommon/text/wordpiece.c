@@ -10,6 +10,7 @@
  */
 #include "text/wordpiece.h"
 
+#include <jansson.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -44,6 +45,7 @@ struct wordpiece {
 	uint64_t *edge; /* open addressing: node << 40 | byte << 32 | child, or 0 */
 	size_t nslots;  /* a power of two */
 	struct wordpiece_ids pops;
+	enum wordpiece_reads reads;
 };
 
 static uint32_t child(const struct wordpiece *w, uint32_t u, uint8_t c)
@@ -251,20 +253,51 @@ static int read_file(const char *path, struct buf *b)
 	return got < 0 ? -1 : 0;
 }
 
+/* What the folder's tokenizer_config.json says of it; nothing, if it is not there. 0 or -1. */
+static int read_reads(const char *folder, enum wordpiece_reads *reads, struct err *e)
+{
+	struct buf name = {0}, text = {0};
+	json_error_t why;
+	const char *says;
+	json_t *j = NULL;
+	int r = 0;
+
+	buf_printf(&name, "%s/tokenizer_config.json", folder);
+	if (read_file(buf_text(&name), &text) < 0)
+		r = errno == ENOENT ? 0 : err_set(e, "%s: %s", (char *)name.p, strerror(errno));
+	else if (!(j = json_loadb((char *)text.p, text.n, 0, &why)))
+		r = err_set(e, "%s: line %d: %s", (char *)name.p, why.line, why.text);
+	says = json_string_value(json_object_get(j, "bb_reads"));
+	if (says && !strcmp(says, "code"))
+		*reads = WORDPIECE_CODE;
+	if (says && !strcmp(says, "computed"))
+		*reads = WORDPIECE_COMPUTED;
+	json_decref(j);
+	buf_free(&name);
+	buf_free(&text);
+	return r;
+}
+
 struct wordpiece *wordpiece_open(const char *path, struct err *e)
 {
 	struct buf name = {0}, text = {0};
 	struct wordpiece *w = NULL;
 	struct err why = {0};
 	struct stat st;
+	bool is_folder;
 
 	buf_puts(&name, path);
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+	is_folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	if (is_folder)
 		buf_puts(&name, "/vocab.txt");
 	if (read_file(buf_text(&name), &text) < 0)
 		err_set(e, "%s: %s", (char *)name.p, strerror(errno));
 	else if (!(w = wordpiece_parse((char *)text.p, text.n, &why)))
 		err_set(e, "%s: %s", (char *)name.p, why.text);
+	if (w && is_folder && read_reads(path, &w->reads, e) < 0) {
+		wordpiece_free(w);
+		w = NULL;
+	}
 	buf_free(&name);
 	buf_free(&text);
 	return w;
@@ -279,6 +312,16 @@ void wordpiece_free(struct wordpiece *w)
 	mem_free(w->edge);
 	mem_free(w->pops.p);
 	mem_free(w);
+}
+
+enum wordpiece_reads wordpiece_reads(const struct wordpiece *w)
+{
+	return w->reads;
+}
+
+void wordpiece_set_reads(struct wordpiece *w, enum wordpiece_reads reads)
+{
+	w->reads = reads;
 }
 
 size_t wordpiece_count(const struct wordpiece *w)

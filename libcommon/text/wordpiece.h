@@ -35,12 +35,20 @@ extern const char *const wordpiece_special[WORDPIECE_SPECIALS];
 
 struct wordpiece;
 
+/*
+ * What the vocabulary was learned from, so that it is not used for the other: code, or expressions
+ * in its place (bb-join). A folder's tokenizer_config.json says it.
+ */
+enum wordpiece_reads { WORDPIECE_ANY, WORDPIECE_CODE, WORDPIECE_COMPUTED };
+
 /* Makes a vocabulary of the n bytes of a vocab.txt: NULL and e ("line 7: why") if it is bad. */
 struct wordpiece *wordpiece_parse(const char *text, size_t n, struct err *e);
 /* The same from a file, or from vocab.txt in a folder: NULL and e ("path: line 7: why"). */
 struct wordpiece *wordpiece_open(const char *path, struct err *e);
 void wordpiece_free(struct wordpiece *w);
 
+enum wordpiece_reads wordpiece_reads(const struct wordpiece *w);
+void wordpiece_set_reads(struct wordpiece *w, enum wordpiece_reads reads);
 /* The number of tokens. */
 size_t wordpiece_count(const struct wordpiece *w);
 /* The text of a token, or NULL when there is no such number. */
@@ -85,7 +93,7 @@ void wordpiece_memo_free(struct wordpiece_memo *m);
 /* Appends the vocabulary as vocab.txt, as tokenizer.json, as tokenizer_config.json. */
 void wordpiece_txt(struct buf *b, const struct wordpiece *w);
 void wordpiece_json(struct buf *b, const struct wordpiece *w);
-void wordpiece_config(struct buf *b);
+void wordpiece_config(struct buf *b, const struct wordpiece *w);
 /* Writes vocab.txt under that name; beside, then renamed. */
 int wordpiece_save_txt(const struct wordpiece *w, const char *path, struct err *e) MUST_CHECK;
 /* Writes all three files into the folder, which must exist; each beside, then renamed. */

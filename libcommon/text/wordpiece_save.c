@@ -76,8 +76,10 @@ void wordpiece_json(struct buf *b, const struct wordpiece *w)
 	buf_puts(b, "    }\n  }\n}\n");
 }
 
-void wordpiece_config(struct buf *b)
+void wordpiece_config(struct buf *b, const struct wordpiece *w)
 {
+	enum wordpiece_reads reads = wordpiece_reads(w);
+
 	/* Without it AutoTokenizer goes by config.json, and BERT's own splitting cuts operands. */
 	put_json(b, "{\n"
 		    "  'tokenizer_class': 'PreTrainedTokenizerFast',\n"
@@ -86,8 +88,11 @@ void wordpiece_config(struct buf *b)
 		    "  'cls_token': '[CLS]',\n"
 		    "  'sep_token': '[SEP]',\n"
 		    "  'mask_token': '[MASK]',\n"
-		    "  'clean_up_tokenization_spaces': false\n"
-		    "}\n");
+		    "  'clean_up_tokenization_spaces': false");
+	if (reads != WORDPIECE_ANY)
+		put_json(b, reads == WORDPIECE_CODE ? ",\n  'bb_reads': 'code'"
+						    : ",\n  'bb_reads': 'computed'");
+	put_json(b, "\n}\n");
 }
 
 static int write_all(int fd, const struct buf *b)
@@ -159,7 +164,7 @@ int wordpiece_save(const struct wordpiece *w, const char *dir, struct err *e)
 		else if (i == 1)
 			wordpiece_json(&b, w);
 		else
-			wordpiece_config(&b);
+			wordpiece_config(&b, w);
 		r = save_file(buf_text(&path), &b, e);
 	}
 	buf_free(&b);

@@ -157,7 +157,7 @@ class Filter:
         self.test("L4 empty stream", good, r)
 
     def law5(self):
-        """A wrong kind is refused, naming both kinds."""
+        """A wrong kind is refused, naming both kinds and who makes the right one."""
         text = b"this is neither a stream nor an ELF file\n" * 3
         path = write(os.path.join(self.tmp(), "junk"), text)
         r = self.run(operands=[path])
@@ -171,6 +171,7 @@ class Filter:
             for n in (0, 2):
                 r = self.run(mkstream(kind, n))
                 good = r.rc == 1 and kind in r.err and any(k in r.err for k in reads) and \
+                    re.search("need .* of bb-[a-z]", r.err) and \
                     (b"model.safetensors" not in r.out if self.use.writes == "folder" else r.out == b"")
                 if not good:
                     return self.test("L5 wrong kind", False, f"{kind}: {r}")

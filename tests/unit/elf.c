@@ -223,10 +223,11 @@ static void refusals(void)
 {
 	struct input in = compile("-c -O1 -fPIC");
 	Elf64_Ehdr *h = (Elf64_Ehdr *)in.p, good = *h;
-	uint8_t text[] = "#!/bin/sh\n";
+	uint8_t text[] = "#!/bin/sh\n", zstd[] = "\x28\xb5\x2f\xfd and more";
 
 	refused((struct input){text, 0}, "empty");
 	refused((struct input){text, sizeof(text)}, "not an ELF file");
+	refused((struct input){zstd, sizeof(zstd)}, "bb stream");
 	refused((struct input){in.p, 4}, "cut short");
 	refused((struct input){in.p, 60}, "cut short");
 	refused((struct input){in.p, in.n / 2}, "cut short");

@@ -221,6 +221,10 @@ static void test_forbidden(void)
 	}
 	CHECK(read_all(skippable, sizeof(skippable), &out, &e) == -1);
 	CHECK(read_all(text, sizeof(text), &out, &e) == -1 && strstr(e.text, "not a bb stream"));
+	CHECK(read_all("\x7f"
+		       "ELF\2\1\1",
+		      7, &out, &e) == -1 &&
+		strstr(e.text, "bb-disasm"));
 	/* Any level and other compressors' choices are fine. */
 	for (int level = -5; level <= 19; level += 3) {
 		size_t n;

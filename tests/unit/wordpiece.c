@@ -465,10 +465,14 @@ static void test_save(void)
 	struct err e;
 
 	CHECK(mkdtemp(dir) != NULL);
-	CHECK(wordpiece_save(w, dir, &e) == 0);
-	again = wordpiece_open(dir, &e);
-	CHECK(again && wordpiece_hash(again) == wordpiece_hash(w));
-	wordpiece_free(again);
+	for (int reads = WORDPIECE_COMPUTED; reads >= WORDPIECE_ANY; reads--) {
+		wordpiece_set_reads(w, (enum wordpiece_reads)reads);
+		CHECK(wordpiece_save(w, dir, &e) == 0);
+		again = wordpiece_open(dir, &e);
+		CHECK(again && wordpiece_hash(again) == wordpiece_hash(w));
+		CHECK(again && wordpiece_reads(again) == (enum wordpiece_reads)reads);
+		wordpiece_free(again);
+	}
 	snprintf(path, sizeof(path), "%s/tokenizer.json", dir);
 	root = json_load_file(path, 0, NULL);
 	vocab = json_object_get(json_object_get(root, "model"), "vocab");
@@ -481,7 +485,12 @@ static void test_save(void)
 	root = json_load_file(path, 0, NULL);
 	CHECK(json_is_object(root));
 	json_decref(root);
+	CHECK(truncate(path, 20) == 0);
+	CHECK(!wordpiece_open(dir, &e) && strstr(e.text, "tokenizer_config.json: line 2"));
 	unlink(path);
+	again = wordpiece_open(dir, &e);
+	CHECK(again && wordpiece_reads(again) == WORDPIECE_ANY);
+	wordpiece_free(again);
 	snprintf(path, sizeof(path), "%s/vocab.txt", dir);
 	unlink(path);
 	CHECK(rmdir(dir) == 0); /* nothing else was left there */
