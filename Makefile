@@ -83,6 +83,10 @@ $O/lib/bb/nn_cuda.so: $(CUDA_C:%.c=$O/cuda/%.o) $(CUDA_CU:%.cu=$O/cuda/%.o)
 	$(CC) $(LDFLAGS) -shared -Wl,-z,defs -o $@ $^ -L$(word 3,$(CUDA_AT)) \
 		-Wl,-rpath,$(word 3,$(CUDA_AT)),-rpath,/usr/local/cuda/lib64 \
 		-lcublasLt -lcudart_static -ldl -lrt -lpthread -lm
+$O/cuda/lt: tests/cuda/lt.c libcommon/nn/nn_cuda_gemm.c $O/cuda/libcommon/base/mem.o | $O/.deps-check
+	@mkdir -p $(@D)
+	$(CC) $(ALL) $(CFLAGS) -isystem $(word 2,$(CUDA_AT)) -o $@ $< $O/cuda/libcommon/base/mem.o \
+		-L$(word 3,$(CUDA_AT)) -Wl,-rpath,$(word 3,$(CUDA_AT)) -lcublasLt
 all: $(if $(NVCC),$O/lib/bb/nn_cuda.so)
 
 # The same sources for a device that tests/cuda emulates, and programs that find it: O/emu/bin.
@@ -160,7 +164,7 @@ bench-gpu: all $O/bench/gpu $O/lib/parity
 
 unit: $(UNIT)
 fuzz: $(FUZZ)
-tests: all $(UNIT) $(HELP) emu
+tests: all $(UNIT) $(HELP) emu $(if $(NVCC),$O/cuda/lt)
 # The programs once more with AddressSanitizer and UBSan, for the tests with damaged input.
 tests-san: | $O/.deps-check
 	+@$(MAKE) O=$O/san SAN=1 CUDA=0 all fuzz

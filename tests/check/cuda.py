@@ -95,6 +95,15 @@ def test_opens():
     ok(name, r.rc == 0 or any(w in r.err for w in ("no NVIDIA driver", "driver is too old", "no CUDA device")), r)
 
 
+def test_library():
+    """NVIDIA's own cuBLASLt, as far as it works without a device."""
+    program = os.path.join(O, "cuda/lt")
+    if not os.path.exists(program):
+        return skip("cuda/cuBLASLt takes the descriptions of products", "built without CUDA: no nvcc")
+    r = run([program])
+    ok("cuda/cuBLASLt takes the descriptions of products", r.rc == 0 and b"128 of 128" in r.out, r)
+
+
 def test_registers():
     """What the assembler said of each kernel: nothing spilled, and a launch never lacks registers."""
     logs = glob.glob(os.path.join(O, "cuda/libcommon/nn/kernels_*.o.log"))
@@ -216,6 +225,7 @@ def test_bench():
 
 if __name__ == "__main__":
     test_opens()
+    test_library()
     test_registers()
     test_watched()
     test_errors()
