@@ -13,7 +13,10 @@
 #include "code/names.h"
 #include "code/scan.h"
 
-enum { AHEAD = 4 }; /* callees to fetch before they are needed */
+enum {                    /* to fetch before they are needed: */
+	AHEAD = 8,        /* callees, */
+	CODE_AHEAD = 768, /* and bytes of code */
+};
 
 static const uint32_t nobody = FUNC_NOBODY;
 
@@ -238,7 +241,7 @@ static void direct_branch(struct builder *w, unsigned what)
 	if (inside)
 		return;
 	if (w->callee + AHEAD < w->f->ncallees && w->f->callee[w->callee + AHEAD] != nobody)
-		__builtin_prefetch(&w->im->functions.f[w->f->callee[w->callee + AHEAD]]);
+		__builtin_prefetch(&w->im->function[w->f->callee[w->callee + AHEAD]]);
 	r = w->callee < w->f->ncallees ? image_callee(w->im, w->f->callee[w->callee++], target)
 				       : image_code(w->im, target);
 	branch_to(w, &i, w->f->addr + w->at + len, r);
@@ -310,6 +313,7 @@ static void visit(struct builder *w)
 
 		w->insn = s->hit[k].insn;
 		w->at = s->hit[k].offset;
+		__builtin_prefetch(w->b->code + w->at + CODE_AHEAD);
 		if (scan_is_branch(what))
 			direct_branch(w, what);
 		else
