@@ -402,7 +402,9 @@ int main(int argc, char **argv)
 	struct options o = {.device = "cpu", .layer = -1, .batch_tokens = 8192};
 	const struct opt opts[] = {
 		{'m', "model", OPT_TEXT, 0, &o.model, "DIR",
-			"model folder of bb-train (or a BERT of transformers)", 0, 0},
+			"model folder of bb-train (or a BERT of transformers), or a model of bb: "
+			"functions",
+			0, 0},
 		{'l', "layer", OPT_INT, OPT_CONTENT, &o.layer, "N",
 			"layer whose states are averaged; -1 the last, -2 the one before", 0, 0},
 		{0, "code-only", OPT_FLAG, OPT_CONTENT, &o.code_only, NULL,
@@ -435,6 +437,7 @@ int main(int argc, char **argv)
 	prog_start(&p, argc, argv);
 	if (!o.model)
 		prog_usage(&p, "-m DIR is needed");
+	o.model = prog_model(o.model);
 	if (o.predict && (o.code_only || o.layer != -1))
 		prog_usage(&p, "--layer and --code-only are about vectors, not about --predict");
 	if (strcmp(o.device, "cpu") != 0 && strcmp(o.device, "cuda") != 0 &&

@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 	struct options o = {.length = 512, .normal = {.threshold = NORMALISE_THRESHOLD}};
 	const struct opt opts[] = {
 		{'m', "model", OPT_TEXT, 0, &o.model, "VOCAB",
-			"vocab.txt, or a folder that holds it", 0, 0},
+			"vocab.txt, a folder that holds it, or a model of bb: functions", 0, 0},
 		{'L', "length", OPT_UINT, OPT_CONTENT, &o.length, "N",
 			"longest input of the model, special tokens included (512)", 8, 1 << 20},
 		{0, "max-insns", OPT_UINT, OPT_CONTENT, &o.max_insns, "N",
@@ -304,7 +304,7 @@ int main(int argc, char **argv)
 	}
 	if (!o.model)
 		prog_usage(&p, "a vocabulary is needed: -m VOCAB");
-	o.vocab = wordpiece_open(o.model, &e);
+	o.vocab = wordpiece_open(prog_model(o.model), &e);
 	if (!o.vocab)
 		prog_fail(&p, "%s", e.text);
 	record_vocab(&p, o.vocab);

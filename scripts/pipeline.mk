@@ -20,7 +20,7 @@ HERE   := $(dir $(lastword $(MAKEFILE_LIST)))
 CORPUS ?= $(error say CORPUS=folder-of-ELF-files)
 OUT    ?= work
 LABELS ?=
-MODEL  ?= $(firstword $(wildcard $(HERE)../models/functions) /usr/local/share/bb/models/functions)
+MODEL  ?= $(firstword $(wildcard $(HERE)../models/functions $(HERE)../../bb/models/functions) /usr/local/share/bb/models/functions)
 READS  ?= $(if $(filter $(OUT)/model,$(MODEL)),code,computed)
 QUERY  ?= $(OUT)/embeddings.bb
 

@@ -136,7 +136,7 @@ static void open_vocab(struct run *r)
 	if (o->vocab)
 		buf_puts(&b, o->vocab);
 	else if (o->init)
-		buf_printf(&b, "%s/vocab.txt", o->init);
+		buf_puts(&b, o->init);
 	else
 		prog_usage(r->p, "--vocab is needed (or --init, which brings its own)");
 	r->words = wordpiece_open(buf_text(&b), &e);
@@ -181,6 +181,11 @@ static void open_model(struct run *r, enum model_head head, uint32_t classes)
 			prog_fail(r->p, "%s", e.text);
 		r->m = model_new(r->nn, &r->config);
 	}
+	if (!r->m->config.layers && strcmp(r->o->task, "similarity") != 0)
+		prog_warn(r->p,
+			"a model without layers does not see what is beside a token: it can "
+			"learn --task similarity, and little of %s",
+			r->o->task);
 	if (!r->o->init || r->o->scratch) {
 		model_init(r->m, r->o->seed);
 		model_update(r->m);
@@ -219,6 +224,55 @@ void run_input(struct run *r, const uint8_t digest[HASH_BYTES])
 	buf_free(&b);
 }
 
+/* The part of the list "a=1; b=2" that begins at *at, without its end; moves on. NULL behind it. */
+static char *next_option(const char **at)
+{
+	size_t n = strcspn(*at, ";");
+	struct buf b = {0};
+
+	if (!**at)
+		return NULL;
+	buf_put(&b, *at, n);
+	*at += n;
+	*at += strspn(*at, "; ");
+	return buf_text(&b);
+}
+
+/* Appends what is in the list and not in the other, behind a word, if there is anything. */
+static void only_in(struct buf *b, const char *word, const char *list, const char *other)
+{
+	const char *last = "";
+	char *option, *there;
+
+	while ((option = next_option(&list))) {
+		bool is_there = false;
+
+		for (const char *at = other; !is_there && (there = next_option(&at));) {
+			is_there = !strcmp(option, there);
+			mem_free(there);
+		}
+		if (!is_there) {
+			buf_printf(b, "%s%s%s",
+				*last  ? ", "
+				: b->n ? "; "
+				       : "",
+				*last ? "" : word, option);
+			last = ",";
+		}
+		mem_free(option);
+	}
+}
+
+/* What two lists of options differ in. */
+static const char *differences(const char *before, const char *now)
+{
+	struct buf b = {0};
+
+	only_in(&b, "then ", before, now);
+	only_in(&b, "now ", now, before);
+	return buf_text(&b); /* the program ends with it */
+}
+
 static uint64_t number(const json_t *j, const char *key)
 {
 	return (uint64_t)json_integer_value(json_object_get(j, key));
@@ -246,7 +300,7 @@ static uint64_t restore(struct run *r)
 		prog_fail(r->p,
 			"%s: holds a training with other options (%s); give the same, another "
 			"folder, or remove its optimizer.safetensors",
-			r->o->folder, options);
+			r->o->folder, differences(options, r->options_text));
 	input = json_string_value(json_object_get(j, "input"));
 	if (input && r->input && strcmp(input, r->input) != 0)
 		other_input(r);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -352,4 +353,27 @@ int prog_end(struct prog *p, int status)
 		return EXIT_FAILED;
 	}
 	return status;
+}
+
+const char *prog_model(const char *name)
+{
+	static const char *const places[] = {"share/bb/models", "../models"};
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	struct buf b = {0};
+
+	if (n <= 0 || !*name || strchr(name, '/') || access(name, F_OK) == 0)
+		return name;
+	self[n] = '\0';
+	for (int up = 0; up < 2; up++) /* PREFIX/bin/program */
+		if (strrchr(self, '/'))
+			*strrchr(self, '/') = '\0';
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		buf_reset(&b);
+		buf_printf(&b, "%s/%s/%s", self, places[i], name);
+		if (access(buf_text(&b), F_OK) == 0)
+			return (char *)b.p;
+	}
+	buf_free(&b);
+	return name;
 }

@@ -72,6 +72,13 @@ void prog_start(struct prog *p, int argc, char **argv);
 int prog_content_file(struct prog *p, const char *name, const char *path) MUST_CHECK;
 /* Adds any text to the options in the provenance. */
 void prog_content(struct prog *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/*
+ * The folder of a model or vocabulary: `name` if that is there or has a slash, else the model of
+ * that name that came with bb, below share/bb/models of where the program is installed, or below
+ * models of the tree it was built in. What is nowhere is returned as it is. Kept to the end of the
+ * process.
+ */
+const char *prog_model(const char *name);
 /* "bb-x: ..." on stderr. prog_warn is silenced by -q, prog_note needs -v. */
 void prog_warn(const struct prog *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void prog_note(const struct prog *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
