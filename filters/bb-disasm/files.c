@@ -57,6 +57,7 @@ void files_release(struct file *f)
 	image_free(f->image);
 	debug_free(&f->debug);
 	blob_release(f->blob);
+	blob_release(f->archive);
 	mem_free(f->path);
 	arena_free(&f->arena);
 	mem_free(f);
@@ -72,6 +73,14 @@ uint64_t files_size(const struct file *f)
 	return f->bad ? 0 : f->blob ? f->n : inputs_size(f->path);
 }
 
+static void take_bytes(struct file *f, const struct inputs_bytes *b)
+{
+	f->blob = mem_alloc(1, sizeof(*f->blob));
+	*f->blob = (struct blob){.bytes = *b, .users = 1};
+	f->p = b->p;
+	f->n = b->n;
+}
+
 static int file_read(struct file *f)
 {
 	struct inputs_bytes b;
@@ -81,10 +90,7 @@ static int file_read(struct file *f)
 	f->bad = inputs_read(f->path, &b, &f->why) < 0;
 	if (f->bad)
 		return -1;
-	f->blob = mem_alloc(1, sizeof(*f->blob));
-	*f->blob = (struct blob){.bytes = b, .users = 1};
-	f->p = b.p;
-	f->n = b.n;
+	take_bytes(f, &b);
 	return 0;
 }
 
@@ -141,7 +147,7 @@ void files_load(struct file *f, const struct files_options *o, const struct surv
 		err_set(&f->why, "has no functions");
 	}
 	if (f->image && f->member)
-		f->image->linked = &f->blob->defines;
+		f->image->linked = &f->archive->defines;
 	if (f->image && o->dwarf)
 		load_debug(f, o);
 }
@@ -154,6 +160,7 @@ static void close_archive(struct files *fs)
 		return;
 	blob_release(fs->archive);
 	mem_free(fs->archive_path);
+	map_reset(&fs->outside);
 	fs->archive = NULL;
 }
 
@@ -169,6 +176,44 @@ static void open_archive(struct files *fs, struct file *f)
 	files_release(f);
 }
 
+/*
+ * Reads a member that is a file of its own. Each is read once, as an archive of a few bytes could
+ * name a large one a million times.
+ */
+static int read_outside(struct files *fs, struct file *f, const struct archive_member *m)
+{
+	struct inputs_bytes b;
+	bool made;
+
+	if (m->nested)
+		return err_set(&f->why, "is within another archive: name that one");
+	if (m->cut)
+		return err_set(&f->why, "its path is too long");
+	if (!strcmp(fs->archive_path, "-"))
+		return err_set(&f->why, "is not within the archive, whose folder is not known");
+	map_put(&fs->outside, m->name, strlen(m->name), &made);
+	if (!made)
+		return err_set(&f->why, "is named again by the archive");
+	if (inputs_read_below(fs->archive_path, m->name, m->n, &b, &f->why) < 0)
+		return -1;
+	take_bytes(f, &b);
+	return 0;
+}
+
+static void use_member(struct files *fs, struct file *f, const struct archive_member *m)
+{
+	__atomic_add_fetch(&fs->archive->users, 1, __ATOMIC_RELAXED);
+	f->archive = fs->archive;
+	if (!m->p) {
+		f->bad = read_outside(fs, f, m) < 0;
+		return;
+	}
+	__atomic_add_fetch(&fs->archive->users, 1, __ATOMIC_RELAXED);
+	f->blob = fs->archive;
+	f->p = m->p;
+	f->n = m->n;
+}
+
 /* The next member of the open archive: 1, or 0 at its end. */
 static int next_member(struct files *fs, struct file **out)
 {
@@ -182,10 +227,7 @@ static int next_member(struct files *fs, struct file **out)
 	}
 	*out = file_new(fs->o, fs->archive_path, got > 0 ? m.name : NULL);
 	if (got > 0) {
-		__atomic_add_fetch(&fs->archive->users, 1, __ATOMIC_RELAXED);
-		(*out)->blob = fs->archive;
-		(*out)->p = m.p;
-		(*out)->n = m.n;
+		use_member(fs, *out, &m);
 	} else { /* damaged from here on: one bad file, the last */
 		(*out)->bad = true;
 		(*out)->why = e;
@@ -205,6 +247,7 @@ void files_close(struct files *fs)
 {
 	close_archive(fs);
 	arena_free(&fs->names);
+	map_free(&fs->outside);
 	inputs_close(&fs->in);
 }
 

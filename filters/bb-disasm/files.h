@@ -38,6 +38,7 @@ struct file {
 	uint64_t too_large;         /* functions left out; atomic */
 	/* private */
 	struct blob *blob; /* the bytes, shared by the members of an archive; NULL: not read yet */
+	struct blob *archive; /* that it is a member of, or NULL */
 	const uint8_t *p;
 	size_t n;
 	struct arena arena;
@@ -50,6 +51,7 @@ struct files {
 	struct blob *archive; /* whose members are next, or NULL */
 	struct archive members;
 	char *archive_path;
+	struct map outside; /* members of a thin archive that were read */
 	struct arena names;
 };
 

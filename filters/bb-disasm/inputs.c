@@ -12,6 +12,8 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "below.h"
+#include "code/archive.h"
 
 enum {
 	MAP_LEAST = 1 << 20, /* smaller files are copied */
@@ -91,7 +93,7 @@ bool inputs_may_be_archive(const char *path)
 		return false;
 	n = read(fd, magic, sizeof(magic));
 	close(fd);
-	return n == sizeof(magic) && !memcmp(magic, "!<arch>\n", sizeof(magic));
+	return n == sizeof(magic) && archive_is((const uint8_t *)magic, sizeof(magic));
 }
 
 /* Reads until the end; `expect` bytes are probably there. */
@@ -166,6 +168,23 @@ int inputs_read(const char *path, struct inputs_bytes *b, struct err *e)
 		r = read_all(fd, (size_t)inputs_size(path), &b->p, &b->n, e);
 	if (!is_stdin)
 		close(fd);
+	return r;
+}
+
+int inputs_read_below(
+	const char *beside, const char *name, uint64_t n, struct inputs_bytes *b, struct err *e)
+{
+	struct stat st;
+	int fd = below_open(beside, name, e), r = 0;
+
+	if (fd < 0)
+		return -1;
+	b->mapped = 0;
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size != n)
+		r = err_set(e, "is not the file that was archived: its size is another");
+	else if (!map_file(fd, b))
+		r = read_all(fd, (size_t)st.st_size, &b->p, &b->n, e);
+	close(fd);
 	return r;
 }
 

@@ -37,6 +37,12 @@ struct inputs_bytes {
 
 /* Reads a whole file ("-": stdin). 0, or -1 with the reason. */
 int inputs_read(const char *path, struct inputs_bytes *b, struct err *e) MUST_CHECK;
+/*
+ * Reads the file `name` below the folder that `beside` is in (below.h), if it has n bytes. 0, or -1
+ * with the reason.
+ */
+int inputs_read_below(const char *beside, const char *name, uint64_t n, struct inputs_bytes *b,
+	struct err *e) MUST_CHECK;
 void inputs_free(struct inputs_bytes *b);
 /*
  * From now on a mapped file that is cut short meanwhile goes on as zeros, from where it is touched;

@@ -1,6 +1,7 @@
 /*
  * archive.c: see archive.h. A member is a header of 60 bytes of text and its content, padded to an
- * even length; the walk only goes forward, so it ends.
+ * even length; the walk only goes forward, so it ends. In a thin archive only the tables of symbols
+ * and of names have content.
  */
 #include "code/archive.h"
 
@@ -12,14 +13,21 @@
 
 enum { NAME_MOST = 255 }; /* longer names are cut: many members may share one */
 
+static const char thin_magic[] = "!<thin>\n";
+
+static bool is_thin(const uint8_t *p, size_t n)
+{
+	return n >= SARMAG && !memcmp(p, thin_magic, SARMAG);
+}
+
 bool archive_is(const uint8_t *p, size_t n)
 {
-	return n >= SARMAG && !memcmp(p, ARMAG, SARMAG);
+	return n >= SARMAG && (!memcmp(p, ARMAG, SARMAG) || is_thin(p, n));
 }
 
 struct archive archive_open(const uint8_t *p, size_t n, struct arena *a)
 {
-	return (struct archive){.p = p, .n = n, .at = SARMAG, .arena = a};
+	return (struct archive){.p = p, .n = n, .thin = is_thin(p, n), .at = SARMAG, .arena = a};
 }
 
 /* A decimal number of a header field, or -1. */
@@ -51,18 +59,22 @@ static const char *name_of(struct archive *a, const struct ar_hdr *h, struct arc
 {
 	const char *s = h->ar_name;
 	size_t n = sizeof(h->ar_name);
+	const char *colon = a->thin ? memchr(s, ':', n) : NULL;
 	int64_t at;
 
+	m->nested = s[0] == '/' && colon; /* and its place in that archive */
+	if (m->nested)
+		n = (size_t)(colon - s);
 	if (s[0] == '/' && (at = number(s + 1, n - 1)) >= 0 && (size_t)at < a->nnames) {
 		s = a->names + at;
 		n = a->nnames - (size_t)at;
-		n = MIN(n, (size_t)NAME_MOST);
+		n = MIN(n, (size_t)NAME_MOST + 2);
 		for (size_t i = 0; i < n; i++) {
 			if (s[i] == '\n' || !s[i])
 				n = i;
 		}
 		n -= n && s[n - 1] == '/';
-	} else if (!strncmp(s, "#1/", 3) && (at = number(s + 3, n - 3)) >= 0 &&
+	} else if (!a->thin && !strncmp(s, "#1/", 3) && (at = number(s + 3, n - 3)) >= 0 &&
 		   (size_t)at <= m->n) {
 		s = (const char *)m->p;
 		n = strnlen(s, (size_t)at);
@@ -73,6 +85,7 @@ static const char *name_of(struct archive *a, const struct ar_hdr *h, struct arc
 			n--;
 		n -= n && s[n - 1] == '/';
 	}
+	m->cut = n > NAME_MOST;
 	return arena_str(a->arena, s, MIN(n, (size_t)NAME_MOST));
 }
 
@@ -82,6 +95,7 @@ int archive_next(struct archive *a, struct archive_member *m, struct err *e)
 		const struct ar_hdr *h = (const struct ar_hdr *)(a->p + a->at);
 		size_t left = a->n - a->at;
 		int64_t size;
+		bool inside;
 
 		if (left == 1 && a->p[a->at] == '\n')
 			return 0; /* the padding of the last one */
@@ -89,12 +103,14 @@ int archive_next(struct archive *a, struct archive_member *m, struct err *e)
 			return err_set(
 				e, "is cut short or damaged: no member at offset %zu", a->at);
 		size = number(h->ar_size, sizeof(h->ar_size));
-		if (size < 0 || (uint64_t)size > left - sizeof(*h))
+		inside = !a->thin || is_called(h, "/") || is_called(h, "//") ||
+			 is_called(h, "/SYM64/");
+		if (size < 0 || (inside && (uint64_t)size > left - sizeof(*h)))
 			return err_set(e,
 				"is cut short: the member at offset %zu ends after the end", a->at);
-		m->p = a->p + a->at + sizeof(*h);
+		m->p = inside ? a->p + a->at + sizeof(*h) : NULL;
 		m->n = (size_t)size;
-		a->at += sizeof(*h) + m->n + (m->n & 1);
+		a->at += sizeof(*h) + (inside ? m->n + (m->n & 1) : 0);
 		if (is_called(h, "//")) {
 			a->names = (const char *)m->p;
 			a->nnames = m->n;

@@ -1,5 +1,6 @@
 /*
- * archive.h: the members of an archive of object files (.a), in both the GNU and the BSD form.
+ * archive.h: the members of an archive of object files (.a), in both the GNU and the BSD form; or
+ * their names, where it is GNU's thin form: its members are files of their own.
  */
 #ifndef ARCHIVE_H
 #define ARCHIVE_H
@@ -9,6 +10,7 @@
 struct archive {
 	const uint8_t *p; /* the file, borrowed */
 	size_t n;
+	bool thin;         /* all members are outside */
 	size_t at;         /* of the next member's header */
 	const char *names; /* GNU's table of long names */
 	size_t nnames;
@@ -16,12 +18,13 @@ struct archive {
 };
 
 struct archive_member {
-	const char *name; /* in the arena */
-	const uint8_t *p;
+	const char *name; /* in the arena; of a thin archive a path that starts at its folder */
+	const uint8_t *p; /* NULL: outside */
 	size_t n;
+	bool nested; /* outside, within the archive of that name */
+	bool cut;    /* the name was longer */
 };
 
-/* Whether the file is an archive that holds its members. */
 bool archive_is(const uint8_t *p, size_t n);
 /* Starts before the first member. */
 struct archive archive_open(const uint8_t *p, size_t n, struct arena *a);

@@ -1,5 +1,6 @@
 """badinput.py: what is wrong with an input is said in one line that names file and reason, the other
 inputs are unaffected, and the exit status is as in bb(7)."""
+import json
 import os
 import shutil
 import struct
@@ -111,6 +112,55 @@ def test_archives():
     ok("badinput/archive: no functions at all", r.rc == 1 and "functions" in r.err, r)
     r = run([prog("bb-disasm"), "-v", at("without.a")])
     ok("badinput/archive: -v names members without functions", r.err.count("nothing.o)") >= 1, r)
+
+
+def test_thin_archives():
+    """Members outside: regular files below the archive's folder, and no others."""
+    d = at("thin")
+    os.makedirs(os.path.join(d, "sub/deep"))
+    os.mkfifo(os.path.join(d, "pipe.o"))
+    obj = read(at("good.o"))
+    into = lambda name, data=obj: write(os.path.join(d, name), data)
+    into("a.o")
+    into("sub/deep/a_name_longer_than_fifteen.o")
+    into("sub/gone.o")
+    into("../beside.o")
+    lib = os.path.join(d, "lib.a")
+    r = run(["sh", "-c", f"cd {d} && ar rcT lib.a a.o sub/deep/a_name_longer_than_fifteen.o"])
+    assert r.rc == 0 and read(lib).startswith(b"!<thin>\n"), r
+    r = run([prog("bb-disasm"), lib])
+    lines = run([prog("bb-cat"), "-j"], r.out).out.splitlines()
+    names = [f["name"] + " " + f["file"] for f in map(json.loads, lines)]
+    ok("badinput/thin archive: its members", r.rc == 0 and r.err == "" and
+       names == ["f lib.a(a.o)", "f lib.a(sub/deep/a_name_longer_than_fifteen.o)"], (names, r))
+
+    def head(name, size):
+        return f"{name:16}{0:<12}{0:<6}{0:<6}{644:<8}{size:<10}`\n".encode()
+
+    os.symlink("a.o", os.path.join(d, "link.o"))
+    os.symlink("sub", os.path.join(d, "linked"))
+    os.symlink("/dev/zero", os.path.join(d, "zero.o"))
+    for name, why in (("../beside.o", "leads out"), ("sub/../../beside.o", "leads out"), (at("beside.o"), "absolute"),
+                      ("/etc/passwd", "absolute"), ("link.o", "regular"), ("zero.o", "regular"), ("pipe.o", "regular"),
+                      ("linked/gone.o", "symbolic link"), ("sub", "regular"), ("missing.o", "No such file"),
+                      ("a.o/b.o", "symbolic link, or no folder"), ("", "No such file"), ("a.o", "again"),
+                      ("x/" * 200, "too long"), ("sub/gone.o", "size")):
+        table = f"{name}/\na.o/\n".encode()
+        table += b"\n" * (len(table) % 2)
+        size = len(obj) + (why == "size")
+        entries = [head("/0", size), head(f"/{len(name) + 2}", len(obj))]
+        entries = entries[::-1] if why == "again" else entries
+        write(lib, b"!<thin>\n" + head("//", len(table)) + table + b"".join(entries))
+        r = run([prog("bb-disasm"), lib])
+        ok(f"badinput/thin archive: {name[:20]}: {why}", r.rc == 0 and count(r.out) == (1, 1) and
+           [why in l for l in r.err.splitlines() if lib in l] == [True], r)
+    write(lib, b"!<thin>\n" + head("//", 12) + b"in.a/\na.o/\n\n"[:12] + head("/0:68", len(obj)) + head("/6", len(obj)))
+    r = run([prog("bb-disasm"), lib])
+    ok("badinput/thin archive: an archive within", count(r.out) == (1, 1) and "lib.a(in.a): is within another" in r.err, r)
+    r = run([prog("bb-disasm")], read(lib))
+    ok("badinput/thin archive: from stdin", r.rc == 1 and "folder is not known" in r.err, r)
+    r = run([prog("bb-disasm"), "--strict", lib])
+    ok("badinput/thin archive: --strict", r.rc == 1 and count(r.out) is None, r)
 
 
 def test_elf_damage():
@@ -228,6 +278,7 @@ def test_files():
 if __name__ == "__main__":
     test_disasm()
     test_archives()
+    test_thin_archives()
     test_elf_damage()
     test_vocabulary()
     test_model()
