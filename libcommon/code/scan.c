@@ -11,55 +11,12 @@
 
 #include <string.h>
 
-enum { LANES = 4 }; /* ranges side by side */
+enum { LANES = 5 }; /* ranges side by side */
 
-/*
- * An entry: the byte of scan.h, for an instruction without prefixes; from bit 8 on, whether it may
- * be something else without a prefix, with REX, with a legacy prefix; then what else is to be seen.
- */
-enum {
-	BARE = 1 << 8,
-	REX = 1 << 9,
-	LEGACY = 3 << 10, /* without or with REX */
-	ASK = BARE | REX | LEGACY,
-	SIB = 1 << 12,  /* base 5 means a displacement of 4 */
-	WIDE = 1 << 13, /* an immediate of 8 instead of 4 if there is REX.W */
-};
-
+/* Prefixes that leave most lengths as they are. */
 static const uint8_t is_legacy[256] = {[0x64] = 1, [0x65] = 1, [0x66] = 1, [0xf2] = 1, [0xf3] = 1};
 
 /* clang-format off */
-#define X2(...) __VA_ARGS__, __VA_ARGS__
-#define X3(...) X2(__VA_ARGS__), __VA_ARGS__
-#define X4(...) X2(X2(__VA_ARGS__))
-#define X6(...) X3(X2(__VA_ARGS__))
-#define X7(...) X6(__VA_ARGS__), __VA_ARGS__
-#define X8(...) X4(X2(__VA_ARGS__))
-#define X32(...) X8(X4(__VA_ARGS__))
-/* The eight entries of one mod and reg, for an immediate of `imm` bytes: by mod, then by rm. */
-#define WHAT(imm) ((imm) >= 4 ? SCAN_NUMBER : SCAN_PLAIN)
-#define MOD0(imm, f)                                                                              \
-	X4((2 + (imm)) | WHAT(imm) | (f)),                                                        \
-	(3 + (imm)) | WHAT(imm) | ((f) & BARE ? (f) : (f) | ASK | SIB),                           \
-	(6 + (imm)) | SCAN_PLACE | (f), X2((2 + (imm)) | WHAT(imm) | (f))
-#define MOD1(imm, f)                                                                              \
-	X4((3 + (imm)) | WHAT(imm) | (f)), (4 + (imm)) | WHAT(imm) | (f),                         \
-	X3((3 + (imm)) | WHAT(imm) | (f))
-#define MOD2(imm, f)                                                                              \
-	X4((6 + (imm)) | SCAN_NUMBER | (f)), (7 + (imm)) | SCAN_NUMBER | (f),                     \
-	X3((6 + (imm)) | SCAN_NUMBER | (f))
-#define MOD3(imm, f) X8((2 + (imm)) | WHAT(imm) | (f))
-/* Of each mod, the eight reg: all alike; the first alone; the first two with an immediate. */
-#define ALL(mod, imm, f)   X8(mod(imm, f))
-#define FIRST(mod, imm, f) mod(imm, f), X7(mod(imm, ASK))
-#define TWO(mod, imm, f)   X2(mod(imm, f)), X6(mod(0, 0))
-/* inc, dec, call, jmp, push */
-#define GROUP5(mod, imm, f)                                                                       \
-	X2(mod(0, 0)), mod(0, SCAN_OTHER | LEGACY), mod(0, ASK), mod(0, SCAN_OTHER | LEGACY),     \
-	mod(0, ASK), mod(0, 0), mod(0, ASK)
-#define MODRM(by, imm, f)                                                                         \
-	{by(MOD0, imm, f), by(MOD1, imm, f), by(MOD2, imm, f), by(MOD3, imm, f)}
-
 /* Kinds of opcodes. */
 enum { A, N, B, Z, V, T, J, C, JZ, CZ, K, M, MB, MZ, L, FB, FZ, GB, GZ, G5, KINDS };
 
@@ -99,34 +56,70 @@ static const uint8_t kind_of[2][256] = {{ /* one byte */
 	A,M,M,M,M,M,M,A, M,M,M,M,M,M,M,A,
 }};
 
-/* An instruction of the kind, by its ModRM, or the byte behind an opcode that has none. */
-static const uint16_t table[KINDS][256] = {
-	[A] = {X32(X8(ASK))},                                   /* see insn_look */
-	[N] = {X32(X8(1 | SCAN_PLAIN))},                        /* nothing behind the opcode */
-	[B] = {X32(X8(2 | SCAN_PLAIN))},                        /* 1 byte */
-	[Z] = {X32(X8(5 | SCAN_NUMBER | LEGACY))},              /* 4 bytes, 2 with prefix 66 */
-	[V] = {X32(X8(5 | SCAN_NUMBER | LEGACY | REX | WIDE))}, /* 8 with REX.W */
-	[T] = {X32(X8(1 | SCAN_OTHER | LEGACY | REX))},         /* does not go on */
-	[J] = {X32(X8(2 | SCAN_JUMP | LEGACY | REX))},          /* 1 byte */
-	[C] = {X32(X8(2 | SCAN_COND | LEGACY | REX))},
-	[JZ] = {X32(X8(5 | SCAN_JUMP | LEGACY | REX))}, /* 4 bytes */
-	[CZ] = {X32(X8(5 | SCAN_COND | LEGACY | REX))},
-	[K] = {X32(X8(5 | SCAN_CALL | LEGACY | REX))},
-	[M] = MODRM(ALL, 0, 0),                                 /* ModRM */
-	[MB] = MODRM(ALL, 1, 0),                                /* and 1 byte */
-	[MZ] = MODRM(ALL, 4, LEGACY),
-	[L] = {X8(MOD0(0, 0)), X8(MOD1(0, 0)), X8(MOD2(0, 0)), X8(MOD3(0, ASK))}, /* memory only */
-	[FB] = MODRM(FIRST, 1, 0),
-	[FZ] = MODRM(FIRST, 4, LEGACY),
-	[GB] = MODRM(TWO, 1, 0),
-	[GZ] = MODRM(TWO, 4, LEGACY),
-	[G5] = MODRM(GROUP5, 0, 0),
+#define X2(...) __VA_ARGS__, __VA_ARGS__
+#define X3(...) X2(__VA_ARGS__), __VA_ARGS__
+#define X4(...) X2(X2(__VA_ARGS__))
+#define X6(...) X3(X2(__VA_ARGS__))
+#define X8(...) X4(X2(__VA_ARGS__))
+#define X32(...) X8(X4(__VA_ARGS__))
+#define WHAT(imm) ((imm) >= 4 ? SCAN_NUMBER : SCAN_PLAIN)
+/* The eight entries of one mod and reg, for an immediate of `imm` bytes: by mod, then by rm. */
+#define MOD0(imm, f)                                                                              \
+	X4((2 + (imm)) | WHAT(imm) | (f)), 0, (6 + (imm)) | SCAN_PLACE | (f),                     \
+	X2((2 + (imm)) | WHAT(imm) | (f))
+#define MOD1(imm, f)                                                                              \
+	X4((3 + (imm)) | WHAT(imm) | (f)), (4 + (imm)) | WHAT(imm) | (f),                         \
+	X3((3 + (imm)) | WHAT(imm) | (f))
+#define MOD2(imm, f)                                                                              \
+	X4((6 + (imm)) | SCAN_NUMBER | (f)), (7 + (imm)) | SCAN_NUMBER | (f),                     \
+	X3((6 + (imm)) | SCAN_NUMBER | (f))
+#define MOD3(imm, f) X8((2 + (imm)) | WHAT(imm) | (f))
+#define UNKNOWN X8(0)
+/* Of each mod, the eight reg: all alike; the first alone; the first two with an immediate. */
+#define ALL(mod, imm)   X8(mod(imm, 0))
+#define FIRST(mod, imm) mod(imm, 0), X6(UNKNOWN), UNKNOWN
+#define TWO(mod, imm)   X2(mod(imm, 0)), X6(mod(0, 0))
+#define NOT_TWO(mod, imm) X2(UNKNOWN), X6(mod(0, 0))
+/* inc, dec, call, jmp, push; and without call and jmp */
+#define GROUP5(mod, imm)                                                                          \
+	X2(mod(0, 0)), mod(0, SCAN_OTHER), UNKNOWN, mod(0, SCAN_OTHER), UNKNOWN, mod(0, 0), UNKNOWN
+#define NOT_GOING(mod, imm) X2(mod(0, 0)), X4(UNKNOWN), mod(0, 0), UNKNOWN
+#define MODRM(by, imm) {by(MOD0, imm), by(MOD1, imm), by(MOD2, imm), by(MOD3, imm)}
+#define MEMORY {ALL(MOD0, 0), ALL(MOD1, 0), ALL(MOD2, 0), X8(UNKNOWN)}
+#define ANY(x) {X32(X8(x))}
+/* The rows of a kind: without a prefix, with REX, with a legacy prefix and without or with REX. */
+#define ROWS(kind, bare, rex, legacy)                                                             \
+	[4 * kind] = bare, [4 * kind + 1] = rex, [4 * kind + 2] = legacy, [4 * kind + 3] = legacy
+
+/*
+ * The byte of scan.h, less the prefixes, for an instruction of the kind, by its ModRM or whatever
+ * is behind an opcode without one; 0: not known.
+ */
+static const uint8_t table[4 * KINDS][256] = { /* A is not known at all */
+	ROWS(N, ANY(1 | SCAN_PLAIN), ANY(1 | SCAN_PLAIN), ANY(1 | SCAN_PLAIN)), /* opcode alone */
+	ROWS(B, ANY(2 | SCAN_PLAIN), ANY(2 | SCAN_PLAIN), ANY(2 | SCAN_PLAIN)), /* 1 byte behind it */
+	ROWS(Z, ANY(5 | SCAN_NUMBER), ANY(5 | SCAN_NUMBER), ANY(0)), /* 4 bytes, 2 with prefix 66 */
+	ROWS(V, ANY(5 | SCAN_NUMBER), ANY(0), ANY(0)),               /* 8 with REX.W */
+	ROWS(T, ANY(1 | SCAN_OTHER), ANY(0), ANY(0)),                /* does not go on */
+	ROWS(J, ANY(2 | SCAN_JUMP), ANY(0), ANY(0)),                 /* 1 byte */
+	ROWS(C, ANY(2 | SCAN_COND), ANY(0), ANY(0)),
+	ROWS(JZ, ANY(5 | SCAN_JUMP), ANY(0), ANY(0)), /* 4 bytes */
+	ROWS(CZ, ANY(5 | SCAN_COND), ANY(0), ANY(0)),
+	ROWS(K, ANY(5 | SCAN_CALL), ANY(0), ANY(0)),
+	ROWS(M, MODRM(ALL, 0), MODRM(ALL, 0), MODRM(ALL, 0)),  /* ModRM */
+	ROWS(MB, MODRM(ALL, 1), MODRM(ALL, 1), MODRM(ALL, 1)), /* and 1 byte */
+	ROWS(MZ, MODRM(ALL, 4), MODRM(ALL, 4), ANY(0)),
+	ROWS(L, MEMORY, MEMORY, MEMORY), /* memory only */
+	ROWS(FB, MODRM(FIRST, 1), MODRM(FIRST, 1), MODRM(FIRST, 1)),
+	ROWS(FZ, MODRM(FIRST, 4), MODRM(FIRST, 4), ANY(0)),
+	ROWS(GB, MODRM(TWO, 1), MODRM(TWO, 1), MODRM(TWO, 1)),
+	ROWS(GZ, MODRM(TWO, 4), MODRM(TWO, 4), MODRM(NOT_TWO, 4)),
+	ROWS(G5, MODRM(GROUP5, 0), MODRM(GROUP5, 0), MODRM(NOT_GOING, 0)),
 };
 #undef X2
 #undef X3
 #undef X4
 #undef X6
-#undef X7
 #undef X8
 #undef X32
 #undef WHAT
@@ -134,11 +127,17 @@ static const uint16_t table[KINDS][256] = {
 #undef MOD1
 #undef MOD2
 #undef MOD3
+#undef UNKNOWN
 #undef ALL
 #undef FIRST
 #undef TWO
+#undef NOT_TWO
 #undef GROUP5
+#undef NOT_GOING
 #undef MODRM
+#undef MEMORY
+#undef ANY
+#undef ROWS
 /* clang-format on */
 
 /* What insn_look says of the n bytes at p. */
@@ -157,11 +156,17 @@ static unsigned ask(struct insn_decoder *d, const uint8_t *p, size_t n)
 	return i.len | (i.has & (INSN_HAS_IMM | INSN_HAS_ABS) ? SCAN_NUMBER : SCAN_PLAIN);
 }
 
+/* An instruction, and where its byte goes. */
+struct place {
+	const uint8_t *p;
+	uint8_t *out;
+};
+
 /* A range on its way. */
 struct lane {
-	const uint8_t *p, *end;
+	struct place at;
+	const uint8_t *end;
 	const uint8_t *last; /* where 16 bytes are last, or earlier */
-	uint8_t *out;
 	struct scan_range *r;
 };
 
@@ -169,34 +174,38 @@ struct lane {
 static void finish(struct insn_decoder *d, struct lane *l)
 {
 	const uint8_t *limit = l->r->p + l->r->there;
+	struct place at = l->at;
 
-	if (l->p > l->end) {
-		l->p -= *--l->out & SCAN_LEN;
-		*l->out++ = 1 | SCAN_NONE;
-		l->p++;
+	if (at.p > l->end) {
+		at.p -= *--at.out & SCAN_LEN;
+		*at.out++ = 1 | SCAN_NONE;
+		at.p++;
 	}
-	while (l->p < l->end) {
-		unsigned w = ask(d, l->p, (size_t)(limit - l->p));
+	while (at.p < l->end) {
+		unsigned w = ask(d, at.p, (size_t)(limit - at.p));
 
-		if ((w & SCAN_LEN) > (size_t)(l->end - l->p))
+		if ((w & SCAN_LEN) > (size_t)(l->end - at.p))
 			w = 1 | SCAN_NONE;
-		*l->out++ = (uint8_t)w;
-		l->p += w & SCAN_LEN;
+		*at.out++ = (uint8_t)w;
+		at.p += w & SCAN_LEN;
 	}
-	l->r->count = (size_t)(l->out - l->r->out);
+	l->r->count = (size_t)(at.out - l->r->out);
 }
 
 /*
- * What the entry e leaves open: the byte of the instruction but for its prefixes, or 0. x: opcode,
- * ModRM and SIB; first: the byte before, if there is no legacy prefix.
+ * What the table leaves open of an instruction of a kind, with prefixes as of its row: its byte but
+ * for these, or 0. x: opcode, ModRM and SIB; first: the byte before.
  */
-static unsigned closer(unsigned e, uint64_t x, bool legacy, unsigned first)
+static unsigned closer(unsigned row, uint64_t x, unsigned first)
 {
-	if ((e & WIDE) && !legacy)
-		return (e & 0xff) + (first >> 1 & 4);
-	if (!(e & SIB) || (legacy && (e & SCAN_WHAT) != SCAN_PLAIN))
+	unsigned modrm = x >> 8 & 0xff, w = table[row][modrm & 0xf8];
+
+	if (row == 4 * V + 1)
+		return table[4 * V][0] + (first >> 1 & 4);
+	if (!w || (modrm & 0xc7) != 4)
 		return 0;
-	return (x >> 16 & 7) == 5 ? ((e & 0xff) | SCAN_NUMBER) + 4 : e & 0xff;
+	return (x >> 16 & 7) == 5 ? (w | SCAN_NUMBER) + 5
+				  : w + 1; /* no base: a displacement of 4 */
 }
 
 static inline __attribute__((always_inline)) uint64_t load(const uint8_t *p)
@@ -206,12 +215,12 @@ static inline __attribute__((always_inline)) uint64_t load(const uint8_t *p)
 	       (uint64_t)p[7] << 56;
 }
 
-/* The instruction at *p, where 16 bytes are. */
+/* The instruction at a place of a lane, where 16 bytes are. */
 static inline __attribute__((always_inline)) void step(
-	struct insn_decoder *d, const struct lane *l, const uint8_t **p, uint8_t **out)
+	struct insn_decoder *d, const struct lane *l, struct place *at)
 {
-	uint64_t x = load(*p);
-	unsigned legacy = is_legacy[x & 0xff], rex, map, first, e, w;
+	uint64_t x = load(at->p);
+	unsigned legacy = is_legacy[x & 0xff], first, rex, map, prefixes, row, w;
 
 	x >>= 8 * legacy;
 	first = x & 0xff;
@@ -219,16 +228,17 @@ static inline __attribute__((always_inline)) void step(
 	x >>= 8 * rex;
 	map = (x & 0xff) == 0x0f;
 	x >>= 8 * map;
-	e = table[kind_of[map][x & 0xff]][x >> 8 & 0xff];
-	w = e & 0xff;
-	if (__builtin_expect(e >> (8 + rex + 2 * legacy) & 1, 0)) {
-		w = closer(e, x, legacy, first);
+	row = kind_of[map][x & 0xff] * 4u + (legacy * 2 + rex);
+	w = table[row][x >> 8 & 0xff];
+	prefixes = legacy + rex + map;
+	if (__builtin_expect(!w, 0)) {
+		w = closer(row, x, first);
 		if (!w)
-			w = ask(d, *p, (size_t)(l->r->p + l->r->there - *p)) - legacy - rex - map;
+			w = ask(d, at->p, (size_t)(l->r->p + l->r->there - at->p)) - prefixes;
 	}
-	w += legacy + rex + map;
-	*(*out)++ = (uint8_t)w;
-	*p += w & SCAN_LEN;
+	w += prefixes;
+	*at->out++ = (uint8_t)w;
+	at->p += w & SCAN_LEN;
 }
 
 /* Starts with the next range. Whether there is one. */
@@ -242,31 +252,29 @@ static bool start(struct lane *l, struct scan_range **r, const struct scan_range
 		q = (*r)++;
 		q->count = 0;
 	} while (!q->n);
-	*l = (struct lane){.p = q->p, .end = q->p + q->n, .out = q->out, .r = q};
-	l->last = q->there < 16 ? l->p : q->p + MIN(q->n, q->there - 15);
+	*l = (struct lane){.at = {q->p, q->out}, .end = q->p + q->n, .r = q};
+	l->last = q->there < 16 ? q->p : q->p + MIN(q->n, q->there - 15);
 	return true;
 }
 
 /* Until one of the lanes is near its end. */
 static void run(struct insn_decoder *d, struct lane l[LANES])
 {
-	const uint8_t *p0 = l[0].p, *p1 = l[1].p, *p2 = l[2].p, *p3 = l[3].p;
-	uint8_t *to0 = l[0].out, *to1 = l[1].out, *to2 = l[2].out, *to3 = l[3].out;
+	struct place a = l[0].at, b = l[1].at, c = l[2].at, e = l[3].at, f = l[4].at;
 
-	while (p0 < l[0].last && p1 < l[1].last && p2 < l[2].last && p3 < l[3].last) {
-		step(d, &l[0], &p0, &to0);
-		step(d, &l[1], &p1, &to1);
-		step(d, &l[2], &p2, &to2);
-		step(d, &l[3], &p3, &to3);
+	while (a.p < l[0].last && b.p < l[1].last && c.p < l[2].last && e.p < l[3].last &&
+		f.p < l[4].last) {
+		step(d, &l[0], &a);
+		step(d, &l[1], &b);
+		step(d, &l[2], &c);
+		step(d, &l[3], &e);
+		step(d, &l[4], &f);
 	}
-	l[0].p = p0;
-	l[0].out = to0;
-	l[1].p = p1;
-	l[1].out = to1;
-	l[2].p = p2;
-	l[2].out = to2;
-	l[3].p = p3;
-	l[3].out = to3;
+	l[0].at = a;
+	l[1].at = b;
+	l[2].at = c;
+	l[3].at = e;
+	l[4].at = f;
 }
 
 static void scan_x86_64(struct insn_decoder *d, struct scan_range *r, size_t n)
@@ -280,7 +288,7 @@ static void scan_x86_64(struct insn_decoder *d, struct scan_range *r, size_t n)
 	while (used == LANES) {
 		run(d, l);
 		for (unsigned k = 0; k < used; k++) {
-			if (l[k].p < l[k].last)
+			if (l[k].at.p < l[k].last)
 				continue;
 			finish(d, &l[k]);
 			if (!start(&l[k], &r, end))
@@ -288,8 +296,8 @@ static void scan_x86_64(struct insn_decoder *d, struct scan_range *r, size_t n)
 		}
 	}
 	for (unsigned k = 0; k < used; k++) {
-		while (l[k].p < l[k].last)
-			step(d, &l[k], &l[k].p, &l[k].out);
+		while (l[k].at.p < l[k].last)
+			step(d, &l[k], &l[k].at);
 		finish(d, &l[k]);
 	}
 }
