@@ -402,9 +402,7 @@ int main(int argc, char **argv)
 	struct options o = {.device = "cpu", .layer = -1, .batch_tokens = 8192};
 	const struct opt opts[] = {
 		{'m', "model", OPT_TEXT, 0, &o.model, "DIR",
-			"model folder of bb-train (or a BERT of transformers), or a model of bb: "
-			"functions",
-			0, 0},
+			"folder of bb-train or transformers, or the model of bb: functions", 0, 0},
 		{'l', "layer", OPT_INT, OPT_CONTENT, &o.layer, "N",
 			"layer whose states are averaged; -1 the last, -2 the one before", 0, 0},
 		{0, "code-only", OPT_FLAG, OPT_CONTENT, &o.code_only, NULL,

@@ -110,6 +110,10 @@ W
 bb knn --where opt=O0 -c corpus.bb queries.bb | hits >got
 is "--where"
 check "--query-where" [ "$(bb knn --query-where opt=O3 -c corpus.bb queries.bb | bb cat -c)" = 0 ]
+first=$(bb cat -j queries.bb | sed -n '1s/.*"name":"\([^"]*\)".*/\1/p')
+named=$(bb cat -j queries.bb | grep -c "\"name\":\"$first\"")
+check "--query-where name" [ "$(bb knn --query-where name="$first" -c corpus.bb queries.bb | bb cat -c)" = "$named" ]
+check "--where file" [ "$(bb knn --where file=nowhere -c corpus.bb queries.bb | bb cat -j | grep -c '"pool":0')" = "$(bb cat -c queries.bb)" ]
 
 cat >want <<'W'
 east 5 1 northeast 0.7071

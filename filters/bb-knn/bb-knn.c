@@ -60,9 +60,13 @@ struct knn {
 
 /* ---- what is read ---- */
 
-/* Whether the labels hold `rule`, which is KEY=VALUE. */
-static bool has_label(const struct labels *l, const char *rule)
+/* Whether the labels hold `rule`, which is KEY=VALUE; without that key, file and name will do. */
+static bool has_label(const struct labels *l, const struct origin *o, const char *rule)
 {
+	if (!strncmp(rule, "name=", 5) && !field_label(l, "name"))
+		return !strcmp(rule + 5, o->name);
+	if (!strncmp(rule, "file=", 5) && !field_label(l, "file"))
+		return !strcmp(rule + 5, o->file);
 	for (size_t i = 0; i < l->n; i++) {
 		size_t n = strlen(l->p[i].key);
 
@@ -78,7 +82,7 @@ static bool is_wanted(struct knn *s, const struct view *v, const struct opt_list
 	bool is = v->insns >= s->o->min_insns;
 
 	for (size_t i = 0; i < where->n && is; i++)
-		is = has_label(v->labels, where->p[i]);
+		is = has_label(v->labels, v->origin, where->p[i]);
 	s->filtered += !is;
 	return is;
 }
@@ -440,9 +444,10 @@ int main(int argc, char **argv)
 		{0, "min-insns", OPT_UINT, OPT_CONTENT, &o.min_insns, "N",
 			"leave out records of fewer instructions, on both sides", 0, 0},
 		{0, "where", OPT_LIST, OPT_CONTENT, &o.where, "KEY=VALUE",
-			"only corpus records with this label; may be given again", 0, 0},
+			"only corpus records with this label, or name or file; may be given again",
+			0, 0},
 		{0, "query-where", OPT_LIST, OPT_CONTENT, &o.query_where, "KEY=VALUE",
-			"only queries with this label; may be given again", 0, 0},
+			"only queries with this label, or name or file; may be given again", 0, 0},
 	};
 	struct prog p = {
 		.name = "bb-knn",
@@ -452,7 +457,8 @@ int main(int argc, char **argv)
 			  "query the k most\n"
 			  "similar records of the corpus, best first. A function is never matched "
 			  "with itself.",
-		.example = "  bb-knn -c firmware.emb vulnerable.emb | bb-cat -t\n"
+		.example = "  bb-knn -c firmware.emb --query-where name=inflate zlib.emb | bb-cat "
+			   "-t\n"
 			   "  bb-knn --query-where opt=O0 --where opt=O3 -c all.emb --pool 100 "
 			   "all.emb | bb-eval",
 		.opts = opts,
