@@ -11,7 +11,10 @@
 
 #include <string.h>
 
-enum { LANES = 5 }; /* ranges side by side */
+enum {
+	LANES = 5,   /* ranges side by side */
+	LONG = 4096, /* bytes of a range */
+};
 
 /* Prefixes that leave most lengths as they are. */
 static const uint8_t is_legacy[256] = {[0x64] = 1, [0x65] = 1, [0x66] = 1, [0xf2] = 1, [0xf3] = 1};
@@ -241,19 +244,28 @@ static inline __attribute__((always_inline)) void step(
 	at->p += w & SCAN_LEN;
 }
 
+/* Ranges that are to come: the long ones first, so that none of them is alone at the end. */
+struct queue {
+	struct scan_range *first, *next, *end;
+	bool is_short;
+};
+
 /* Starts with the next range. Whether there is one. */
-static bool start(struct lane *l, struct scan_range **r, const struct scan_range *end)
+static bool start(struct lane *l, struct queue *q)
 {
-	struct scan_range *q;
+	struct scan_range *r;
 
 	do {
-		if (*r == end)
-			return false;
-		q = (*r)++;
-		q->count = 0;
-	} while (!q->n);
-	*l = (struct lane){.at = {q->p, q->out}, .end = q->p + q->n, .r = q};
-	l->last = q->there < 16 ? q->p : q->p + MIN(q->n, q->there - 15);
+		while (q->next == q->end) {
+			if (q->is_short)
+				return false;
+			q->is_short = true;
+			q->next = q->first;
+		}
+		r = q->next++;
+	} while ((r->n < LONG) != q->is_short || !r->n);
+	*l = (struct lane){.at = {r->p, r->out}, .end = r->p + r->n, .r = r};
+	l->last = r->there < 16 ? r->p : r->p + MIN(r->n, r->there - 15);
 	return true;
 }
 
@@ -277,13 +289,12 @@ static void run(struct insn_decoder *d, struct lane l[LANES])
 	l[4].at = f;
 }
 
-static void scan_x86_64(struct insn_decoder *d, struct scan_range *r, size_t n)
+static void scan_x86_64(struct insn_decoder *d, struct queue *q)
 {
 	struct lane l[LANES];
-	const struct scan_range *end = r + n;
 	unsigned used = 0;
 
-	while (used < LANES && start(&l[used], &r, end))
+	while (used < LANES && start(&l[used], q))
 		used++;
 	while (used == LANES) {
 		run(d, l);
@@ -291,7 +302,7 @@ static void scan_x86_64(struct insn_decoder *d, struct scan_range *r, size_t n)
 			if (l[k].at.p < l[k].last)
 				continue;
 			finish(d, &l[k]);
-			if (!start(&l[k], &r, end))
+			if (!start(&l[k], q))
 				l[k--] = l[--used];
 		}
 	}
@@ -304,13 +315,14 @@ static void scan_x86_64(struct insn_decoder *d, struct scan_range *r, size_t n)
 
 void scan_ranges(struct insn_decoder *d, struct scan_range *r, size_t n)
 {
+	struct queue q = {r, r, r + n, false};
 	struct lane l;
 
-	if (insn_used(d) == ARCH_X86_64) {
-		scan_x86_64(d, r, n);
-		return;
-	}
-	for (const struct scan_range *end = r + n; start(&l, &r, end);)
+	for (size_t k = 0; k < n; k++)
+		r[k].count = 0;
+	if (insn_used(d) == ARCH_X86_64)
+		scan_x86_64(d, &q);
+	while (start(&l, &q))
 		finish(d, &l);
 }
 

@@ -98,10 +98,11 @@ static void ranges(struct insn_decoder *d)
 {
 	static const uint8_t common[] = {0x48, 0x89, 0xe5, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0x8d, 0xe8,
 		0x74, 0x83, 0xff, 0x05, 0xc7};
+	static uint8_t code[20000], out[20000];
 	struct scan_range r[40];
-	uint8_t code[1000], out[1000];
 
-	for (uint64_t seed = 0; seed < 20000; seed++) {
+	scan_ranges(d, r, 0);
+	for (uint64_t seed = 0; seed < 5000; seed++) {
 		struct rng g = rng_new(seed, 0);
 		size_t n = 0, at = 0;
 
@@ -109,8 +110,8 @@ static void ranges(struct insn_decoder *d)
 			code[i] = rng_below(&g, 3) ? common[rng_below(&g, sizeof(common))]
 						   : (uint8_t)rng_u64(&g);
 		while (n < 1 + seed % COUNT_OF(r) && at < sizeof(code)) {
-			size_t most = MIN(sizeof(code) - at, (size_t)60),
-			       len = rng_below(&g, most + 1);
+			size_t most = rng_below(&g, 10) ? 60 : 6000, left = sizeof(code) - at;
+			size_t len = rng_below(&g, MIN(left, most) + 1);
 
 			r[n++] =
 				(struct scan_range){code + at, len, sizeof(code) - at, out + at, 9};
