@@ -102,7 +102,7 @@ static void ranges(struct insn_decoder *d)
 	struct scan_range r[40];
 
 	scan_ranges(d, r, 0);
-	for (uint64_t seed = 0; seed < 5000; seed++) {
+	for (uint64_t seed = 0; seed < 1500; seed++) {
 		struct rng g = rng_new(seed, 0);
 		size_t n = 0, at = 0;
 
