@@ -12,35 +12,43 @@
 /* Bits of flows: what follows may come next. */
 enum { GOES_ON = 1 << INSN_FALL | 1 << INSN_COND | 1 << INSN_CALL | 1 << INSN_TRAP };
 
-/* A byte for each byte: bits would be faster to clear, but slower to set one after another. */
+/*
+ * A byte for each byte: bits would be faster to clear, but slower to set one after another. (Here
+ * and below what the loops use is in variables of their own: bytes that are written could be
+ * anything.)
+ */
 static void mark_leaders(struct cfg *c, const struct cfg_code *code)
 {
-	c->mark = mem_grow(c->mark, &c->cap_mark, code->ncode + 1, 1);
-	memset(c->mark, 0, code->ncode + 1);
-	c->mark[0] = 1;
-	for (size_t i = 0; i < code->nends; i++) {
-		uint32_t target = code->end[i].target;
+	const struct cfg_end *end = code->end, *last = end + code->nends;
+	uint8_t *mark = c->mark = mem_grow(c->mark, &c->cap_mark, code->ncode + 1, 1);
 
-		c->mark[code->end[i].next] = 1;
-		c->mark[target != CFG_NOWHERE ? target : 0] = 1;
+	memset(mark, 0, code->ncode + 1);
+	mark[0] = 1;
+	for (; end < last; end++) {
+		mark[end->next] = 1;
+		mark[end->target != CFG_NOWHERE ? end->target : 0] = 1;
 	}
 	for (size_t t = 0; t < code->ntables; t++) {
 		for (uint32_t k = 0; k < code->table[t].n; k++)
-			c->mark[code->table[t].targets[k]] = 1;
+			mark[code->table[t].targets[k]] = 1;
 	}
 }
 
 static void number_blocks(struct cfg *c, const struct cfg_code *code)
 {
-	uint32_t at = 0, n = 0;
+	const uint8_t *mark = c->mark, *len = code->len;
+	uint32_t *blocks, *offset, *block_at;
+	size_t at = 0, n = 0;
 
-	c->blocks = mem_grow(c->blocks, &c->cap_blocks, code->ninsns + 1, sizeof(*c->blocks));
-	c->offset = mem_grow(c->offset, &c->cap_offset, code->ninsns + 1, sizeof(*c->offset));
+	blocks = c->blocks =
+		mem_grow(c->blocks, &c->cap_blocks, code->ninsns + 1, sizeof(*c->blocks));
+	offset = c->offset =
+		mem_grow(c->offset, &c->cap_offset, code->ninsns + 1, sizeof(*c->offset));
 	for (size_t i = 0; i < code->ninsns; i++) { /* written always, kept if marked: no branch */
-		c->blocks[n] = (uint32_t)i;
-		c->offset[n] = at;
-		n += c->mark[at];
-		at += code->len[i];
+		blocks[n] = (uint32_t)i;
+		offset[n] = (uint32_t)at;
+		n += mark[at];
+		at += len[i];
 	}
 	c->nblocks = n;
 	if (code->ncode >= c->cap_block_at) { /* cleared once: what is in it need not make sense */
@@ -48,41 +56,50 @@ static void number_blocks(struct cfg *c, const struct cfg_code *code)
 		c->cap_block_at = 2 * code->ncode + 1;
 		c->block_at = mem_zalloc(c->cap_block_at, sizeof(*c->block_at));
 	}
-	for (uint32_t b = 0; b < n; b++)
-		c->block_at[c->offset[b]] = b;
-	c->block_at[code->ncode] = n;
+	block_at = c->block_at;
+	for (size_t b = 0; b < n; b++)
+		block_at[offset[b]] = (uint32_t)b;
+	block_at[code->ncode] = (uint32_t)n;
 }
 
-/* Adds a jump of block b to the offset, if a block starts there. How many that are: 1 or 0. */
-static inline uint32_t jump(struct cfg *c, uint32_t b, uint32_t offset)
+/*
+ * Writes a jump of block b to the offset: kept, and 1, if a block starts there, else 0. There is no
+ * branch.
+ */
+static inline size_t jump(const struct cfg *c, uint32_t b, uint32_t offset, int32_t *to)
 {
-	uint32_t to = c->block_at[offset != CFG_NOWHERE ? offset : 0];
+	uint32_t k = c->block_at[offset != CFG_NOWHERE ? offset : 0];
 
-	to = to < c->nblocks ? to : 0;
-	c->jumps[c->njumps] = (int32_t)to - (int32_t)b; /* kept if it is one: no branch */
-	to = c->offset[to] == offset;
-	c->njumps += to;
-	return to;
+	k = k < c->nblocks ? k : 0;
+	*to = (int32_t)k - (int32_t)b;
+	return c->offset[k] == offset;
 }
 
 /* How control leaves the blocks that do not run into the next one. */
 static void leave_blocks(struct cfg *c, const struct cfg_code *code)
 {
-	size_t t = 0;
+	const struct cfg_table *table = code->table, *tables = table + code->ntables;
+	const struct cfg here = *c;
+	int32_t *to = here.jumps;
 
-	c->njumps = 0;
 	for (size_t i = 0; i < code->nends; i++) {
 		const struct cfg_end *end = &code->end[i];
-		uint32_t next = c->block_at[end->next], n = jump(c, next - 1, end->target),
-			 table = 0;
+		uint32_t b = here.block_at[end->next] - 1, table_bit = 0;
+		int32_t *first = to;
 
-		for (; t < code->ntables && code->table[t].insn == end->insn; t++) {
-			for (uint32_t k = 0; k < code->table[t].n; k++)
-				table += jump(c, next - 1, code->table[t].targets[k]);
+		to += jump(&here, b, end->target, to);
+		for (; table < tables && table->insn == end->insn; table++) {
+			int32_t *before = to;
+
+			for (uint32_t k = 0; k < table->n; k++)
+				to += jump(&here, b, table->targets[k], to);
+			table_bit = to > before ? EXIT_TABLE : table_bit;
 		}
-		c->exits[next - 1] = (next < c->nblocks ? GOES_ON >> end->flow & EXIT_NEXT : 0) |
-				     (n + table) << EXIT_SHIFT | (table ? EXIT_TABLE : 0);
+		here.exits[b] = (GOES_ON >> end->flow & EXIT_NEXT) |
+				(uint32_t)(to - first) << EXIT_SHIFT | table_bit;
 	}
+	c->njumps = (size_t)(to - here.jumps);
+	here.exits[c->nblocks - 1] &= ~(uint32_t)EXIT_NEXT;
 }
 
 void cfg_build(struct cfg *c, const struct cfg_code *code)
