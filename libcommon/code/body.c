@@ -247,6 +247,33 @@ static void direct_branch(struct builder *w, unsigned what)
 	branch_to(w, &i, w->f->addr + w->at + len, r);
 }
 
+/*
+ * The same without insn_look, for most instructions of x86-64 code that can be moved: no number in
+ * it is an address. Whether it is one of these.
+ */
+static bool glance(struct builder *w, unsigned what)
+{
+	const uint8_t *p = w->b->code + w->at;
+	unsigned len = what & SCAN_LEN;
+	uint64_t next = w->f->addr + w->at + len;
+	enum insn_flow flow;
+	int64_t disp;
+	bool lea;
+
+	if ((what & SCAN_WHAT) == SCAN_PLACE) {
+		if (!scan_place(p, &disp, &lea))
+			return false;
+		next += (uint64_t)disp;
+		add_ref(w, lea ? image_address(w->im, next) : image_slot(w->im, next, false));
+		return true;
+	}
+	flow = what < SCAN_NONE ? scan_other(p, len) : INSN_FALL;
+	if (flow == INSN_FALL)
+		return false;
+	note_end(w, len, CFG_NOWHERE, (uint8_t)flow);
+	return true;
+}
+
 /* An instruction that has to be looked at; `what` is its byte from scan.c. */
 static void look(struct builder *w, unsigned what)
 {
@@ -307,6 +334,7 @@ static void walk_object(struct builder *w, unsigned least)
 static void visit(struct builder *w)
 {
 	const struct scan_walk *s = &w->b->walk;
+	bool plain = w->im->elf->arch == ARCH_X86_64 && w->im->elf->movable;
 
 	for (size_t k = 0; k < s->nhits; k++) {
 		unsigned what = s->scan[s->hit[k].insn];
@@ -316,7 +344,7 @@ static void visit(struct builder *w)
 		__builtin_prefetch(w->b->code + w->at + CODE_AHEAD);
 		if (scan_is_branch(what))
 			direct_branch(w, what);
-		else
+		else if (!plain || !glance(w, what))
 			look(w, what);
 	}
 }

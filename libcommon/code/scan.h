@@ -90,4 +90,30 @@ static inline int64_t scan_branch(const uint8_t *p, unsigned len)
 	return (int32_t)v >> 24 * is_short;
 }
 
+/*
+ * Most of what a walk looks at in x86-64 code has few forms. False for the others: see insn_look.
+ * A SCAN_PLACE at p: the displacement, and whether it is a lea.
+ */
+static inline bool scan_place(const uint8_t *p, int64_t *disp, bool *lea)
+{
+	p += *p == 0x66 || (*p & 0xfe) == 0xf2;
+	p += (*p & 0xf0) == 0x40;
+	*lea = *p == 0x8d;
+	if (*p == 0x0f && (*++p & 0xfd) == 0x38) /* two more maps */
+		return false;
+	if ((p[1] & 0xc7) != 5 || *p == 0x62 || *p == 0x8f || (*p & 0xfe) == 0xc4)
+		return false;
+	*disp = (int32_t)(p[2] | p[3] << 8 | p[4] << 16 | (uint32_t)p[5] << 24);
+	return true;
+}
+
+/* A SCAN_OTHER of len bytes at p: INSN_RET, INSN_CALL if not relative to rip, else INSN_FALL. */
+static inline enum insn_flow scan_other(const uint8_t *p, unsigned len)
+{
+	if (len == 1)
+		return *p == 0xc3 ? INSN_RET : INSN_FALL;
+	p += *p == 0x41;
+	return *p == 0xff && (p[1] & 0x38) == 0x10 && (p[1] & 0xc7) != 5 ? INSN_CALL : INSN_FALL;
+}
+
 #endif
