@@ -189,6 +189,13 @@ static uint8_t visit(struct visit *v, const struct scan_hit *h)
 		branch(v, h->offset, what);
 		return (uint8_t)scan_flow(what);
 	}
+	if (what < SCAN_NONE && v->s->f->arch == ARCH_X86_64) { /* few are anything else */
+		enum insn_flow flow = scan_other(v->code + h->offset, what & SCAN_LEN);
+
+		v->s->leaves[v->k] = v->s->leaves[v->k] || flow == INSN_RET;
+		if (flow != INSN_FALL)
+			return (uint8_t)flow;
+	}
 	if (what >= SCAN_NONE) {
 		v->s->leaves[v->k] = true; /* not understood */
 	} else if (insn_look(v->d, v->code + h->offset, v->left - h->offset, &i)) {
