@@ -156,6 +156,15 @@ def test_stock_tools():
     path = write(os.path.join(tmpdir(), "x.bb"), data)
     r = run([sys.executable, "-c", "import cbor2" + example.replace('"x.bb"', repr(path))])
     ok("stream/the Python of the manual works", r.rc == 0 and r.out.count(b"\n") == 3002, r)
+    page = read(os.path.join(TOP, "man/bb-embedding.5")).decode()
+    example = "import array" + page.split("import array", 1)[1].split(".Ed", 1)[0]
+    path2 = write(os.path.join(tmpdir(), "x.emb"), mkstream("embedding", 20, 5))
+    r = run([sys.executable, "-c", example.replace('"x.emb"', repr(path2)) + "\nprint(len(names), [list(r) for r in rows])"])
+    vecs = [json.loads(line)["vec"] for line in run([prog("bb-cat"), "-j", path2]).out.splitlines()]
+    got = r.out.decode().split(" ", 1)
+    ok("stream/vectors in Python as the manual says", r.rc == 0 and got[0] == "20" and
+       all(abs(x - y) <= 1e-6 * abs(y) for a, b in zip(json.loads(got[1]), vecs, strict=True)
+           for x, y in zip(a, b, strict=True)), r)
     two = run([prog("bb-cat"), "-c"], data + mkstream("function", 5, 2))
     ok("stream/cat makes a stream of streams", two.rc == 0 and two.out == b"3005\n", two)
     mixed = run([prog("bb-cat")], data + mkstream("tokens", 5))
