@@ -5,9 +5,10 @@
  * One idea: a warp has 16 rows of one head of one sequence and goes through all rows of that
  * sequence 32 at a time (FlashAttention, arXiv 2205.14135). Sequences of code are short, so a warp
  * works alone, with shared memory of its own and no barrier of the block; where they are long, the
- * four warps of a block have 64 rows that follow one another and fetch the others together. A warp
- * computes the same either way, so a row's bits do not depend on the batch. Nothing is added by
- * two: the backward pass is the same walk twice, with queries as own rows (dQ), then keys (dK, dV).
+ * four warps of a block have 64 rows that follow one another and fetch the others together, the
+ * next 32 while they work on those that are there. A warp computes the same either way, so a row's
+ * bits do not depend on the batch. Nothing is added by two: the backward pass is the same walk
+ * twice, with queries as own rows (dQ), then keys (dK, dV).
  *
  * Products are mma.m16n8k16 of bf16 numbers with fp32 sums: scores [16,32] = own [16,D] others^T,
  * result [16,D] += weights [16,32] others. A lane has of a 16x8 tile of sums the rows g and g + 8,
@@ -41,8 +42,7 @@ struct spot {
 	size_t n;   /* its tokens; 0: there is nothing for this warp */
 	size_t row; /* its own first row in the sequence; may be beyond n */
 	size_t head;
-	uint16_t *others[2]; /* shared memory, [OTHERS,D] each; one after the other */
-	float *edge;         /* [2,OTHERS] lse and delta of the others */
+	uint16_t *others; /* shared memory: stages */
 	int g, t;
 };
 
@@ -51,25 +51,21 @@ DEVICE size_t pitch(int wide)
 	return (size_t)wide + 8;
 }
 
-/* 16-bit numbers of shared memory that a group of warps uses. */
-static inline size_t group_shared(size_t wide)
-{
-	return 2 * OTHERS * (wide + 8) + 2 * OTHERS * sizeof(float) / sizeof(uint16_t);
-}
+/*
+ * A stage of shared memory: two matrices of others, [OTHERS,D], then lse and delta of them,
+ * [2,OTHERS] floats. A warp alone has one, warps together have two. In 16-bit numbers:
+ */
+#define MATRIX(wide) ((size_t)OTHERS * ((size_t)(wide) + 8))
+#define STAGE(wide)  (2 * MATRIX(wide) + 2 * OTHERS * sizeof(float) / sizeof(uint16_t))
 
 /* `together`: 1 or WARPS warps have the same others. */
 DEVICE struct spot find(const struct kernels_attn *j, float *shared, int together, int wide)
 {
-	size_t warp = threadIdx.x / 32, of = 2 * OTHERS * pitch(wide);
+	size_t warp = threadIdx.x / 32;
 	size_t tile = together == 1 ? (size_t)blockIdx.x * WARPS + warp : blockIdx.x;
-	uint16_t *mine = (uint16_t *)shared;
 	struct spot p;
 
-	if (together == 1)
-		mine += warp * (of + 2 * OTHERS * sizeof(float) / sizeof(uint16_t));
-	p.others[0] = mine;
-	p.others[1] = mine + of / 2;
-	p.edge = (float *)(mine + of);
+	p.others = (uint16_t *)shared + (together == 1 ? warp * STAGE(wide) : 0);
 	p.head = blockIdx.y;
 	p.g = (int)LANE / 4;
 	p.t = (int)LANE % 4;
@@ -122,6 +118,29 @@ DEVICE void fetch(const struct spot *p, int together, int wide, size_t first, in
 	}
 }
 
+/* The same, but what can be copied 16 bytes at once is there only after copies_done. */
+DEVICE void send(const struct spot *p, int together, int wide, size_t first, int rows, size_t d,
+	struct kernels_act x, size_t at, size_t ld, uint16_t *to)
+{
+	int per = wide / 8, all = rows * per, step = 32 * together;
+	bool even = ((uintptr_t)x.p & 15) == 0 && at % 8 == 0 && ld % 8 == 0;
+
+	UNROLL
+	for (int i = (int)threadIdx.x; i < all; i += step) {
+		size_t row = first + (size_t)(i / per), c = (size_t)(i % per) * 8;
+		uint16_t *there = to + (size_t)(i / per) * pitch(wide) + c;
+		uint32_t w[4] = {0, 0, 0, 0};
+
+		if (row < p->n && c + 8 <= d && even) {
+			copy_16(there, (const uint16_t *)x.p + at + row * ld + c);
+			continue;
+		}
+		if (row < p->n)
+			act_words8(x, at + row * ld + c, at + row * ld + d, w);
+		store_16(there, w);
+	}
+}
+
 /* 16 own rows as the left factors of STEPS products. */
 struct own {
 	uint32_t a[STEPS][4];
@@ -135,11 +154,11 @@ DEVICE void take_own(const struct spot *p, int together, int wide, size_t d, str
 	size_t row = warp * OWN + LANE % 16, column = LANE / 16 * 8;
 
 	meet(together);
-	fetch(p, together, wide, p->row - warp * OWN, OWN * together, d, x, at, ld, p->others[0]);
+	fetch(p, together, wide, p->row - warp * OWN, OWN * together, d, x, at, ld, p->others);
 	meet(together);
 	UNROLL
 	for (int j = 0; j < wide / 16; j++)
-		load_matrices(o->a[j], p->others[0] + row * pitch(wide) + column + 16 * (size_t)j);
+		load_matrices(o->a[j], p->others + row * pitch(wide) + column + 16 * (size_t)j);
 }
 
 /* Sums of 16 rows by 32 others. */
@@ -299,11 +318,84 @@ DEVICE void weigh(const struct spot *p, int wide, size_t n, float scale, struct 
 	}
 }
 
+/* Two matrices whose rows the own ones meet: where they begin, and how far their rows are apart. */
+struct others {
+	struct kernels_act x[2];
+	size_t at[2], ld[2];
+	bool edge; /* lse and delta too */
+};
+
+/* lse and delta of the others from j on. */
+DEVICE void fetch_edge(
+	const struct flash_args *a, const struct spot *p, int together, size_t j, float *edge)
+{
+	size_t i = together == 1 ? LANE : threadIdx.x;
+	size_t at = (p->seq + j + i) * a->j.heads + p->head;
+
+	if (i < OTHERS) {
+		edge[i] = j + i < p->n ? a->j.lse[at] : 0;
+		edge[OTHERS + i] = j + i < p->n ? a->j.delta[at] : 0;
+	}
+}
+
+/* Fetches the others from j on into a stage, or begins to, if warps are together. */
+DEVICE void begin(const struct flash_args *a, const struct spot *p, int together, int wide,
+	const struct others *o, size_t j, uint16_t *stage)
+{
+	int rows = p->n - j > 16 ? 32 : 16;
+
+	UNROLL
+	for (int i = 0; i < 2; i++) {
+		uint16_t *to = stage + (size_t)i * MATRIX(wide);
+
+		if (together == 1)
+			fetch(p, together, wide, j, rows, a->d, o->x[i], o->at[i], o->ld[i], to);
+		else
+			send(p, together, wide, j, rows, a->d, o->x[i], o->at[i], o->ld[i], to);
+	}
+	if (o->edge)
+		fetch_edge(a, p, together, j, (float *)(stage + 2 * MATRIX(wide)));
+}
+
+/* Before the walk: shared memory is free for the first others. */
+DEVICE void begin_first(const struct flash_args *a, const struct spot *p, int together, int wide,
+	const struct others *o)
+{
+	meet(together);
+	if (together != 1)
+		begin(a, p, together, wide, o, 0, p->others);
+}
+
+/* The stage with the others from j on, which are there; the next are on their way. */
+DEVICE const uint16_t *next_others(const struct flash_args *a, const struct spot *p, int together,
+	int wide, const struct others *o, size_t j)
+{
+	uint16_t *now = p->others, *other = p->others;
+
+	if (together == 1) {
+		if (j)
+			meet(together);
+		begin(a, p, together, wide, o, j, now);
+		meet(together);
+		return now;
+	}
+	if (j / OTHERS % 2)
+		now += STAGE(wide);
+	else
+		other += STAGE(wide);
+	copies_done();
+	meet(together); /* all have theirs, and none still reads the other stage */
+	if (j + OTHERS < p->n)
+		begin(a, p, together, wide, o, j + OTHERS, other);
+	return now;
+}
+
 DEVICE void forward(const struct flash_args *a, int together, int wide)
 {
 	SHARED(shared);
 	struct spot p = find(&a->j, shared, together, wide);
 	size_t h = a->j.h, ld = 3 * h, q = p.seq * ld + p.head * a->d;
+	struct others kv = {{a->j.qkv, a->j.qkv}, {q + h, q + 2 * h}, {ld, ld}, false};
 	struct softmax f = {{-FLT_MAX, -FLT_MAX}, {0, 0}};
 	float times[2];
 	struct own own;
@@ -313,19 +405,16 @@ DEVICE void forward(const struct flash_args *a, int together, int wide)
 		return; /* the whole group: a warp that works alone */
 	clear(wide, &o);
 	take_own(&p, together, wide, a->d, a->j.qkv, q, ld, &own);
+	begin_first(a, &p, together, wide, &kv);
 	NO_UNROLL
 	for (size_t j = 0; j < p.n; j += OTHERS) {
+		const uint16_t *x = next_others(a, &p, together, wide, &kv, j);
 		size_t n = MIN(p.n - j, (size_t)OTHERS);
-		int rows = n > 16 ? 32 : 16;
 		struct scores s;
 
-		meet(together);
-		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + h, ld, p.others[0]);
-		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + 2 * h, ld, p.others[1]);
-		meet(together);
-		multiply(wide, n > 16, &own, p.others[0], &s);
+		multiply(wide, n > 16, &own, x, &s);
 		weigh(&p, wide, n, a->scale, &s, &f, &o);
-		accumulate(wide, n > 16, &s, p.others[1], &o);
+		accumulate(wide, n > 16, &s, x + MATRIX(wide), &o);
 	}
 	UNROLL
 	for (int r = 0; r < 2; r++) {
@@ -341,9 +430,10 @@ DEVICE void forward(const struct flash_args *a, int together, int wide)
 
 /*
  * P = exp(scale q.k - lse) in s, and dS = P (dO.v - delta) scale in t, which hold the products; 0
- * for others beyond n. Of 16 others, those from `first` on. keys: the others are queries.
+ * for others beyond n. Of 16 others, those from `first` on. edge: NULL, or the others are queries,
+ * and lse and delta are theirs.
  */
-DEVICE void slopes(const struct spot *p, bool keys, size_t first, size_t n, float scale,
+DEVICE void slopes(const struct spot *p, const float *edge, size_t first, size_t n, float scale,
 	const float lse[2], const float delta[2], float s[2][4], float t[2][4])
 {
 	UNROLL
@@ -351,25 +441,13 @@ DEVICE void slopes(const struct spot *p, bool keys, size_t first, size_t n, floa
 		UNROLL
 		for (int k = 0; k < 4; k++) {
 			size_t c = first + column(p, i, k);
-			float l = keys ? p->edge[c] : lse[k / 2];
-			float d = keys ? p->edge[OTHERS + c] : delta[k / 2];
+			float l = edge ? edge[c] : lse[k / 2];
+			float d = edge ? edge[OTHERS + c] : delta[k / 2];
 			float e = c < n ? expf(s[i][k] * scale - l) : 0;
 
 			t[i][k] = c < n ? e * (t[i][k] - d) * scale : 0;
 			s[i][k] = e;
 		}
-	}
-}
-
-/* lse and delta of the others from j on. */
-DEVICE void fetch_edge(const struct flash_args *a, const struct spot *p, int together, size_t j)
-{
-	size_t i = together == 1 ? LANE : threadIdx.x;
-	size_t at = (p->seq + j + i) * a->j.heads + p->head;
-
-	if (i < OTHERS) {
-		p->edge[i] = j + i < p->n ? a->j.lse[at] : 0;
-		p->edge[OTHERS + i] = j + i < p->n ? a->j.delta[at] : 0;
 	}
 }
 
@@ -379,6 +457,7 @@ DEVICE void backward_queries(const struct flash_args *a, int together, int wide)
 	SHARED(shared);
 	struct spot p = find(&a->j, shared, together, wide);
 	size_t h = a->j.h, ld = 3 * h, q = p.seq * ld + p.head * a->d;
+	struct others kv = {{a->j.qkv, a->j.qkv}, {q + h, q + 2 * h}, {ld, ld}, false};
 	float lse[2] = {0, 0}, delta[2] = {0, 0}, one[2] = {1, 1};
 	struct own query, dout;
 	struct sums dq;
@@ -397,26 +476,22 @@ DEVICE void backward_queries(const struct flash_args *a, int together, int wide)
 			delta[r] = a->j.delta[(p.seq + row) * a->j.heads + p.head];
 		}
 	}
+	begin_first(a, &p, together, wide, &kv);
 	NO_UNROLL
 	for (size_t j = 0; j < p.n; j += OTHERS) {
+		const uint16_t *k = next_others(a, &p, together, wide, &kv, j);
 		size_t n = MIN(p.n - j, (size_t)OTHERS);
-		int rows = n > 16 ? 32 : 16;
 
-		meet(together);
-		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + h, ld, p.others[0]);
-		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q + 2 * h, ld, p.others[1]);
-		meet(together);
 		UNROLL
-		for (size_t i = 0; i < OTHERS; i += 16) {
-			size_t at = i * pitch(wide);
+		for (size_t i = 0; i < OTHERS; i += 16, k += 16 * pitch(wide)) {
 			float s[2][4], t[2][4];
 
 			if (i >= n)
 				continue;
-			multiply_half(wide, &query, p.others[0] + at, s);
-			multiply_half(wide, &dout, p.others[1] + at, t);
-			slopes(&p, false, i, n, a->scale, lse, delta, s, t);
-			accumulate_half(wide, t, p.others[0] + at, &dq);
+			multiply_half(wide, &query, k, s);
+			multiply_half(wide, &dout, k + MATRIX(wide), t);
+			slopes(&p, NULL, i, n, a->scale, lse, delta, s, t);
+			accumulate_half(wide, t, k, &dq);
 		}
 	}
 	store(&p, wide, a->d, &dq, one, a->j.dqkv, q, ld);
@@ -429,6 +504,7 @@ DEVICE void backward_keys(const struct flash_args *a, int together, int wide)
 	struct spot p = find(&a->j, shared, together, wide);
 	size_t h = a->j.h, ld = 3 * h, q = p.seq * ld + p.head * a->d;
 	size_t at = p.seq * h + p.head * a->d;
+	struct others qdo = {{a->j.qkv, a->j.dout}, {q, at}, {ld, h}, true};
 	const float one[2] = {1, 1};
 	struct own key, value;
 	struct sums dk, dv;
@@ -439,28 +515,24 @@ DEVICE void backward_keys(const struct flash_args *a, int together, int wide)
 	clear(wide, &dv);
 	take_own(&p, together, wide, a->d, a->j.qkv, q + h, ld, &key);
 	take_own(&p, together, wide, a->d, a->j.qkv, q + 2 * h, ld, &value);
+	begin_first(a, &p, together, wide, &qdo);
 	NO_UNROLL
 	for (size_t j = 0; j < p.n; j += OTHERS) {
+		const uint16_t *x = next_others(a, &p, together, wide, &qdo, j);
+		const float *edge = (const float *)(x + 2 * MATRIX(wide));
 		size_t n = MIN(p.n - j, (size_t)OTHERS);
-		int rows = n > 16 ? 32 : 16;
 
-		meet(together);
-		fetch(&p, together, wide, j, rows, a->d, a->j.qkv, q, ld, p.others[0]);
-		fetch(&p, together, wide, j, rows, a->d, a->j.dout, at, h, p.others[1]);
-		fetch_edge(a, &p, together, j);
-		meet(together);
 		UNROLL
-		for (size_t i = 0; i < OTHERS; i += 16) {
-			size_t row = i * pitch(wide);
+		for (size_t i = 0; i < OTHERS; i += 16, x += 16 * pitch(wide)) {
 			float s[2][4], t[2][4];
 
 			if (i >= n)
 				continue;
-			multiply_half(wide, &key, p.others[0] + row, s);
-			multiply_half(wide, &value, p.others[1] + row, t);
-			slopes(&p, true, i, n, a->scale, one, one, s, t);
-			accumulate_half(wide, t, p.others[0] + row, &dk);
-			accumulate_half(wide, s, p.others[1] + row, &dv);
+			multiply_half(wide, &key, x, s);
+			multiply_half(wide, &value, x + MATRIX(wide), t);
+			slopes(&p, edge, i, n, a->scale, one, one, s, t);
+			accumulate_half(wide, t, x, &dk);
+			accumulate_half(wide, s, x + MATRIX(wide), &dv);
 		}
 	}
 	store(&p, wide, a->d, &dk, one, a->j.dqkv, q + h, ld);
@@ -493,8 +565,8 @@ PASS(backward_keys, 128, 2)
 
 #define START(pass, wide)                                                                          \
 	do {                                                                                       \
-		size_t groups = j->together ? 1 : WARPS;                                           \
-		size_t bytes = groups * group_shared(wide) * sizeof(uint16_t);                     \
+		size_t stages = j->together ? 2 : WARPS;                                           \
+		size_t bytes = stages * STAGE(wide) * sizeof(uint16_t);                            \
                                                                                                    \
 		if (j->together)                                                                   \
 			LAUNCH(pass##_##wide##_together, j->tiles, j->heads, WARPS * 32, bytes, s, \

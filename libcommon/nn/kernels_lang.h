@@ -73,6 +73,24 @@ DEVICE void store_16(void *p, const uint32_t w[4])
 }
 
 /*
+ * 16 bytes from device memory to shared memory, both at multiples of 16, which the thread does not
+ * wait for; and the end of all that it has begun. After a barrier others see them too.
+ */
+DEVICE void copy_16(void *shared, const void *p)
+{
+	asm volatile(
+		"cp.async.cg.shared.global [%0], [%1], 16;"
+		:
+		: "r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(__cvta_generic_to_global(p))
+		: "memory");
+}
+
+DEVICE void copies_done(void)
+{
+	asm volatile("cp.async.wait_all;" : : : "memory");
+}
+
+/*
  * Tensor cores: by a whole warp; how the numbers of a matrix are spread over its lanes is said in
  * the PTX manual, mma.m16n8k16 and ldmatrix. sum[16,8] += a[16,16] b[16,8], bf16 by bf16 to fp32.
  */

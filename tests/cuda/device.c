@@ -30,7 +30,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-enum { THREADS = 1024, STACK = 64 << 10, SHARED_MAX = 99 << 10 };
+enum { COPIES = 128, THREADS = 1024, STACK = 64 << 10, SHARED_MAX = 99 << 10 };
 
 enum state { READY, AT_WARP, AT_BLOCK, ENDED };
 
@@ -95,6 +95,18 @@ static void arrive(void *fake, const void **stack, size_t *size)
 #endif
 }
 
+/*
+ * Copies that a thread has begun: they come when it waits for them and no sooner, and until then
+ * there is nothing of use where they go.
+ */
+static struct {
+	struct copy {
+		void *to;
+		const void *from;
+	} copy[COPIES];
+	unsigned n;
+} begun[THREADS];
+
 /* A thread slot's whole life: one thread after another; it never returns. */
 static void live(void)
 {
@@ -104,6 +116,8 @@ static void live(void)
 	arrive(NULL, &d.scheduler_stack, &d.scheduler_size);
 	for (;;) {
 		d.thread(d.args);
+		if (begun[i].n)
+			device_die("it ends before its copies have come");
 		d.state[i] = ENDED;
 		leave(&fake, d.scheduler_stack, d.scheduler_size);
 		if (_setjmp(d.at[i]) == 0)
@@ -262,6 +276,33 @@ void store_16(void *p, const uint32_t w[4])
 	aligned(p);
 	watch_access(p, 16, true);
 	memcpy(p, w, 16);
+}
+
+void copy_16(void *shared, const void *p)
+{
+	unsigned i = device_now.thread.x;
+
+	aligned(shared);
+	aligned(p);
+	if (begun[i].n == COPIES)
+		device_die("more than %d copies at once", COPIES);
+	watch_access(p, 16, false);
+	watch_access(shared, 16, true);
+	memset(shared, 0xff, 16);
+	begun[i].copy[begun[i].n++] = (struct copy){shared, p};
+}
+
+void copies_done(void)
+{
+	unsigned i = device_now.thread.x;
+
+	while (begun[i].n) {
+		struct copy *c = &begun[i].copy[--begun[i].n];
+
+		watch_access(c->from, 16, false);
+		watch_access(c->to, 16, true);
+		memcpy(c->to, c->from, 16);
+	}
 }
 
 /* ---- warps and blocks ---- */

@@ -88,6 +88,10 @@ static inline __attribute__((unused)) float __uint_as_float(uint32_t u)
 void load_16(const void *p, uint32_t w[4]);
 void store_16(void *p, const uint32_t w[4]);
 
+/* As PTX's cp.async of 16 bytes, and cp.async.wait_all. */
+void copy_16(void *shared, const void *p);
+void copies_done(void);
+
 /* As PTX's mma.m16n8k16 and ldmatrix .x4, with .trans. */
 void device_multiply(float sum[4], const uint32_t a[4], const uint32_t b[2]);
 void device_load_matrices(uint32_t to[4], const uint16_t *row, int turned);

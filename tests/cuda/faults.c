@@ -127,6 +127,73 @@ KERNEL(beyond_shared, fault_args, N, 1)
 	s[threadIdx.x + (a.sound ? 0 : 1)] = 1;
 }
 
+/* A thread that waits for its copies sees its own; what others copied it sees after a barrier. */
+KERNEL(copy_read, fault_args, N, 1)
+{
+	SHARED(s);
+	size_t i = threadIdx.x * 4;
+
+	for (size_t k = threadIdx.x; k < a.n; k += N)
+		s[k] = 0;
+	__syncthreads();
+	if (i < a.n)
+		copy_16(s + i, a.g + i);
+	copies_done();
+	if (a.sound)
+		__syncthreads();
+	a.g[512 + threadIdx.x] = (uint32_t)s[threadIdx.x];
+}
+
+/* A copy goes where others still read. */
+KERNEL(copy_over, fault_args, N, 1)
+{
+	SHARED(s);
+	size_t i = threadIdx.x * 4;
+
+	s[threadIdx.x] = 1;
+	__syncthreads();
+	a.g[512 + threadIdx.x] = (uint32_t)s[threadIdx.x];
+	if (a.sound)
+		__syncthreads();
+	if (i < a.n)
+		copy_16(s + i, a.g + i);
+	copies_done();
+}
+
+KERNEL(copy_misaligned, fault_args, N, 1)
+{
+	SHARED(s);
+
+	if (threadIdx.x == 0)
+		copy_16(s, a.g + (a.sound ? 4 : 2));
+	copies_done();
+}
+
+KERNEL(copy_never_done, fault_args, N, 1)
+{
+	SHARED(s);
+
+	if (threadIdx.x == 0)
+		copy_16(s, a.g);
+	if (a.sound)
+		copies_done();
+}
+
+/* What a thread copies is not there before it has waited, barrier or not. */
+KERNEL(copy_too_early, fault_args, N, 1)
+{
+	SHARED(s);
+
+	if (threadIdx.x == 0)
+		copy_16(s, a.g);
+	if (a.sound)
+		copies_done();
+	__syncthreads();
+	if (threadIdx.x < 4)
+		a.g[512 + threadIdx.x] = (uint32_t)s[threadIdx.x];
+	copies_done();
+}
+
 /* ---- device memory ---- */
 
 KERNEL(blocks_write, fault_args, N, 1)
@@ -550,6 +617,11 @@ static const struct {
 	{"unwritten", "which nothing wrote", unwritten_thread, 1, NULL},
 	{"left-by-block", "which nothing wrote", left_by_block_thread, 2, NULL},
 	{"beyond-shared", "of shared memory of 256 bytes", beyond_shared_thread, 1, NULL},
+	{"copy-read", "with no barrier between", copy_read_thread, 1, NULL},
+	{"copy-over", "with no barrier between", copy_over_thread, 1, NULL},
+	{"copy-misaligned", "not aligned", copy_misaligned_thread, 1, NULL},
+	{"copy-never-done", "before its copies", copy_never_done_thread, 1, NULL},
+	{"copy-too-early", "with no barrier between", copy_too_early_thread, 1, NULL},
 	{"blocks-write", "as another block of the launch did", blocks_write_thread, 2, NULL},
 	{"blocks-read", "as another block of the launch did", blocks_read_thread, 2, NULL},
 	{"threads-write", "as thread", threads_write_thread, 1, NULL},
