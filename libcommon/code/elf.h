@@ -61,6 +61,7 @@ struct elf_reloc {
 
 struct elf_frame {           /* one FDE of .eh_frame, or one entry of .ARM.exidx */
 	uint64_t addr, size; /* size 0: not known */
+	uint64_t reach;      /* no other function starts in these bytes, 0: not known */
 	bool part; /* does not start with a return address on top of the stack: not an entry */
 };
 

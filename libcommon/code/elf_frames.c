@@ -235,27 +235,37 @@ static void read_section(struct elf *f, const struct elf_section *s, size_t *cap
 	}
 }
 
+/* What entry `at` of an index is for; one of Thumb has no lowest bit any more. */
+static uint64_t index_address(const struct elf *f, const struct elf_section *s, uint64_t at)
+{
+	const struct elf_reloc *r = f->object ? elf_reloc_at(f, s->addr + at) : NULL;
+	uint64_t v = elf_number(f, s->data + at, 4) << 33;
+
+	v = r ? elf_reloc_value(f, r) : s->addr + at + (uint64_t)((int64_t)v >> 33);
+	return v & f->mask & ~UINT64_C(1);
+}
+
 /*
  * .ARM.exidx: pairs of where a function is, relative to the place, and how it is unwound (EHABI,
- * section 6). Neighbours that are unwound alike may have one entry; entries for code that is not
- * unwound at all, which are 1, are for the gaps between.
+ * section 6). Neighbours that are unwound alike may have one entry, but not those with a table of
+ * their own, which may say of code that only the unwinder goes to: they reach to the next one.
+ * Entries for code that is not unwound at all, which are 1, are for the gaps between.
  */
 static void read_index(struct elf *f, const struct elf_section *s, size_t *cap)
 {
 	for (uint64_t at = 0; s->size - at >= 8; at += 8) {
-		const struct elf_reloc *r = f->object ? elf_reloc_at(f, s->addr + at) : NULL;
-		uint64_t v = elf_number(f, s->data + at, 4) << 33;
-		uint64_t addr = (s->addr + at + (uint64_t)((int64_t)v >> 33)) & f->mask;
-		const struct elf_section *code;
+		uint64_t addr = index_address(f, s, at), how, next = 0;
+		const struct elf_section *code = elf_section_at(f, addr);
 
-		if (elf_number(f, s->data + at + 4, 4) == 1)
+		how = elf_number(f, s->data + at + 4, 4);
+		if (how == 1 || !code || !code->exec || !code->data)
 			continue;
-		addr = (r ? elf_reloc_value(f, r) : addr) & ~UINT64_C(1);
-		code = elf_section_at(f, addr);
-		if (!code || !code->exec || !code->data)
-			continue;
+		if (!(how >> 31) && s->size - at >= 16)
+			next = index_address(f, s, at + 8);
+		if (next <= addr || next - code->addr > code->size)
+			next = addr;
 		f->frames = mem_grow(f->frames, cap, f->nframes + 1, sizeof(*f->frames));
-		f->frames[f->nframes++] = (struct elf_frame){.addr = addr};
+		f->frames[f->nframes++] = (struct elf_frame){.addr = addr, .reach = next - addr};
 	}
 }
 

@@ -23,6 +23,7 @@ enum { /* of names: the smallest wins */
 };
 
 enum { AHEAD = 8 }; /* functions whose padding is fetched before it is looked at */
+enum { GAP_ROUNDS = 3 };
 
 struct candidate {
 	uint64_t addr, size; /* size 0: not known */
@@ -449,11 +450,40 @@ static void add_pointers(
 	gaps_sort(out);
 }
 
+/* Whether a function goes over the address. */
+static bool is_reached(const struct elf *f, uint64_t addr)
+{
+	size_t lo = 0, hi = f->nframes;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (f->frames[mid].addr < addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && addr - f->frames[lo - 1].addr < f->frames[lo - 1].reach;
+}
+
+/* What starts inside of functions is none: code that the unwinder goes to. */
+static void drop_reached(struct gaps_found *found, size_t first, const struct elf *f)
+{
+	size_t n = first;
+
+	for (size_t i = first; i < found->n; i++) {
+		if (!is_reached(f, found->r[i].addr))
+			found->r[n++] = found->r[i];
+	}
+	found->n = n;
+}
+
 /* The functions in gaps: those that are called, and what gaps.c finds; ascending. */
 static void search_gaps(struct gaps_found *found, const struct functions *fs, const struct elf *f,
 	struct insn_decoder *d, const struct gaps_addresses *called)
 {
-	struct gaps_addresses seeds = {0}, pointers = {0};
+	struct gaps_addresses seeds = {0}, pointers = {0}, dead = {0}, never = {0}, other;
+	size_t first = called->n;
 
 	for (size_t i = 0; i < called->n; i++) {
 		found->r = mem_grow(found->r, &found->cap, found->n + 1, sizeof(*found->r));
@@ -466,11 +496,24 @@ static void search_gaps(struct gaps_found *found, const struct functions *fs, co
 	}
 	gaps_sort(&seeds);
 	add_pointers(&pointers, fs, f);
-	for (size_t i = 0; i < fs->ngaps; i++)
-		gaps_find(found, f, d, fs->gap[i], &seeds, &pointers);
+	for (unsigned round = 0; round < GAP_ROUNDS; round++) {
+		found->n = first;
+		never.n = 0;
+		for (size_t i = 0; i < fs->ngaps; i++)
+			gaps_find(found, f, d, fs->gap[i], &seeds, &pointers, &dead, &never);
+		if (fs->ngaps < 2 || never.n == dead.n)
+			break; /* nothing that one says is news for another */
+		gaps_sort(&never);
+		other = dead;
+		dead = never;
+		never = other;
+	}
+	drop_reached(found, first, f);
 	sort_items(found->r, found->n, sizeof(*found->r), 0, by_start);
 	mem_free(seeds.p);
 	mem_free(pointers.p);
+	mem_free(dead.p);
+	mem_free(never.p);
 }
 
 /* Notes what was found of functions already there. What is left in `found` are others. */

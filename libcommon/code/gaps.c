@@ -48,6 +48,7 @@ struct edge {
 
 struct gap {
 	const struct elf *f;
+	const struct gaps_addresses *dead; /* functions elsewhere that do not return */
 	struct gaps_range range;
 	struct item *item;
 	uint32_t *offset; /* of each item */
@@ -139,6 +140,15 @@ static bool is_rare(const struct insn *i, uint8_t word)
 	}
 }
 
+static size_t first_from(const struct gaps_addresses *a, uint64_t addr);
+
+static bool is_dead(const struct gap *g, uint64_t addr)
+{
+	size_t i = first_from(g->dead, addr);
+
+	return i < g->dead->n && g->dead->p[i] == addr;
+}
+
 /* Whether a call or jump goes to an imported function that does not return. */
 static bool is_dead_end(const struct gap *g, const struct insn *i, uint64_t next)
 {
@@ -183,6 +193,8 @@ static void branch(struct gap *g, struct item *t, const struct insn *i, uint64_t
 		t->target = (uint32_t)(target - g->range.addr); /* an offset for now */
 	else
 		t->what |= LEAVES;
+	if (i->flow == INSN_CALL && (t->what & LEAVES) && is_dead(g, target))
+		t->flow = INSN_STOP;
 	if (i->flow == INSN_CALL && i->op[0].imm == 0)
 		t->target = CFG_NOWHERE; /* how old code learns where it is */
 }
@@ -317,7 +329,8 @@ static void risc_branch(struct gap *g, const struct risc_code *c, size_t k, stru
 		t->what |= LEAVES;
 	slot = i->flow == INSN_CALL && (t->what & LEAVES) ? stubs_slot(g->f, target) : 0;
 	name = slot ? stubs_import(g->f, slot) : NULL;
-	if (name && names_no_return(name) && !(t->what & MAYBE))
+	if (i->flow == INSN_CALL && !(t->what & MAYBE) &&
+		((name && names_no_return(name)) || is_dead(g, target)))
 		t->flow = INSN_STOP;
 }
 
@@ -342,6 +355,8 @@ static void risc_use(struct gap *g, const struct risc_code *c, const struct risc
 			t->target = (uint32_t)(u->addr - g->range.addr);
 		else
 			t->what |= LEAVES;
+		if (t->flow == INSN_CALL && (t->what & LEAVES) && is_dead(g, u->addr))
+			t->flow = INSN_STOP;
 	} else if (u->kind == RISC_USE_BRANCH_SLOT) {
 		name = stubs_import(g->f, u->addr);
 		if (name && names_no_return(name) && !(t->what & MAYBE))
@@ -830,7 +845,7 @@ static bool looks_good(const struct gap *g, size_t first, size_t last)
 	return !goes_on(g, last) || g->item[last].flow == INSN_CALL;
 }
 
-static void put_results(const struct gap *g, struct gaps_found *out)
+static void put_results(const struct gap *g, struct gaps_found *out, struct gaps_addresses *never)
 {
 	bool data = is_data(g);
 
@@ -847,14 +862,19 @@ static void put_results(const struct gap *g, struct gaps_found *out)
 		out->r = mem_grow(out->r, &out->cap, out->n + 1, sizeof(*out->r));
 		out->r[out->n++] = (struct gaps_range){g->range.addr + g->offset[i],
 			g->range.addr + g->offset[last] + g->item[last].len};
+		if (!g->returns[i]) {
+			never->p = mem_grow(never->p, &never->cap, never->n + 1, sizeof(*never->p));
+			never->p[never->n++] = g->range.addr + g->offset[i];
+		}
 	}
 }
 
 void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder *d,
 	struct gaps_range range, const struct gaps_addresses *all_seeds,
-	const struct gaps_addresses *pointers)
+	const struct gaps_addresses *pointers, const struct gaps_addresses *dead,
+	struct gaps_addresses *never)
 {
-	struct gap g = {.f = f, .range = range};
+	struct gap g = {.f = f, .range = range, .dead = dead};
 	struct gaps_addresses s, near;
 	uint32_t *starts;
 
@@ -888,7 +908,7 @@ void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder 
 	}
 	if (risc_ops(f->arch))
 		drop_entries(&g);
-	put_results(&g, out);
+	put_results(&g, out, never);
 	mem_free(g.item);
 	mem_free(g.offset);
 	mem_free(g.inside);

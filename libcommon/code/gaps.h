@@ -25,12 +25,14 @@ struct gaps_addresses {
 
 /*
  * Finds the functions in the range. seeds are known to be functions; pointers are addresses that
- * relocated data hold. The results are added to out, seeds included. What looks
- * like data is left out.
+ * relocated data hold; functions at the addresses in `dead` do not return, and those that are found
+ * not to are added to `never`, in any order. The results are added to out, seeds included. What
+ * looks like data is left out.
  */
 void gaps_find(struct gaps_found *out, const struct elf *f, struct insn_decoder *d,
 	struct gaps_range range, const struct gaps_addresses *seeds,
-	const struct gaps_addresses *pointers);
+	const struct gaps_addresses *pointers, const struct gaps_addresses *dead,
+	struct gaps_addresses *never);
 /* The addresses of a list that are in the range. */
 struct gaps_addresses gaps_within(const struct gaps_addresses *a, struct gaps_range range);
 /* Sorts the addresses. */

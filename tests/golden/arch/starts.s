@@ -50,6 +50,29 @@ next:	mov w1, #1
 5:	str x0, [x4]
 	b 4b
 
+	.type quits, %function
+quits:	mov w0, #2
+	brk #1
+	.size quits, . - quits
+
+	.type framed, %function
+framed:	// only this function has an unwind table: code is unknown before and behind it
+	.cfi_startproc
+	ret
+	.cfi_endproc
+	.size framed, . - framed
+
+	.type fails, %function
+fails:	// never comes back
+	stp x29, x30, [sp, #-16]!
+	bl quits
+	.size fails, . - fails
+
+	.type behind, %function
+behind:	mov w0, #1
+	ret
+	.size behind, . - behind
+
 	.type other, %function
 other:	mov w0, #0
 	ret

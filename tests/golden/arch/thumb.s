@@ -137,6 +137,36 @@ divide_both:
 	bx lr
 	.size divide_both, . - divide_both
 
+@ what cleans up when an exception goes through is not another function
+	.p2align 2
+	.type guarded, %function
+	.thumb_func
+guarded:
+	.fnstart
+	push {r4, lr}
+	.save {r4, lr}
+	bl run
+	pop {r4, pc}
+	mov r4, r0
+	bl doubt
+	mov r0, r4
+	bl divide
+	pop {r4, pc}
+	.personality personality
+	.handlerdata
+	.word 0
+	.fnend
+	.size guarded, . - guarded
+	.type personality, %function
+	.thumb_func
+personality:
+	.fnstart
+	.cantunwind
+	movs r0, #9
+	bx lr
+	.fnend
+	.size personality, . - personality
+
 	.section .rodata, "a"
 	.p2align 2
 ops:	.word op0, op1, op2
