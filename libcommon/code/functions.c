@@ -78,18 +78,26 @@ static size_t first_from(const struct functions *fs, uint64_t addr)
 	return lo;
 }
 
-/* The same by the index. */
+/*
+ * The same by the index. Most pages have no more than two functions: these are passed over without
+ * a branch. Behind every page but the last there is another function.
+ */
 static size_t indexed_from(const struct functions *fs, uint64_t addr)
 {
 	uint64_t at = addr - fs->f[0].addr, k = at >> fs->shift;
-	size_t lo, hi;
+	size_t lo, hi = fs->n;
 
 	if (addr <= fs->f[0].addr)
 		return 0;
-	if (k + 1 >= fs->npages)
-		lo = fs->page[fs->npages - 1], hi = fs->n;
-	else
+	if (k + 1 >= fs->npages) {
+		lo = fs->page[fs->npages - 1];
+	} else {
 		lo = fs->page[k], hi = fs->page[k + 1];
+		lo += fs->start[lo] < at;
+		lo += fs->start[lo] < at;
+		if (fs->start[lo] >= at)
+			return lo;
+	}
 	return lo + sort_first_u32(fs->start + lo, hi - lo, at);
 }
 
