@@ -226,25 +226,38 @@ static void note_end(struct builder *w, unsigned len, uint32_t target, uint8_t f
 	b->end[b->nends++] = (struct cfg_end){w->insn, (uint32_t)w->at + len, target, flow};
 }
 
-/* A direct branch: most stay in the function, and need no reference. */
-static void direct_branch(struct builder *w, unsigned what)
+/* A direct branch that is a call or leaves the function. */
+static void outer_branch(struct builder *w, unsigned len, int64_t distance, enum insn_flow flow)
 {
-	unsigned len = what & SCAN_LEN;
-	int64_t distance = scan_branch(w->b->code + w->at, len);
-	uint64_t offset = w->at + len + (uint64_t)distance, target = w->f->addr + offset;
-	bool inside = what < SCAN_CALL && offset < w->b->ncode;
-	struct insn_brief i = {.has = INSN_HAS_REL, .len = (uint8_t)len, .imm = distance};
-	struct image_ref r;
+	struct insn_brief i = {
+		.has = INSN_HAS_REL, .len = (uint8_t)len, .flow = (uint8_t)flow, .imm = distance};
+	uint64_t next = w->f->addr + w->at + len, target = next + (uint64_t)distance;
+	const uint32_t *callee = w->f->callee;
+	size_t k = w->callee, n = w->f->ncallees;
 
-	i.flow = (uint8_t)scan_flow(what);
-	note_end(w, len, inside ? (uint32_t)offset : CFG_NOWHERE, i.flow);
-	if (inside)
-		return;
-	if (w->callee + AHEAD < w->f->ncallees && w->f->callee[w->callee + AHEAD] != nobody)
-		__builtin_prefetch(&w->im->function[w->f->callee[w->callee + AHEAD]]);
-	r = w->callee < w->f->ncallees ? image_callee(w->im, w->f->callee[w->callee++], target)
-				       : image_code(w->im, target);
-	branch_to(w, &i, w->f->addr + w->at + len, r);
+	if (k + AHEAD < n && callee[k + AHEAD] != nobody)
+		__builtin_prefetch(&w->im->function[callee[k + AHEAD]]);
+	w->callee += k < n;
+	branch_to(w, &i, next,
+		k < n ? image_callee(w->im, callee[k], target) : image_code(w->im, target));
+}
+
+/* A direct branch: most stay in the function, and need no reference. */
+static inline void direct_branch(struct builder *w, struct scan_hit h, unsigned what)
+{
+	struct body *b = w->b;
+	unsigned len = what & SCAN_LEN;
+	int64_t distance = scan_branch(b->code + h.offset, len);
+	uint64_t offset = h.offset + len + (uint64_t)distance;
+	bool inside = what < SCAN_CALL && offset < b->ncode;
+	struct cfg_end *end = &b->end[b->nends++];
+
+	end->insn = h.insn;
+	end->next = h.offset + len;
+	end->target = inside ? (uint32_t)offset : CFG_NOWHERE;
+	end->flow = (uint8_t)scan_flow(what);
+	if (!inside)
+		outer_branch(w, len, distance, end->flow);
 }
 
 /*
@@ -337,13 +350,14 @@ static void visit(struct builder *w)
 	bool plain = w->im->elf->arch == ARCH_X86_64 && w->im->elf->movable;
 
 	for (size_t k = 0; k < s->nhits; k++) {
-		unsigned what = s->scan[s->hit[k].insn];
+		struct scan_hit h = s->hit[k];
+		unsigned what = s->scan[h.insn];
 
-		w->insn = s->hit[k].insn;
-		w->at = s->hit[k].offset;
-		__builtin_prefetch(w->b->code + w->at + CODE_AHEAD);
+		w->insn = h.insn;
+		w->at = h.offset;
+		__builtin_prefetch(w->b->code + h.offset + CODE_AHEAD);
 		if (scan_is_branch(what))
-			direct_branch(w, what);
+			direct_branch(w, h, what);
 		else if (!plain || !glance(w, what))
 			look(w, what);
 	}

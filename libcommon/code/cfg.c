@@ -37,7 +37,7 @@ static void mark_leaders(struct cfg *c, const struct cfg_code *code)
 static void number_blocks(struct cfg *c, const struct cfg_code *code)
 {
 	const uint8_t *mark = c->mark, *len = code->len;
-	uint32_t *blocks, *offset, *block_at;
+	uint32_t *blocks, *offset, *block_at, *exits;
 	size_t at = 0, n = 0;
 
 	blocks = c->blocks =
@@ -57,8 +57,12 @@ static void number_blocks(struct cfg *c, const struct cfg_code *code)
 		c->block_at = mem_zalloc(c->cap_block_at, sizeof(*c->block_at));
 	}
 	block_at = c->block_at;
-	for (size_t b = 0; b < n; b++)
+	exits = c->exits = mem_grow(c->exits, &c->cap_exits, n, sizeof(*c->exits));
+	for (size_t b = 0; b < n; b++) {
 		block_at[offset[b]] = (uint32_t)b;
+		exits[b] = EXIT_NEXT;
+	}
+	exits[n - 1] = 0;
 	block_at[code->ncode] = (uint32_t)n;
 }
 
@@ -66,7 +70,7 @@ static void number_blocks(struct cfg *c, const struct cfg_code *code)
  * Writes a jump of block b to the offset: kept, and 1, if a block starts there, else 0. There is no
  * branch.
  */
-static inline size_t jump(const struct cfg *c, uint32_t b, uint32_t offset, int32_t *to)
+static inline uint32_t jump(const struct cfg *c, uint32_t b, uint32_t offset, int32_t *to)
 {
 	uint32_t k = c->block_at[offset != CFG_NOWHERE ? offset : 0];
 
@@ -78,25 +82,23 @@ static inline size_t jump(const struct cfg *c, uint32_t b, uint32_t offset, int3
 /* How control leaves the blocks that do not run into the next one. */
 static void leave_blocks(struct cfg *c, const struct cfg_code *code)
 {
-	const struct cfg_table *table = code->table, *tables = table + code->ntables;
+	const struct cfg_table *t = code->table, *tables = t + code->ntables;
+	const struct cfg_end *end = code->end, *last = end + code->nends;
 	const struct cfg here = *c;
+	uint32_t with_table = t < tables ? t->insn : CFG_NOWHERE;
 	int32_t *to = here.jumps;
 
-	for (size_t i = 0; i < code->nends; i++) {
-		const struct cfg_end *end = &code->end[i];
-		uint32_t b = here.block_at[end->next] - 1, table_bit = 0;
-		int32_t *first = to;
+	for (; end < last; end++) {
+		uint32_t b = here.block_at[end->next] - 1, n = jump(&here, b, end->target, to);
 
-		to += jump(&here, b, end->target, to);
-		for (; table < tables && table->insn == end->insn; table++) {
-			int32_t *before = to;
-
-			for (uint32_t k = 0; k < table->n; k++)
-				to += jump(&here, b, table->targets[k], to);
-			table_bit = to > before ? EXIT_TABLE : table_bit;
+		to += n;
+		here.exits[b] = (GOES_ON >> end->flow & EXIT_NEXT) | n << EXIT_SHIFT;
+		for (; end->insn == with_table; with_table = ++t < tables ? t->insn : CFG_NOWHERE) {
+			for (uint32_t k = n = 0; k < t->n; k++)
+				n += jump(&here, b, t->targets[k], to + n);
+			to += n;
+			here.exits[b] = (here.exits[b] + (n << EXIT_SHIFT)) | (n ? EXIT_TABLE : 0);
 		}
-		here.exits[b] = (GOES_ON >> end->flow & EXIT_NEXT) |
-				(uint32_t)(to - first) << EXIT_SHIFT | table_bit;
 	}
 	c->njumps = (size_t)(to - here.jumps);
 	here.exits[c->nblocks - 1] &= ~(uint32_t)EXIT_NEXT;
@@ -110,11 +112,7 @@ void cfg_build(struct cfg *c, const struct cfg_code *code)
 	number_blocks(c, code);
 	for (size_t k = 0; k < code->ntables; k++)
 		most += code->table[k].n;
-	c->exits = mem_grow(c->exits, &c->cap_exits, c->nblocks, sizeof(*c->exits));
 	c->jumps = mem_grow(c->jumps, &c->cap_jumps, most, sizeof(*c->jumps));
-	for (size_t b = 0; b + 1 < c->nblocks; b++)
-		c->exits[b] = EXIT_NEXT;
-	c->exits[c->nblocks - 1] = 0;
 	leave_blocks(c, code);
 }
 

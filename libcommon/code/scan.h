@@ -84,10 +84,9 @@ static inline int64_t scan_branch(const uint8_t *p, unsigned len)
 {
 	unsigned is_short = len == 2; /* without a branch: one of two is */
 	const uint8_t *low = is_short ? p : p + len - 4, *high = p + len - 2;
-	uint32_t v =
-		low[0] | (uint32_t)low[1] << 8 | (uint32_t)high[0] << 16 | (uint32_t)high[1] << 24;
+	uint16_t l = (uint16_t)(low[0] | low[1] << 8), h = (uint16_t)(high[0] | high[1] << 8);
 
-	return (int32_t)v >> 24 * is_short;
+	return (int32_t)(l | (uint32_t)h << 16) >> 24 * is_short;
 }
 
 /*
