@@ -20,7 +20,7 @@ enum {
 	NEAR_STORE = 3,      /* from an address to where it is stored */
 	ENTRIES_MAX = 65536, /* of one table */
 	FEW = 8,             /* searches through cuts that are not sorted */
-	NEARLY = 8,          /* places that numbers to be sorted are moved by, on average */
+	FEW_NUMBERS = 24,    /* sorted by insertion */
 	TOGETHER = 16,       /* instructions decoded */
 };
 
@@ -416,6 +416,11 @@ struct table {
 	uint64_t bound; /* entries, if known, else 0 */
 };
 
+static uint64_t distance(const uint8_t *p)
+{
+	return (uint64_t)(int64_t)(int32_t)(p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24);
+}
+
 /* Where entry k leads. 0 or -1. */
 static int entry(struct search *f, const struct table *w, uint64_t k, uint64_t *target)
 {
@@ -441,9 +446,7 @@ static int entry(struct search *f, const struct table *w, uint64_t k, uint64_t *
 	if (s->size - (at - s->addr) < 4)
 		return -1;
 	p = s->data + (at - s->addr);
-	*target = (w->add + (uint64_t)(int64_t)(int32_t)(p[0] | p[1] << 8 | p[2] << 16 |
-							 (uint32_t)p[3] << 24)) &
-		  elf->mask;
+	*target = (w->add + distance(p)) & elf->mask;
 	return 0;
 }
 
@@ -498,29 +501,6 @@ static uint64_t next_cut(struct search *f, uint64_t addr)
 	return lo < f->ncuts ? f->cuts[lo] : UINT64_MAX;
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Sorts numbers that are mostly in order: tables are, and most entries are like others. */
-static void sort_numbers(uint32_t *p, size_t n)
-{
-	size_t moves = NEARLY * n;
-
-	for (size_t i = 1, k; i < n; i++) {
-		uint32_t v = p[i];
-
-		for (k = i; k && p[k - 1] > v && moves; k--, moves--)
-			p[k] = p[k - 1];
-		p[k] = v;
-	}
-	if (!moves)
-		qsort(p, n, sizeof(*p), by_number);
-}
-
 /* *p becomes room for a number for each of n bytes: cleared once, then as it was left. */
 static void make_room(uint32_t **p, size_t *cap, size_t n)
 {
@@ -531,6 +511,50 @@ static void make_room(uint32_t **p, size_t *cap, size_t n)
 	*p = mem_zalloc(*cap, sizeof(**p));
 }
 
+/* Sorts numbers: few by insertion, others byte by byte, the lowest first. */
+static void sort_numbers(struct tables *t, uint32_t *p, size_t n)
+{
+	uint32_t most = 0;
+
+	for (size_t i = 1, k; n <= FEW_NUMBERS && i < n; i++) {
+		uint32_t v = p[i];
+
+		for (k = i; k && p[k - 1] > v; k--)
+			p[k] = p[k - 1];
+		p[k] = v;
+	}
+	if (n <= FEW_NUMBERS)
+		return;
+	t->sorting = mem_grow(t->sorting, &t->cap_sorting, n, sizeof(*t->sorting));
+	for (size_t i = 0; i < n; i++)
+		most = MAX(most, p[i]);
+	for (unsigned shift = 0; shift < 32 && most >> shift; shift += 8) {
+		uint32_t at[257] = {0};
+
+		for (size_t i = 0; i < n; i++)
+			at[(p[i] >> shift & 255) + 1]++;
+		for (unsigned k = 1; k < 256; k++)
+			at[k] += at[k - 1];
+		for (size_t i = 0; i < n; i++)
+			t->sorting[at[p[i] >> shift & 255]++] = p[i];
+		memcpy(p, t->sorting, n * sizeof(*p));
+	}
+}
+
+/* The entries of a table that are nothing but distances in one section, *n of them, or NULL. */
+static const uint8_t *distances(const struct search *f, const struct table *w, uint64_t *n)
+{
+	const struct elf *elf = f->c->im->elf;
+	const struct elf_section *s = elf_section_at(elf, w->base);
+
+	*n = 0;
+	if (w->absolute || elf->object || !s || !s->data ||
+		(s->write && strncmp(s->name, ".data.rel.ro", 12)))
+		return NULL;
+	*n = (s->size - (w->base - s->addr)) / 4;
+	return s->data + (w->base - s->addr);
+}
+
 /*
  * Reads the table of the jump. Whether it is one. clang lets entries for what cannot happen lead to
  * the end of the function; they are passed over.
@@ -539,6 +563,8 @@ static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 {
 	struct tables *t = f->t;
 	uint64_t limit = w->bound ? w->bound : (next_cut(f, w->base) - w->base) / w->size, k;
+	uint64_t simple, mask = f->c->im->elf->mask;
+	const uint8_t *p = distances(f, w, &simple);
 	size_t first = t->ntargets, n = first;
 
 	make_room(&t->seen, &t->cap_seen, f->c->ncode);
@@ -547,7 +573,9 @@ static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 	for (k = 0; k < limit; k++) {
 		uint64_t target, offset;
 
-		if (entry(f, w, k, &target) < 0)
+		if (k < simple)
+			target = (w->add + distance(p + 4 * k)) & mask;
+		else if (entry(f, w, k, &target) < 0)
 			break;
 		offset = target - f->c->addr;
 		if (!starts(f->c, offset)) {
@@ -565,7 +593,7 @@ static bool read_table(struct search *f, uint32_t jump, const struct table *w)
 	if (n == first || (k < 2 && w->bound != 1))
 		return false;
 	t->ntargets = n;
-	sort_numbers(t->targets + first, n - first);
+	sort_numbers(t, t->targets + first, n - first);
 	t->t = mem_grow(t->t, &t->cap_t, t->n + 1, sizeof(*t->t));
 	t->t[t->n++] = (struct cfg_table){jump, (uint32_t)(t->ntargets - first), NULL};
 	return true;
@@ -883,5 +911,6 @@ void tables_free(struct tables *t)
 	mem_free(t->source);
 	mem_free(t->holder);
 	mem_free(t->seen);
+	mem_free(t->sorting);
 	*t = (struct tables){0};
 }

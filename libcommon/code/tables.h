@@ -46,7 +46,8 @@ struct tables {
 	size_t nholders;
 	uint32_t *seen; /* for each byte: the last table that led there, by */
 	uint32_t round; /* the number of tables read */
-	size_t cap_t, cap_targets, cap_cuts, cap_source, cap_holder, cap_seen;
+	uint32_t *sorting;
+	size_t cap_t, cap_targets, cap_cuts, cap_source, cap_holder, cap_seen, cap_sorting;
 };
 
 /*
