@@ -93,6 +93,20 @@ def test_opens():
         return skip(name, "built without CUDA: no nvcc")
     r = run([prog("bb-embed"), "-m", os.path.join(FIX, "model"), "--device", "cuda", os.path.join(FIX, "ftok.a.bb")])
     ok(name, r.rc == 0 or any(w in r.err for w in ("no NVIDIA driver", "driver is too old", "no CUDA device")), r)
+    # Where cuBLASLt is that of another major version, its name is not there.
+    for folder in ("other/bin", "other/lib/bb"):
+        os.makedirs(at(folder))
+    shutil.copy(os.path.join(BIN, "bb-embed"), at("other/bin/bb-embed"))
+    data = read(os.path.join(O, "lib/bb/nn_cuda.so"))
+    needed = re.search(rb"libcublasLt\.so\.(\d\d)\0", data)
+    with open(at("other/lib/bb/nn_cuda.so"), "wb") as f:
+        f.write(data.replace(needed[0], b"libcublasLt.so.99\0"))
+    args = ["-m", os.path.join(FIX, "model"), os.path.join(FIX, "ftok.a.bb"), "--device"]
+    r, s = run([at("other/bin/bb-embed"), *args, "cuda"]), run([at("other/bin/bb-embed"), *args, "auto"])
+    ok("cuda/cuBLASLt of another version: --device cuda fails and names it", r.rc == 1 and
+       "--device cuda: libcublasLt.so.99: cannot open" in r.err and not r.out, r)
+    ok("cuda/cuBLASLt of another version: auto takes the CPU and says why", s.rc == 0 and s.out and
+       "cpu" in s.err and "libcublasLt.so.99" in s.err, s)
 
 
 def test_library():
