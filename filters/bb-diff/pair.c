@@ -120,7 +120,7 @@ static void by_content(struct pairing *s)
 		for (size_t i = 0; i < of->n; i++) {
 			const struct fn *f = &of->fn[i];
 
-			if (partner[i] != PAIR_NONE || !f->n)
+			if (partner[i] != PAIR_NONE)
 				continue;
 			buf_reset(&key);
 			buf_put(&key, &f->insns, sizeof(f->insns));

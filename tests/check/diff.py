@@ -86,6 +86,12 @@ def test_changes():
     field = next(r for r in found if r.get("status") == "changed")
     ok("diff/why", any("* ( v0 add 12 )" in e for e in field["added"]) and 0 < field["score"] < 1, field)
     ok("diff/itself", rows("--from", old, old) == [dict(same=same + 2, changed=0, gone=0, new=0)])
+    origin = {"bin": "00" * 16, "file": "f", "fn": "0x1000", "name": "", "addr": "0x1000"}
+    rec = {"unit": "function", "origin": origin, "labels": {}, "group": "", "arch": "x86-64", "code": "", "len": [],
+           "pos": [], "marks": [], "refs": {"insn": [], "kind": [], "target": [], "name": [], "names": []},
+           "exprs": [], "hashes": [], "insns": 5}
+    empty = write(os.path.join(T, "empty"), run([prog("bb-cat"), "--from-json", "sequence"], json.dumps(rec).encode()).out)
+    ok("diff/functions that compute nothing", rows("--from", empty, empty) == [dict(same=1, changed=0, gone=0, new=0)])
     text = diff("--from", old, new)
     ok("diff/text", f"{same} same, 1 changed, 1 gone, 1 new\n" in text and "\n    + " in text and
        "changed  " in text and "field a.so:0x" in text and " -> field b.so:0x" in text, text)
