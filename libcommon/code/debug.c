@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/sort.h"
+
 /* Takes n items of `size` bytes at *at. 0, or -1 when there are fewer. */
 static int take(const struct buf *b, size_t *at, uint64_t n, size_t size, const void **out)
 {
@@ -73,27 +75,9 @@ void debug_free(struct debug *d)
 	*d = (struct debug){0};
 }
 
-/* Each array begins with an address: the number of items at p, of `size` bytes, before addr. */
-static size_t before(const void *p, size_t n, size_t size, uint64_t addr)
-{
-	size_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		uint64_t a;
-
-		memcpy(&a, (const char *)p + mid * size, sizeof(a));
-		if (a < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 const struct debug_function *debug_function_at(const struct debug *d, uint64_t addr)
 {
-	size_t i = before(d->functions, d->nfunctions, sizeof(*d->functions), addr);
+	size_t i = sort_first(d->functions, d->nfunctions, sizeof(*d->functions), 0, addr);
 
 	if (i < d->nfunctions && d->functions[i].addr == addr)
 		return &d->functions[i];
@@ -102,7 +86,7 @@ const struct debug_function *debug_function_at(const struct debug *d, uint64_t a
 
 const struct debug_row *debug_row_at(const struct debug *d, uint64_t addr, uint64_t end)
 {
-	size_t i = before(d->rows, d->nrows, sizeof(*d->rows), addr);
+	size_t i = sort_first(d->rows, d->nrows, sizeof(*d->rows), 0, addr);
 
 	while (i < d->nrows && d->rows[i].addr == addr)
 		i++;
@@ -115,5 +99,5 @@ const struct debug_row *debug_row_at(const struct debug *d, uint64_t addr, uint6
 
 size_t debug_inline_from(const struct debug *d, uint64_t addr)
 {
-	return before(d->inlines, d->ninlines, sizeof(*d->inlines), addr);
+	return sort_first(d->inlines, d->ninlines, sizeof(*d->inlines), 0, addr);
 }

@@ -437,17 +437,8 @@ const uint8_t *elf_bytes(const struct elf *f, uint64_t addr, size_t *n)
 
 size_t elf_reloc_from(const struct elf *f, uint64_t addr)
 {
-	size_t lo = 0, hi = f->nrelocs;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (f->relocs[mid].addr < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return sort_first(
+		f->relocs, f->nrelocs, sizeof(*f->relocs), offsetof(struct elf_reloc, addr), addr);
 }
 
 const struct elf_reloc *elf_reloc_at(const struct elf *f, uint64_t addr)

@@ -65,17 +65,7 @@ static void add(struct finder *f, struct candidate c)
 /* Index of the first function at or after addr. */
 static size_t first_from(const struct functions *fs, uint64_t addr)
 {
-	size_t lo = 0, hi = fs->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (fs->f[mid].addr < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return sort_first(fs->f, fs->n, sizeof(*fs->f), offsetof(struct func, addr), addr);
 }
 
 /*
@@ -416,17 +406,10 @@ static void list_gaps(struct functions *fs, const struct elf *f)
 
 bool functions_in_gap(const struct functions *fs, uint64_t addr)
 {
-	size_t lo = 0, hi = fs->ngaps;
+	size_t i = sort_after(
+		fs->gap, fs->ngaps, sizeof(*fs->gap), offsetof(struct gaps_range, end), addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (fs->gap[mid].end <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < fs->ngaps && fs->gap[lo].addr <= addr;
+	return i < fs->ngaps && fs->gap[i].addr <= addr;
 }
 
 static int by_start(const void *a, const void *b)
@@ -461,17 +444,10 @@ static void add_pointers(
 /* Whether a function goes over the address. */
 static bool is_reached(const struct elf *f, uint64_t addr)
 {
-	size_t lo = 0, hi = f->nframes;
+	size_t i = sort_first(
+		f->frames, f->nframes, sizeof(*f->frames), offsetof(struct elf_frame, addr), addr);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (f->frames[mid].addr < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && addr - f->frames[lo - 1].addr < f->frames[lo - 1].reach;
+	return i && addr - f->frames[i - 1].addr < f->frames[i - 1].reach;
 }
 
 /* What starts inside of functions is none: code that the unwinder goes to. */

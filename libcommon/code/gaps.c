@@ -140,7 +140,10 @@ static bool is_rare(const struct insn *i, uint8_t word)
 	}
 }
 
-static size_t first_from(const struct gaps_addresses *a, uint64_t addr);
+static size_t first_from(const struct gaps_addresses *a, uint64_t addr)
+{
+	return sort_first(a->p, a->n, sizeof(*a->p), 0, addr);
+}
 
 static bool is_dead(const struct gap *g, uint64_t addr)
 {
@@ -231,21 +234,6 @@ static int by_number(const void *a, const void *b)
 void gaps_sort(struct gaps_addresses *a)
 {
 	sort_items(a->p, a->n, sizeof(*a->p), 0, by_number);
-}
-
-static size_t first_from(const struct gaps_addresses *a, uint64_t addr)
-{
-	size_t lo = 0, hi = a->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (a->p[mid] < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
 }
 
 struct gaps_addresses gaps_within(const struct gaps_addresses *a, struct gaps_range range)

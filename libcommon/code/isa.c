@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "code/risc.h"
 #include "code/stubs.h"
 
@@ -57,17 +58,8 @@ struct sweep {
 
 size_t isa_after(const struct elf *f, uint64_t addr)
 {
-	size_t lo = 0, hi = f->nmarks;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (f->marks[mid].addr <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return sort_after(
+		f->marks, f->nmarks, sizeof(*f->marks), offsetof(struct elf_mark, addr), addr);
 }
 
 enum arch isa_at(const struct elf *f, uint64_t addr)

@@ -476,7 +476,7 @@ static uint64_t next_cut(struct search *f, uint64_t addr)
 {
 	struct tables *t = f->t;
 	uint64_t next = UINT64_MAX;
-	size_t lo = 0;
+	size_t at;
 
 	if (f->searches++ < FEW) {
 		for (size_t k = 0; k < f->ncuts; k++)
@@ -490,15 +490,8 @@ static uint64_t next_cut(struct search *f, uint64_t addr)
 		sort_items(t->cuts, f->ncuts, sizeof(*t->cuts), 0, by_address);
 		f->cuts = t->cuts;
 	}
-	for (size_t hi = f->ncuts; lo < hi;) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (f->cuts[mid] <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < f->ncuts ? f->cuts[lo] : UINT64_MAX;
+	at = sort_after(f->cuts, f->ncuts, sizeof(*f->cuts), 0, addr);
+	return at < f->ncuts ? f->cuts[at] : UINT64_MAX;
 }
 
 /* *p becomes room for a number for each of n bytes: cleared once, then as it was left. */
