@@ -36,6 +36,7 @@ struct knn {
 	const struct options *o;
 	const struct kind *kind; /* of corpus and queries; NULL before the first header */
 	struct items corpus, queries;
+	char *made;         /* how the first member that says so was made; see how_made */
 	bool is_self;       /* the queries are the corpus */
 	struct pool *pools; /* NULL: all of the corpus */
 	struct par *par;
@@ -95,6 +96,52 @@ static bool is_measure(const struct kind *k, const char *name)
 	return !name || !strcmp(name, "jaccard") || !strcmp(name, "idf");
 }
 
+/* The option of the program's last step that begins so, or NULL; "" without the step. */
+static const char *find_option(const struct stream_header *h, const char *tool, const char *option)
+{
+	const struct provenance *step = h->prov.p;
+	const char *found = "";
+
+	for (size_t i = 0; i < h->prov.n; i++) {
+		if (strcmp(step[i].tool, tool) != 0)
+			continue;
+		found = NULL;
+		for (size_t k = 0; k < step[i].options.n; k++)
+			if (!strncmp(step[i].options.p[k], option, strlen(option)))
+				found = step[i].options.p[k];
+	}
+	return found;
+}
+
+/* What records must have in common to be compared, as their header tells; NULL if it does not. */
+static const char *how_made(const struct stream_header *h, const struct kind *k)
+{
+	const char *option;
+
+	if (k == &tokens_kind) /* the records tell */
+		return NULL;
+	option = k == &embedding_kind ? find_option(h, "bb-embed", "model=")
+				      : find_option(h, "bb-join", "shape");
+	if (option && !*option)
+		return NULL;
+	return option ? option : k == &embedding_kind ? NULL : "no shape";
+}
+
+/* Vectors must be of one model, and expressions of one form. 0 or -1. */
+static int take_made(struct knn *s, const struct walk *w, const struct kind *k)
+{
+	const char *made = how_made(walk_header(w), k);
+
+	if (made && s->made && strcmp(made, s->made) != 0) {
+		prog_error(s->p, "%s: made by %s with %s, the others with %s", walk_file(w),
+			k == &embedding_kind ? "bb-embed" : "bb-join", made, s->made);
+		return -1;
+	}
+	if (made && !s->made)
+		s->made = mem_strdup(made);
+	return 0;
+}
+
 /* A member begins: all must be of one kind, which decides how they can be compared. 0 or -1. */
 static int take_kind(struct knn *s, const struct walk *w, const struct kind *k)
 {
@@ -120,7 +167,7 @@ static int take_kind(struct knn *s, const struct walk *w, const struct kind *k)
 	s->corpus.index.measure = s->queries.index.measure =
 		k == &embedding_kind ? ANN_COSINE : ANN_JACCARD;
 	s->queries.index.set.like = &s->corpus.index.set;
-	return 0;
+	return take_made(s, w, k);
 }
 
 static int bad_record(const struct knn *s, const struct walk *w, const char *why)
@@ -402,6 +449,7 @@ static int run(struct prog *p, const struct options *o)
 	items_free(&s.queries);
 	items_free(&s.corpus);
 	buf_free(&s.inputs);
+	mem_free(s.made);
 	return output_close(s.out, r < 0 ? EXIT_FAILED : EXIT_OK);
 }
 

@@ -4,7 +4,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from bbtest import FIX, TOP, done, ok, prog, run, tmpdir
+from bbtest import FIX, TOP, done, ok, prog, run, tmpdir, write
 
 T = tmpdir()
 MODEL = os.path.join(TOP, "models/functions")
@@ -49,5 +49,30 @@ def main():
     ok("reads/a model keeps it", r.rc == 0 and n == 0 and "bb-join" in said, (r, said))
 
 
+def test_made():
+    """Vectors of two models, and expressions of two forms, are not compared."""
+    emb = []
+    for seed in "12":
+        model = os.path.join(T, "model" + seed)
+        r = run([prog("bb-train"), "--vocab", os.path.join(FIX, "vocab"), "--config", "layers=1,hidden=32,heads=2", "-s", seed,
+                 "--steps", "0", "-o", model])
+        assert r.rc == 0, r
+        emb.append(write(os.path.join(T, seed + ".emb"), run([prog("bb-embed"), "-m", model, at("ftok.bb")]).out))
+    knn = [prog("bb-knn"), "-k", "1", "-c"]
+    r = run([*knn, emb[0], emb[0]])
+    ok("reads/one model", r.rc == 0 and r.err == "", r)
+    r = run([*knn, emb[0], emb[1]])
+    ok("reads/two models", r.rc == 1 and r.err.count("model=") == 2 and emb[1] in r.err, r)
+    r = run([prog("bb-knn"), *emb])
+    ok("reads/two models in a corpus", r.rc == 1 and r.err.count("model=") == 2, r)
+    plain = write(os.path.join(T, "plain"), run([prog("bb-join"), at("sym.bb")]).out)
+    for a, b, rc in ((plain, plain, 0), (at("shapes.bb"), at("shapes.bb"), 0), (at("shapes.bb"), plain, 1), (plain, at("shapes.bb"), 1)):
+        r = run([*knn, a, b])
+        ok(f"reads/{os.path.basename(a)} and {os.path.basename(b)}", r.rc == rc and ("bb-join" in r.err) == bool(rc), r)
+    r = run([*knn, at("sym.bb"), at("sym.bb")])
+    ok("reads/strands", r.rc == 0, r)
+
+
 main()
+test_made()
 sys.exit(done())
