@@ -49,6 +49,13 @@ static int read_all(struct diff *s, const struct opt_list *files, struct fns *to
 	while (r == 0 && (got = walk_next(w)) > 0) {
 		const struct sequence *rec = walk_record(w, &kind);
 
+		if (walk_type(w) == STREAM_HEADER &&
+			!stream_step_option(walk_header(w), "bb-join", "shape")) {
+			prog_error(s->p,
+				"%s: joined without --shape, so expressions depend on registers",
+				walk_file(w));
+			r = -1;
+		}
 		if (walk_type(w) != STREAM_RECORDS)
 			continue;
 		if (strcmp(rec->unit, "function") != 0) {

@@ -96,23 +96,6 @@ static bool is_measure(const struct kind *k, const char *name)
 	return !name || !strcmp(name, "jaccard") || !strcmp(name, "idf");
 }
 
-/* The option of the program's last step that begins so, or NULL; "" without the step. */
-static const char *find_option(const struct stream_header *h, const char *tool, const char *option)
-{
-	const struct provenance *step = h->prov.p;
-	const char *found = "";
-
-	for (size_t i = 0; i < h->prov.n; i++) {
-		if (strcmp(step[i].tool, tool) != 0)
-			continue;
-		found = NULL;
-		for (size_t k = 0; k < step[i].options.n; k++)
-			if (!strncmp(step[i].options.p[k], option, strlen(option)))
-				found = step[i].options.p[k];
-	}
-	return found;
-}
-
 /* What records must have in common to be compared, as their header tells; NULL if it does not. */
 static const char *how_made(const struct stream_header *h, const struct kind *k)
 {
@@ -120,8 +103,8 @@ static const char *how_made(const struct stream_header *h, const struct kind *k)
 
 	if (k == &tokens_kind) /* the records tell */
 		return NULL;
-	option = k == &embedding_kind ? find_option(h, "bb-embed", "model=")
-				      : find_option(h, "bb-join", "shape");
+	option = k == &embedding_kind ? stream_step_option(h, "bb-embed", "model=")
+				      : stream_step_option(h, "bb-join", "shape");
 	if (option && !*option)
 		return NULL;
 	return option ? option : k == &embedding_kind ? NULL : "no shape";

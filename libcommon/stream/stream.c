@@ -166,6 +166,22 @@ const struct stream_header *stream_header(const struct stream_reader *r)
 	return r->kind ? &r->header : NULL;
 }
 
+const char *stream_step_option(const struct stream_header *h, const char *tool, const char *option)
+{
+	const struct provenance *step = h->prov.p;
+	const char *found = "";
+
+	for (size_t i = 0; i < h->prov.n; i++) {
+		if (strcmp(step[i].tool, tool) != 0)
+			continue;
+		found = NULL;
+		for (size_t k = 0; k < step[i].options.n; k++)
+			if (!strncmp(step[i].options.p[k], option, strlen(option)))
+				found = step[i].options.p[k];
+	}
+	return found;
+}
+
 void stream_position(const struct stream_reader *r, uint64_t *done, uint64_t *total)
 {
 	*done = r->before + (r->fd >= 0 ? r->file.done : 0);

@@ -78,6 +78,8 @@ const char *stream_error(const struct stream_reader *r);
 const struct kind *stream_kind(const struct stream_reader *r);
 /* Header of the current member, good until the next one is read; NULL before the first. */
 const struct stream_header *stream_header(const struct stream_reader *r);
+/* The option of the program's last step in h that begins so, or NULL; "" if it took no step. */
+const char *stream_step_option(const struct stream_header *h, const char *tool, const char *option);
 /* Bytes read so far, and in all files together (0 when that cannot be known). */
 void stream_position(const struct stream_reader *r, uint64_t *done, uint64_t *total);
 /* Digest over the digests of all members read to their end so far. */

@@ -139,6 +139,9 @@ def test_wrong():
         ok("diff/usage " + " ".join(a[-5:] for a in args), r.rc == 2 and not r.out, r)
     strands = run([prog("bb-strands")], run([prog("bb-disasm"), os.path.join(T, "a.so")]).out).out
     r = run([prog("bb-diff"), "--from", old], strands)
+    plain = run([prog("bb-join")], run([prog("bb-sym")], strands).out).out
+    p = run([prog("bb-diff"), "--from", old], plain)
+    ok("diff/without --shape", p.rc == 1 and "--shape" in p.err and not p.out, p)
     ok("diff/strands", r.rc == 1 and "bb-join" in r.err and not r.out, r)
 
 
