@@ -24,7 +24,7 @@ struct options {
 	struct opt_list from, in;
 	uint64_t lines, min_insns;
 	double min_score;
-	bool all, json;
+	bool all, json, shared;
 };
 
 struct diff {
@@ -80,8 +80,10 @@ static int read_all(struct diff *s, const struct opt_list *files, struct fns *to
 static void compare(struct diff *s)
 {
 	struct fns *both[] = {&s->old, &s->new}, *in[] = {&s->in};
-	struct show show = {
-		.book = &s->book, .json = s->o->json, .lines = s->o->json ? UINT64_MAX : LINES};
+	struct show show = {.book = &s->book,
+		.json = s->o->json,
+		.shared = s->o->shared,
+		.lines = s->o->json ? UINT64_MAX : LINES};
 	struct pairs p;
 
 	if (s->o->lines)
@@ -117,6 +119,8 @@ static void check_stdin(const struct prog *p, const struct options *o)
 		prog_usage(p, "stdin can be read once");
 	if (o->min_score < 0 || o->min_score > 1)
 		prog_usage(p, "--min-score: from 0 to 1");
+	if (o->shared && o->in.n)
+		prog_usage(p, "--shared is of the report without --in");
 	if (!o->from.n)
 		prog_usage(p, "the old build is needed: --from FILE");
 }
@@ -134,6 +138,8 @@ int main(int argc, char **argv)
 			"expressions shown of each function and side (default 5; -j: all)", 1,
 			UINT32_MAX},
 		{'a', "all", OPT_FLAG, 0, &o.all, NULL, "list also what is the same", 0, 0},
+		{'s', "shared", OPT_FLAG, 0, &o.shared, NULL,
+			"show also what both have: why they are taken for one", 0, 0},
 		{'j', "json", OPT_FLAG, 0, &o.json, NULL, "print JSON, one function a line", 0, 0},
 		{0, "min-insns", OPT_UINT, 0, &o.min_insns, "N",
 			"leave out functions of fewer instructions", 0, 0},

@@ -40,6 +40,10 @@ static void json(struct show *s, enum status status, const struct fn *x, const s
 		buf_puts(&s->out, ",\"added\":");
 		show_exprs(s, "+", id, show_missing(y, x, id), s->book->weight);
 	}
+	if (x && y && s->shared) {
+		buf_puts(&s->out, ",\"shared\":");
+		show_exprs(s, "=", id, show_shared(x, y, id), s->book->weight);
+	}
 	buf_puts(&s->out, "}\n");
 }
 
@@ -60,10 +64,12 @@ static void text(struct show *s, enum status status, const struct fn *x, const s
 	if (x && y && x->insns != y->insns)
 		buf_printf(&s->out, " -> %" PRIu64, y->insns);
 	buf_puts(&s->out, " instructions\n");
-	if (status != CHANGED)
-		return;
-	show_exprs(s, "-", id, show_missing(x, y, id), s->book->weight);
-	show_exprs(s, "+", id, show_missing(y, x, id), s->book->weight);
+	if (status == CHANGED) {
+		show_exprs(s, "-", id, show_missing(x, y, id), s->book->weight);
+		show_exprs(s, "+", id, show_missing(y, x, id), s->book->weight);
+	}
+	if (x && y && s->shared)
+		show_exprs(s, "=", id, show_shared(x, y, id), s->book->weight);
 }
 
 void changes_show(struct show *s, const struct fns *old, const struct fns *new,

@@ -18,17 +18,28 @@ void show_origin(struct show *s, const struct origin *o)
 	buf_printf(&s->out, "%s:0x%" PRIx64, o->file, o->fn);
 }
 
-size_t show_missing(const struct fn *x, const struct fn *y, uint32_t *id)
+/* The expressions of x that y has, or has not. */
+static size_t choose(const struct fn *x, const struct fn *y, bool has, uint32_t *id)
 {
 	size_t n = 0, k = 0;
 
 	for (size_t i = 0; i < x->n; i++) {
 		while (k < y->n && y->id[k] < x->id[i])
 			k++;
-		if (k == y->n || y->id[k] != x->id[i])
+		if ((k < y->n && y->id[k] == x->id[i]) == has)
 			id[n++] = x->id[i];
 	}
 	return n;
+}
+
+size_t show_missing(const struct fn *x, const struct fn *y, uint32_t *id)
+{
+	return choose(x, y, false, id);
+}
+
+size_t show_shared(const struct fn *x, const struct fn *y, uint32_t *id)
+{
+	return choose(x, y, true, id);
 }
 
 struct ranked {

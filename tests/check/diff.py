@@ -85,6 +85,12 @@ def test_changes():
     ok("diff/counts", same >= 2 and found[-1] == {"same": same, "changed": 1, "gone": 1, "new": 1}, found[-1])
     field = next(r for r in found if r.get("status") == "changed")
     ok("diff/why", any("* ( v0 add 12 )" in e for e in field["added"]) and 0 < field["score"] < 1, field)
+    both = next(r for r in rows("--from", old, "-s", new) if r.get("status") == "changed")
+    expressions = {e for r in rows("--from", old, "-s", "-a", old) if r.get("old", {}).get("name") == "field"
+                   for e in r["shared"]}
+    ok("diff/shared", both["shared"] and set(both["shared"]) | set(both["removed"]) == expressions and
+       not set(both["shared"]) & set(both["added"]) and "\n    = " in diff("--from", old, "-s", new), (both, expressions))
+    ok("diff/shared in", run([prog("bb-diff"), "-s", "--from", old, "--in", old, new]).rc == 2)
     ok("diff/itself", rows("--from", old, old) == [dict(same=same + 2, changed=0, gone=0, new=0)])
     origin = {"bin": "00" * 16, "file": "f", "fn": "0x1000", "name": "", "addr": "0x1000"}
     rec = {"unit": "function", "origin": origin, "labels": {}, "group": "", "arch": "x86-64", "code": "", "len": [],
