@@ -214,8 +214,7 @@ static int by_address(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* Sorts the sections and drops those that begin inside another. */
-static void settle_sections(struct elf *f)
+void elf_raw_settle(struct elf *f)
 {
 	size_t n = 0;
 
@@ -267,44 +266,7 @@ static void sections_in_memory(struct elf_raw *r)
 			.write = s->flags & SHF_WRITE,
 			.tls = tls};
 	}
-	settle_sections(f);
-}
-
-/* A file without section headers: what it loads, by program headers. */
-static int segments_in_memory(struct elf_raw *r, const struct file_header *h, struct err *e)
-{
-	size_t size = r->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
-	unsigned word = r->is64 ? 8 : 4;
-	struct elf *f = r->f;
-
-	if (h->phentsize != size || !elf_raw_has(r, h->phoff, (uint64_t)h->phnum * size))
-		return err_set(e, "is cut short or damaged: neither section nor program headers");
-	f->sections = arena_get(&f->arena, h->phnum, sizeof(*f->sections));
-	for (size_t i = 0; i < h->phnum; i++) {
-		const uint8_t *p = r->p + h->phoff + i * size;
-		uint32_t type = (uint32_t)elf_raw_get(r, p, 4);
-		uint32_t flags = (uint32_t)elf_raw_get(r, p + (r->is64 ? 4 : 24), 4);
-		uint64_t offset = elf_raw_get(r, p + word, word);
-		uint64_t addr = elf_raw_get(r, p + 2 * word, word);
-		uint64_t n = elf_raw_get(r, p + 4 * word, word);
-
-		if (type != PT_LOAD || !n)
-			continue;
-		if (!elf_raw_has(r, offset, n))
-			return err_set(
-				e, "is cut short: segment %zu ends after the end of the file", i);
-		if (addr + n < addr)
-			continue;
-		f->sections[f->nsections++] = (struct elf_section){.name = "",
-			.addr = addr,
-			.size = n,
-			.data = r->p + offset,
-			.align = 1,
-			.exec = flags & PF_X,
-			.write = flags & PF_W};
-	}
-	settle_sections(f);
-	return 0;
+	elf_raw_settle(f);
 }
 
 /* Headers to sections: index of each in elf.sections. */
@@ -388,7 +350,7 @@ struct elf *elf_new(const uint8_t *p, size_t n, struct err *e)
 		goto fail;
 	if (r.nsections)
 		sections_in_memory(&r);
-	else if (segments_in_memory(&r, &h, e) < 0)
+	else if (elf_segments_read(&r, h.phoff, h.phnum, h.phentsize, e) < 0)
 		goto fail;
 	number_sections(&r);
 	if (elf_symbols_read(&r, e) < 0 || elf_symbols_relocs(&r, e) < 0)

@@ -91,6 +91,7 @@ struct elf {
 	size_t nframes;
 	uint64_t *roots; /* entry point, init and fini functions, as the file has them: isa_code */
 	size_t nroots;
+	unsigned room; /* sections that may still be cut out of others: elf_segments_carve */
 	struct elf_mark *marks; /* ascending by address, filled by isa_find; none: all is arch */
 	size_t nmarks;
 	struct arena arena;
@@ -138,5 +139,11 @@ static inline uint64_t elf_number(const struct elf *f, const uint8_t *p, unsigne
 }
 /* Address a relocation stands for: symbol + addend; 0 when the symbol is of another file. */
 uint64_t elf_reloc_value(const struct elf *f, const struct elf_reloc *r);
+
+/*
+ * elf_segments.c: in a file without section headers, makes a section of its own of bytes that are
+ * within one. Whether it could.
+ */
+bool elf_segments_carve(struct elf *f, uint64_t addr, uint64_t n, const char *name, bool exec);
 
 #endif

@@ -18,6 +18,7 @@ struct elf_raw {
 	const uint8_t *p;
 	size_t n;
 	bool is64;
+	bool bare; /* the file has no section headers */
 	uint16_t type, machine;
 	struct elf_raw_section *sections; /* the whole header table */
 	size_t nsections;
@@ -42,6 +43,15 @@ const char *elf_raw_name(struct elf_raw *r, const struct elf_raw_section *s);
 /* The text at `at` of string table number `table`; "" if it does not end there. */
 const char *elf_raw_string(struct elf_raw *r, size_t table, uint64_t at);
 
+/* Sorts f->sections and drops those that begin inside another. */
+void elf_raw_settle(struct elf *f);
+
+/*
+ * elf_segments.c: fills f->sections and, as far as it can tell, r->sections of a file that has
+ * none, from its n program headers of `size` bytes.
+ */
+int elf_segments_read(
+	struct elf_raw *r, uint64_t phoff, size_t n, size_t size, struct err *e) MUST_CHECK;
 /* elf_symbols.c: fills f->symbols, f->relocs. */
 int elf_symbols_read(struct elf_raw *r, struct err *e) MUST_CHECK;
 int elf_symbols_relocs(struct elf_raw *r, struct err *e) MUST_CHECK;

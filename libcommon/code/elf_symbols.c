@@ -73,6 +73,14 @@ static void symbol(struct elf_raw *r, const struct elf_raw_section *table,
 		s->thumb = s->addr & 1;
 		s->addr -= s->thumb;
 	}
+	if (r->bare) { /* by the address: the numbers are of headers that are gone */
+		const struct elf_section *at = elf_section_at(r->f, s->addr);
+
+		s->defined = at && shndx != SHN_UNDEF && shndx != SHN_ABS;
+		if (s->defined)
+			s->section = (uint32_t)(at - r->f->sections);
+		return;
+	}
 	if (shndx != SHN_UNDEF && shndx < r->nsections && r->sections[shndx].section != ELF_NONE) {
 		s->section = r->sections[shndx].section;
 		s->defined = true;

@@ -187,7 +187,7 @@ struct image_ref image_slot(const struct image *im, uint64_t slot, bool branch)
 	struct image_ref r = {.kind = 0};
 
 	/* variables of type pointer have relocations as well; GOT slots are in no symbol */
-	if (s && !object && (branch || !strncmp(s->name, ".got", 4)))
+	if (s && !object && (branch || !s->name[0] || !strncmp(s->name, ".got", 4)))
 		r = slot_ref(im, slot, branch);
 	if (r.kind)
 		return r;
@@ -309,10 +309,13 @@ static void load(void *ctx, size_t i, unsigned worker)
 	struct load *l = ctx;
 
 	(void)worker;
-	if (i == 0)
+	if (i == 0) {
 		l->elf = elf_new(l->p, l->n, l->e);
-	else
+		if (l->elf)
+			stubs_find(l->elf);
+	} else {
 		hash_128(l->p, l->n, l->digest);
+	}
 }
 
 static void load_all(struct load *l, struct par *par)

@@ -5,6 +5,12 @@
 
 #include "code/risc_code.h"
 
+enum {
+	STEP = 4,
+	STUB = 16,
+	RUNS_MAX = 8
+}; /* bytes; where stubs may start, and how long they are */
+
 bool stubs_section(const struct elf_section *s)
 {
 	return !strncmp(s->name, ".plt", 4) || !strcmp(s->name, ".iplt") ||
@@ -52,4 +58,40 @@ const char *stubs_import(const struct elf *f, uint64_t slot)
 	if (!r || r->kind != ELF_R_ADDR || r->sym == ELF_NONE || f->symbols[r->sym].defined)
 		return NULL;
 	return f->symbols[r->sym].name;
+}
+
+void stubs_find(struct elf *f)
+{
+	struct elf_section runs[RUNS_MAX];
+	size_t n = 0;
+
+	if (!f->room)
+		return;
+	for (size_t i = 0; i < f->nsections; i++) {
+		const struct elf_section *s = &f->sections[i];
+		uint64_t start = (s->addr + 15) & ~UINT64_C(15), end = s->addr + s->size;
+
+		for (uint64_t at = start; s->exec && s->data && !s->name[0] && at < end;
+			at += STEP) {
+			uint64_t slot = stubs_slot(f, at);
+			struct elf_section *last = n ? &runs[n - 1] : NULL;
+			const struct elf_reloc *r;
+
+			if (!slot || !(r = elf_reloc_at(f, slot)) || r->sym == ELF_NONE)
+				continue;
+			if (last && at - last->addr <= last->size)
+				last->size = MIN(at + STUB, end) - last->addr;
+			else if (n < RUNS_MAX)
+				runs[n++] = (struct elf_section){
+					.addr = at, .size = MIN((uint64_t)STUB, end - at)};
+		}
+	}
+	while (n--)
+		elf_segments_carve(f, runs[n].addr, runs[n].size, ".plt", true);
+	for (size_t i = 0; i < f->nsymbols; i++) {
+		struct elf_symbol *s = &f->symbols[i];
+
+		if (s->defined) /* the sections have other numbers now */
+			s->section = (uint32_t)(elf_section_at(f, s->addr) - f->sections);
+	}
 }

@@ -163,6 +163,39 @@ def test_thin_archives():
     ok("badinput/thin archive: --strict", r.rc == 1 and count(r.out) is None, r)
 
 
+def test_no_section_headers():
+    """As sstrip leaves files: functions and the names of what they call are found by program headers; and of damaged
+    ones nothing bad comes."""
+    phoff, = struct.unpack_from("<Q", ELF, 32)
+    phnum, = struct.unpack_from("<H", ELF, 56)
+    heads = [struct.unpack_from("<2I6Q", ELF, phoff + 56 * i) for i in range(phnum)]
+    bare = bytearray(ELF[:max(h[2] + h[5] for h in heads)])
+    bare[40:48], bare[58:64] = bytes(8), bytes(6)
+
+    def told(path):
+        r = run([prog("bb-disasm"), "--ignore-symbols", path])
+        fs = [json.loads(l) for l in run([prog("bb-cat"), "-j"], r.out).out.splitlines()]
+        return {f["addr"]: (f["code"], [n for n in f["refs"]["names"] if n != "__gmon_start__"]) for f in fs}, r
+
+    want, _ = told(GOOD)
+    got, r = told(write(at("bare"), bytes(bare)))
+    ok("badinput/no section headers: the same functions and names", len(want) > 10 and
+       all(got.get(a) == want[a] for a in want) and len(got) <= len(want) + 1 and
+       any(names for _, names in want.values()), ([(a, want[a], got.get(a)) for a in want if got.get(a) != want[a]], r))
+    dynamic, = [h for h in heads if h[0] == 2]
+    places = [p for h in range(phnum) for p in range(phoff + 56 * h, phoff + 56 * h + 56, 8)]
+    places += range(dynamic[2], dynamic[2] + dynamic[5], 8)
+    bad = []
+    for place in places:
+        for value in 0, 1, 0xfff, 1 << 31, (1 << 63) + 8, (1 << 64) - 1:
+            d = bytearray(bare)
+            d[place:place + 8] = struct.pack("<Q", value)
+            r = run([prog("bb-disasm"), "-q", write(at("damaged"), bytes(d))])
+            if crashed(r) or r.rc not in (0, 1):
+                bad.append((place, value, r))
+    ok(f"badinput/no section headers: {6 * len(places)} damaged ones", not bad, bad[:2])
+
+
 def test_elf_damage():
     """Fields of the ELF headers set to all kinds of wrong: never a crash, and out in time."""
     shoff, = struct.unpack_from("<Q", ELF, 40)
@@ -279,6 +312,7 @@ if __name__ == "__main__":
     test_disasm()
     test_archives()
     test_thin_archives()
+    test_no_section_headers()
     test_elf_damage()
     test_vocabulary()
     test_model()
