@@ -112,7 +112,7 @@ check "learns" awk -F'[:,]' '/valid/ { next } { for (i = 1; i < NF; i++) if ($i 
 check "a finished training is left alone" status 0 train one pairs.tok
 check "other options are refused" status 1 train one --mask 0.2 pairs.tok
 check "and named" grep -q "(then mask=0[.0-9]*; now mask=0[.0-9]*);" err
-check "no layers" status 0 "$bin/bb-train" --vocab vocab.txt --config layers=0,hidden=32,heads=2 --steps 1 -o none pairs.tok
+check "no layers" status 0 "$bin/bb-train" --vocab vocab.txt --config layers=0,hidden=32,heads=2 --steps 1 -o flat pairs.tok
 check "are warned of" grep -q "without layers .* --task similarity" err
 
 # SIGTERM: 75, then the same command goes on. Several times: once in ten a handler that ran on the
