@@ -19,14 +19,13 @@ void sort_items(
  */
 static inline size_t sort_first(const void *items, size_t n, size_t size, size_t offset, uint64_t v)
 {
-	const char *p = (const char *)items + offset;
 	size_t lo = 0, hi = n;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 		uint64_t x;
 
-		memcpy(&x, p + mid * size, sizeof(x));
+		memcpy(&x, (const char *)items + mid * size + offset, sizeof(x));
 		if (x < v)
 			lo = mid + 1;
 		else

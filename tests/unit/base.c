@@ -311,10 +311,34 @@ static void test_first(void)
 	}
 }
 
+static void test_first_item(void)
+{
+	const struct {
+		uint32_t other;
+		uint64_t v;
+	} p[] = {{9, 2}, {8, 4}, {7, 4}, {6, 4}, {5, 9}, {4, UINT64_MAX}};
+	const uint64_t ask[] = {0, 1, 2, 3, 4, 5, 9, 10, UINT64_MAX - 1, UINT64_MAX};
+	const size_t size = sizeof(p[0]),
+		     offset = (size_t)((const char *)&p[0].v - (const char *)p);
+
+	for (size_t n = 0; n <= COUNT_OF(p); n++) {
+		for (size_t k = 0; k < COUNT_OF(ask); k++) {
+			uint64_t v = ask[k];
+			size_t i = sort_first(p, n, size, offset, v);
+			size_t j = sort_after(p, n, size, offset, v);
+
+			CHECK(i <= n && (i == n || p[i].v >= v) && (i == 0 || p[i - 1].v < v));
+			CHECK(j <= n && (j == n || p[j].v > v) && (j == 0 || p[j - 1].v <= v));
+		}
+	}
+	CHECK(sort_first(NULL, 0, size, offset, 1) == 0 && sort_after(NULL, 0, size, 0, 1) == 0);
+}
+
 int main(void)
 {
 	test_sort();
 	test_first();
+	test_first_item();
 	test_mem();
 	test_arena();
 	test_buf();
