@@ -82,22 +82,25 @@ static inline uint32_t jump(const struct cfg *c, uint32_t b, uint32_t offset, in
 /* How control leaves the blocks that do not run into the next one. */
 static void leave_blocks(struct cfg *c, const struct cfg_code *code)
 {
-	const struct cfg_table *t = code->table, *tables = t + code->ntables;
-	const struct cfg_end *end = code->end, *last = end + code->nends;
 	const struct cfg here = *c;
-	uint32_t with_table = t < tables ? t->insn : CFG_NOWHERE;
+	uint32_t with_table = code->ntables ? code->table[0].insn : CFG_NOWHERE;
 	int32_t *to = here.jumps;
+	size_t t = 0;
 
-	for (; end < last; end++) {
+	for (size_t i = 0; i < code->nends; i++) {
+		const struct cfg_end *end = &code->end[i];
 		uint32_t b = here.block_at[end->next] - 1, n = jump(&here, b, end->target, to);
 
 		to += n;
 		here.exits[b] = (GOES_ON >> end->flow & EXIT_NEXT) | n << EXIT_SHIFT;
-		for (; end->insn == with_table; with_table = ++t < tables ? t->insn : CFG_NOWHERE) {
-			for (uint32_t k = n = 0; k < t->n; k++)
-				n += jump(&here, b, t->targets[k], to + n);
+		while (end->insn == with_table) {
+			const struct cfg_table *table = &code->table[t++];
+
+			for (uint32_t k = n = 0; k < table->n; k++)
+				n += jump(&here, b, table->targets[k], to + n);
 			to += n;
 			here.exits[b] = (here.exits[b] + (n << EXIT_SHIFT)) | (n ? EXIT_TABLE : 0);
+			with_table = t < code->ntables ? code->table[t].insn : CFG_NOWHERE;
 		}
 	}
 	c->njumps = (size_t)(to - here.jumps);
