@@ -96,7 +96,7 @@ struct file_header {
 
 static int file_header(struct elf_raw *r, struct file_header *h, struct err *e)
 {
-	const uint8_t *p = r->p + EI_NIDENT;
+	const uint8_t *p;
 	unsigned word;
 
 	if (r->n == 0)
@@ -107,6 +107,7 @@ static int file_header(struct elf_raw *r, struct file_header *h, struct err *e)
 		return err_set(e, "is not an ELF file");
 	if (r->n < EI_NIDENT)
 		return err_set(e, "is cut short: no ELF header");
+	p = r->p + EI_NIDENT;
 	if ((r->p[EI_CLASS] != ELFCLASS32 && r->p[EI_CLASS] != ELFCLASS64) ||
 		(r->p[EI_DATA] != ELFDATA2LSB && r->p[EI_DATA] != ELFDATA2MSB))
 		return err_set(e, "has a damaged ELF header: class %u, data %u", r->p[EI_CLASS],

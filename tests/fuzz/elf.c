@@ -59,8 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		d = insn_open(ARCH_X86_64);
 	if (archive_is(data, n)) {
 		archive_defines(data, n, &linked);
-		while (archive_next(&a, &m, &e) > 0)
-			take_apart(m.p, m.n, 0, &linked, d);
+		while (archive_next(&a, &m, &e) > 0) {
+			if (m.p) /* not of a thin archive */
+				take_apart(m.p, m.n, 0, &linked, d);
+		}
 	} else {
 		take_apart(data, n, 0, NULL, d);
 		take_apart(data, n, IMAGE_IGNORE_SYMBOLS, NULL, d);

@@ -276,9 +276,12 @@ static void take_members_apart(struct input in, struct insn_decoder *d, struct b
 	struct err e;
 
 	while (archive_is(in.p, in.n) && archive_next(&a, &m, &e) > 0) {
-		/* a copy, so that nothing can be read beyond the member unseen */
-		struct input member = {mem_alloc(m.n, 1), m.n};
+		struct input member;
 
+		if (!m.p) /* of a thin archive */
+			continue;
+		/* a copy, so that nothing can be read beyond the member unseen */
+		member = (struct input){mem_alloc(m.n, 1), m.n};
 		memcpy(member.p, m.p, m.n);
 		take_apart(member, 0, d, b);
 		mem_free(member.p);
