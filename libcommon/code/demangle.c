@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "code/names.h"
 
 enum {
 	NAME_MAX_BYTES = 8 << 10,
@@ -112,6 +113,8 @@ const char *demangle_name(struct arena *a, const char *name)
 		good = (name[1] == 'Z' || name[1] == 'R') && cxx_or_rust(&s, name);
 	if (good && s.b.n)
 		text = arena_str(a, s.b.p, s.b.n);
+	if (text != name && !names_is_utf8(text) && names_is_utf8(name))
+		text = name; /* Rust's names can stand for characters that do not exist */
 	buf_free(&s.b);
 	return text;
 }

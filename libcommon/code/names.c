@@ -38,10 +38,29 @@ static bool is_ascii(const char *p, size_t n)
 	return !(all & 0x8080808080808080);
 }
 
+/* How many bytes are of no character. */
+static size_t count_bad(const char *name)
+{
+	size_t bad = 0;
+
+	for (const unsigned char *p = (const unsigned char *)name; *p;) {
+		unsigned n = utf8_length(p);
+
+		bad += !n;
+		p += n ? n : 1;
+	}
+	return bad;
+}
+
+bool names_is_utf8(const char *name)
+{
+	return !count_bad(name);
+}
+
 const char *names_utf8(struct arena *a, const char *name)
 {
 	const unsigned char *p = (const unsigned char *)name;
-	size_t bad = 0, all = strnlen(name, NAMES_MAX + 1);
+	size_t bad, all = strnlen(name, NAMES_MAX + 1);
 	char *copy, *q;
 
 	if (all > NAMES_MAX) {
@@ -55,14 +74,11 @@ const char *names_utf8(struct arena *a, const char *name)
 	}
 	if (is_ascii(name, all))
 		return name;
-	for (unsigned n; *p; p += n ? n : 1) {
-		n = *p < 0x80 ? 1 : utf8_length(p);
-		bad += !n;
-	}
+	bad = count_bad(name);
 	if (!bad)
 		return name;
-	copy = q = arena_get(a, (size_t)(p - (const unsigned char *)name) + 3 * bad + 1, 1);
-	for (p = (const unsigned char *)name; *p;) {
+	copy = q = arena_get(a, all + 3 * bad + 1, 1);
+	while (*p) {
 		unsigned n = utf8_length(p);
 
 		if (n) {

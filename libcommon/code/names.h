@@ -14,6 +14,8 @@ enum { NAMES_MAX = 4096 }; /* bytes; the longest that compilers make have about 
  * name in each of very many records.
  */
 const char *names_utf8(struct arena *a, const char *name);
+/* Whether it is valid UTF-8. */
+bool names_is_utf8(const char *name);
 /* Whether a function of this name is known never to return. */
 bool names_no_return(const char *name);
 

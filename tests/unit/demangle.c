@@ -46,6 +46,7 @@ static void others(void)
 	static const char *const same[] = {"", "_", "__", "_Z", "_R", "_D", "main", "_start", "_ZN",
 		"_ZN4list", "_RNv", "_D4test", "_DYNAMIC", "_Znot", "_Restrict", "__Z3foov",
 		"list::push(int)", "_D4testQzZv", "_D4testQZZZZZZZZZZZZZZZZZZZZZa", "_R\xff",
+		"_RNqC1su30_____4hkcfkaekaecea4fqI__2h915y", /* a character above U+10FFFF */
 		"_Z3f\xc3\xa9"};
 
 	for (size_t i = 0; i < COUNT_OF(same); i++)
