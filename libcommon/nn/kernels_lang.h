@@ -179,27 +179,42 @@ struct eight {
 	float v[8];
 };
 
-/* The numbers from i to i+8, 0 for those from `end` on. At once where the address allows. */
+/* The floats from i to i+8, 0 for those from `end` on. At once where the address allows. */
+DEVICE struct eight floats_get8(const float *p, size_t i, size_t end)
+{
+	struct eight e;
+	uint32_t w[4];
+
+	if (((uintptr_t)(p + i) & 15) == 0 && i + 8 <= end) {
+		UNROLL
+		for (int q = 0; q < 2; q++) {
+			load_16(p + i + 4 * q, w);
+			UNROLL
+			for (int k = 0; k < 4; k++)
+				e.v[4 * q + k] = __uint_as_float(w[k]);
+		}
+	} else {
+		UNROLL
+		for (int k = 0; k < 8; k++)
+			e.v[k] = i + (size_t)k < end ? p[i + (size_t)k] : 0;
+	}
+	return e;
+}
+
+/* The same of activations. */
 DEVICE struct eight act_get8(struct kernels_act a, size_t i, size_t end)
 {
 	struct eight e;
 	uint32_t w[4];
-	bool whole = i % 8 == 0 && i + 8 <= end && ((uintptr_t)a.p & 15) == 0;
 
-	if (whole && a.half) {
+	if (!a.half)
+		return floats_get8((const float *)a.p, i, end);
+	if (i % 8 == 0 && i + 8 <= end && ((uintptr_t)a.p & 15) == 0) {
 		load_16((const uint16_t *)a.p + i, w);
 		UNROLL
 		for (int k = 0; k < 4; k++) {
 			e.v[2 * k] = __uint_as_float(w[k] << 16);
 			e.v[2 * k + 1] = __uint_as_float(w[k] & 0xffff0000u);
-		}
-	} else if (whole) {
-		UNROLL
-		for (int q = 0; q < 2; q++) {
-			load_16((const float *)a.p + i + 4 * q, w);
-			UNROLL
-			for (int k = 0; k < 4; k++)
-				e.v[4 * q + k] = __uint_as_float(w[k]);
 		}
 	} else {
 		UNROLL
@@ -262,28 +277,6 @@ DEVICE void act_put2(struct kernels_act a, size_t i, size_t end, float x, float 
 	h[0] = to_bf16(x);
 	if (i + 1 < end)
 		h[1] = to_bf16(y);
-}
-
-/* The same of floats. */
-DEVICE struct eight floats_get8(const float *p, size_t i, size_t end)
-{
-	struct eight e;
-	uint32_t w[4];
-
-	if (((uintptr_t)(p + i) & 15) == 0 && i + 8 <= end) {
-		UNROLL
-		for (int q = 0; q < 2; q++) {
-			load_16(p + i + 4 * q, w);
-			UNROLL
-			for (int k = 0; k < 4; k++)
-				e.v[4 * q + k] = __uint_as_float(w[k]);
-		}
-	} else {
-		UNROLL
-		for (int k = 0; k < 8; k++)
-			e.v[k] = i + (size_t)k < end ? p[i + (size_t)k] : 0;
-	}
-	return e;
 }
 
 #endif
