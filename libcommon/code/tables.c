@@ -1,19 +1,19 @@
 /*
  * tables.c: see tables.h.
  *
- * The instructions before an indirect jump are run on abstract values: a constant, an index, an
- * index scaled, a table's entry, an entry added to a base. What the jump goes to is then a table
- * whose base, kind of entry and, by a compare with the index, length are known. Where the length
- * is not, the table goes as far as its entries are instructions of the function.
+ * The instructions before an indirect jump are run on abstract values (x86_values.h). What the
+ * jump goes to is then a table whose base, kind of entry and, by a compare with the index, length
+ * are known. Where the length is not, the table goes as far as its entries are instructions of the
+ * function.
  */
 #include "code/tables.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 #include "base/sort.h"
+#include "code/x86_values.h"
 
 enum {
 	WINDOW = 48,         /* instructions looked at before a jump */
@@ -22,33 +22,6 @@ enum {
 	FEW = 8,             /* searches through cuts that are not sorted */
 	FEW_NUMBERS = 24,    /* sorted by insertion */
 	TOGETHER = 16,       /* instructions decoded */
-};
-
-enum value_kind { UNKNOWN, CONSTANT, SCALED, ENTRY, TARGET };
-
-struct value {
-	uint8_t kind;    /* enum value_kind */
-	uint8_t scale;   /* SCALED: factor; ENTRY, TARGET: bytes of an entry */
-	uint32_t holder; /* UNKNOWN: the variable it was loaded from, or 0; ENTRY, TARGET: the */
-			 /* register or variable that holds the table's address, if base is 0 */
-	uint64_t base; /* CONSTANT: itself; SCALED: added; ENTRY, TARGET: the table's address, or 0
-			*/
-	uint64_t add;  /* TARGET: what entries are relative to; 0: the table itself */
-	uint64_t origin; /* where the index comes from: equal numbers are equal values */
-};
-
-struct state {
-	struct value reg[16];
-	uint64_t next;            /* unused origin */
-	uint64_t compared, limit; /* the last compare: origin and constant */
-	unsigned word;            /* bytes of an address */
-	uint64_t got;             /* position-independent 32-bit code: the address it keeps in a */
-				  /* register, mostly ebx; a register not known is taken for it */
-	bool comparing;           /* a compare of an index with a constant was the last one */
-	uint64_t bounded, bound;  /* origin known to be less than bound */
-	uint64_t kept_at; /* a variable, by what its place is hashed to, and what was put there last
-			   */
-	struct value kept;
 };
 
 struct search {
@@ -63,349 +36,6 @@ struct search {
 	unsigned searches;                 /* and how often one was looked for */
 	const struct elf_section *section; /* the last one read from */
 };
-
-static bool is_gpr(const struct insn_op *o)
-{
-	return o->kind == INSN_OP_REG && o->reg.id < 16 && o->reg.lo == 0;
-}
-
-static void forget(struct state *s, unsigned r)
-{
-	if (r < 16)
-		s->reg[r] = (struct value){.kind = UNKNOWN, .origin = s->next++};
-}
-
-static void forget_all(struct state *s)
-{
-	for (unsigned r = 0; r < 16; r++)
-		forget(s, r);
-	s->comparing = false;
-}
-
-/* What the relocation in an instruction of an object file stands for; 0 if there is none. */
-static uint64_t relocated(const struct search *f, const struct insn *i, uint64_t addr)
-{
-	const struct elf *elf = f->c->im->elf;
-	uint64_t end = addr + i->len;
-	size_t k = elf->object ? elf_reloc_from(elf, addr) : elf->nrelocs;
-
-	if (k == elf->nrelocs || elf->relocs[k].addr >= end)
-		return 0;
-	return image_reloc(f->c->im, &elf->relocs[k], (unsigned)(end - elf->relocs[k].addr), false)
-		.target;
-}
-
-/* The address of a memory operand that is one by itself, or 0. */
-static uint64_t fixed_address(
-	const struct search *f, const struct insn *i, const struct insn_op *o, uint64_t addr)
-{
-	uint64_t r = relocated(f, i, addr);
-
-	if (r)
-		return r;
-	if (o->mem.base == X86_RIP)
-		return addr + i->len + (uint64_t)o->mem.disp;
-	return f->c->im->elf->movable ? 0 : (uint64_t)o->mem.disp & f->c->im->elf->mask;
-}
-
-/* An operand of 32-bit code that is relative to the GOT. */
-static uint64_t got_relative(const struct state *s, const struct search *f, const struct insn *i,
-	const struct insn_op *o, uint64_t addr)
-{
-	uint64_t r = relocated(f, i, addr);
-
-	return r || !s->got ? r : (s->got + (uint64_t)o->mem.disp) & f->c->im->elf->mask;
-}
-
-/* A number for the place [base + displacement]. */
-static uint64_t variable(const struct state *s, const struct insn_op *o)
-{
-	uint64_t base = s->reg[o->mem.base].origin;
-
-	return UINT64_C(1) << 63 | hash_mix(base + ((uint64_t)o->mem.disp << 32));
-}
-
-/* The same by the base's name, which is no register's: it is not known where it changes. */
-static uint32_t holding_variable(const struct insn_op *o)
-{
-	return (uint32_t)hash_mix(o->mem.base + ((uint64_t)o->mem.disp << 8)) | 1u << 31;
-}
-
-/* mov to memory: code that is not optimised keeps there what it jumps to. */
-static void store(struct state *s, const struct insn_op *o, const struct insn_op *from)
-{
-	if (o->mem.base >= 16 || o->mem.index != X86_NOREG || !is_gpr(from))
-		return;
-	if (o->size == s->word && s->reg[from->reg.id].kind != UNKNOWN) {
-		s->kept_at = variable(s, o);
-		s->kept = s->reg[from->reg.id];
-	} else if (s->kept_at == variable(s, o)) {
-		s->kept.kind = UNKNOWN;
-	}
-}
-
-/* What is loaded from memory. */
-static struct value load(struct state *s, const struct search *f, const struct insn *i,
-	const struct insn_op *o, uint64_t addr)
-{
-	const struct value none = {.kind = UNKNOWN, .origin = s->next++};
-	const struct value *base = o->mem.base < 16 ? &s->reg[o->mem.base] : NULL;
-	const struct value *index = o->mem.index < 16 ? &s->reg[o->mem.index] : NULL;
-	struct value v = {.kind = ENTRY, .scale = o->size, .holder = X86_NOREG};
-
-	if (o->mem.seg == X86_FS || o->mem.seg == X86_GS)
-		return none;
-	if (base && !index && base->kind == SCALED && base->scale == o->size && s->word == 4) {
-		v.base = relocated(f, i, addr);
-		if (!v.base && (base->base || !f->c->im->elf->movable))
-			v.base = (base->base + (uint64_t)o->mem.disp) & f->c->im->elf->mask;
-		v.origin = base->origin;
-		return v.base ? v : none;
-	}
-	if (base && !index && s->kept.kind != UNKNOWN && s->kept_at == variable(s, o))
-		return s->kept;
-	if (base && !index) /* the same place holds the same value for a while */
-		return (struct value){
-			.kind = UNKNOWN, .origin = variable(s, o), .holder = holding_variable(o)};
-	if (o->size != 4 && o->size != 8)
-		return none;
-	if (index && o->mem.scale == 1 && base) {
-		/* [address + scaled], in either order */
-		if (index->kind == CONSTANT) {
-			const struct value *t = base;
-
-			base = index;
-			index = t;
-		}
-		if (base->kind == SCALED && index->kind == UNKNOWN) {
-			const struct value *t = base;
-
-			base = index;
-			index = t;
-		}
-		if (index->kind != SCALED || index->scale != o->size || index->base)
-			return none;
-		if (base->kind == CONSTANT)
-			v.base = base->base + (uint64_t)o->mem.disp;
-		else if (s->word == 4 && base->kind == UNKNOWN && f->c->im->elf->movable)
-			v.base = got_relative(s, f, i, o, addr);
-		if (!v.base)
-			return none;
-	} else if (index && o->mem.scale == o->size) {
-		if (!base)
-			v.base = fixed_address(f, i, o, addr);
-		else if (base->kind == CONSTANT)
-			v.base = base->base + (uint64_t)o->mem.disp;
-		else if (s->word == 4 && f->c->im->elf->movable && o->mem.disp)
-			v.base = got_relative(s, f, i, o, addr);
-		else if (s->word == 4 && f->c->im->elf->movable && !s->got)
-			v.base = relocated(f, i, addr);
-		if (!v.base && o->mem.disp == 0 && base && base->kind != CONSTANT)
-			v.holder = base->holder ? base->holder : o->mem.base;
-		if (!v.base && v.holder == X86_NOREG)
-			return none;
-	} else {
-		return none;
-	}
-	v.origin = index->origin;
-	return v;
-}
-
-/* x + y; rx and ry are the registers they are in, or X86_NOREG. */
-static struct value sum(
-	struct state *s, const struct value *x, unsigned rx, const struct value *y, unsigned ry)
-{
-	unsigned holder = ry;
-	struct value v;
-
-	if (x->kind != ENTRY) {
-		const struct value *t = x;
-
-		x = y;
-		y = t;
-		holder = rx;
-	}
-	v = *x;
-	v.kind = TARGET;
-	if (x->kind == ENTRY && x->scale == 4) {
-		if (y->kind == CONSTANT) {
-			v.add = y->base;
-			return v;
-		}
-		if (!x->base && x->holder == holder)
-			return v;
-		if (s->word == 4 && y->kind == UNKNOWN) {
-			v.add = s->got;
-			return v;
-		}
-	}
-	return (struct value){.kind = UNKNOWN, .origin = s->next++};
-}
-
-static struct value address(
-	struct state *s, const struct search *f, const struct insn *i, uint64_t addr)
-{
-	const struct insn_op *o = &i->op[1];
-	struct value v = {.kind = UNKNOWN, .origin = s->next++};
-
-	if (o->mem.index == X86_NOREG && (o->mem.base == X86_RIP || o->mem.base == X86_NOREG)) {
-		v.base = fixed_address(f, i, o, addr);
-		v.kind = v.base ? CONSTANT : UNKNOWN;
-	} else if (o->mem.index < 16 && o->mem.base < 16 && o->mem.scale == 1 && o->mem.disp == 0) {
-		v = sum(s, &s->reg[o->mem.base], o->mem.base, &s->reg[o->mem.index], o->mem.index);
-	} else if (s->got && o->mem.index == X86_NOREG && o->mem.base < 16 &&
-		   s->reg[o->mem.base].kind == UNKNOWN) {
-		v.base = got_relative(s, f, i, o, addr);
-		v.kind = CONSTANT;
-	} else if (o->mem.index < 16 && o->mem.base == X86_NOREG && o->mem.disp == 0 &&
-		   s->reg[o->mem.index].kind == UNKNOWN) {
-		v.kind = SCALED;
-		v.scale = o->mem.scale;
-		v.origin = s->reg[o->mem.index].origin;
-	}
-	return v;
-}
-
-/* mov, movsxd, movzx into a general register. */
-static struct value moved(
-	struct state *s, const struct search *f, const struct insn *i, uint64_t addr)
-{
-	const struct insn_op *o = &i->op[1];
-	struct value v = {.kind = UNKNOWN, .origin = s->next++};
-
-	if (o->kind == INSN_OP_MEM)
-		return load(s, f, i, o, addr);
-	if (o->kind == INSN_OP_IMM) {
-		v.kind = CONSTANT;
-		v.base = relocated(f, i, addr);
-		if (!v.base)
-			v.base = (uint64_t)o->imm & f->c->im->elf->mask;
-		return v;
-	}
-	if (!is_gpr(o))
-		return v;
-	if (o->size < 4) /* movzx: bounded by its size, and the same index */
-		v.origin = s->reg[o->reg.id].origin;
-	else
-		v = s->reg[o->reg.id];
-	return v;
-}
-
-/* Compares with constants, and masks, bound an index. */
-static void note_compare(
-	struct state *s, const struct insn *i, const struct search *f, uint64_t addr)
-{
-	const struct insn_op *a = &i->op[0], *b = &i->op[1];
-	uint64_t mask = a->size < 8 ? (UINT64_C(1) << 8 * a->size) - 1 : UINT64_MAX;
-
-	s->comparing = false;
-	if (i->nops != 2 || b->kind != INSN_OP_IMM)
-		return;
-	if (is_gpr(a))
-		s->compared = s->reg[a->reg.id].origin;
-	else if (a->kind == INSN_OP_MEM)
-		s->compared = load(s, f, i, a, addr).origin;
-	else
-		return;
-	s->limit = (uint64_t)b->imm & mask;
-	s->comparing = true;
-}
-
-static void note_branch(struct state *s, const struct insn *i, bool taken)
-{
-	uint8_t cc = taken ? i->cc ^ 1 : i->cc; /* the condition under which we would not be here */
-
-	if (!s->comparing || i->cc == X86_CC_NONE || (cc != X86_CC_A && cc != X86_CC_AE))
-		return;
-	s->bounded = s->compared;
-	s->bound = s->limit + (cc == X86_CC_A);
-}
-
-static void clobber(struct state *s, const struct insn *i)
-{
-	static const uint8_t by_calls[] = {
-		X86_RAX, X86_RCX, X86_RDX, X86_RSI, X86_RDI, X86_R8, X86_R9, X86_R10, X86_R11};
-
-	for (unsigned k = 0; k < i->nops; k++) {
-		if (i->op[k].kind == INSN_OP_REG && (i->op[k].access & INSN_WRITE))
-			forget(s, i->op[k].reg.id);
-	}
-	for (unsigned k = 0; k < i->nwrites; k++)
-		forget(s, i->writes[k].id);
-	for (unsigned k = 0; i->flow == INSN_CALL && k < (s->word == 8 ? sizeof(by_calls) : 3); k++)
-		forget(s, by_calls[k]);
-}
-
-/* Runs one instruction on the abstract state. */
-static void step(
-	struct state *s, const struct search *f, const struct insn *i, uint64_t addr, bool taken)
-{
-	const struct insn_op *a = &i->op[0], *b = &i->op[1];
-	struct value v;
-
-	switch (i->mn) {
-	case X86_MOV:
-	case X86_MOVABS:
-	case X86_MOVSXD:
-	case X86_MOVZX:
-		if (a->kind == INSN_OP_MEM)
-			store(s, a, &i->op[1]);
-		if (!is_gpr(a) || a->size < 4)
-			break;
-		v = moved(s, f, i, addr);
-		s->reg[a->reg.id] = v;
-		return;
-	case X86_CDQE: return; /* an entry stays one */
-	case X86_LEA:
-		if (!is_gpr(a) || a->size != s->word)
-			break;
-		v = address(s, f, i, addr);
-		s->reg[a->reg.id] = v;
-		return;
-	case X86_ADD:
-		if (!is_gpr(a) || a->size != s->word)
-			break;
-		if (is_gpr(b)) {
-			v = sum(s, &s->reg[a->reg.id], a->reg.id, &s->reg[b->reg.id], b->reg.id);
-		} else if (b->kind == INSN_OP_MEM) {
-			v = load(s, f, i, b, addr);
-			v = sum(s, &s->reg[a->reg.id], a->reg.id, &v, X86_NOREG);
-		} else if (b->kind == INSN_OP_IMM && s->word == 4 &&
-			   s->reg[a->reg.id].kind == SCALED) {
-			v = s->reg[a->reg.id]; /* the table is added to an index */
-			v.base = relocated(f, i, addr);
-			if (!v.base)
-				v.base = (uint64_t)b->imm & f->c->im->elf->mask;
-		} else {
-			break;
-		}
-		s->reg[a->reg.id] = v;
-		return;
-	case X86_AND:
-		clobber(s, i);
-		if (is_gpr(a) && i->op[1].kind == INSN_OP_IMM && i->op[1].imm > 0 &&
-			i->op[1].imm < 256) {
-			s->bounded = s->reg[a->reg.id].origin;
-			s->bound = (uint64_t)i->op[1].imm + 1;
-		}
-		return;
-	case X86_SHL:
-		if (!is_gpr(a) || a->size != s->word || b->kind != INSN_OP_IMM || b->imm > 3 ||
-			s->reg[a->reg.id].kind != UNKNOWN)
-			break;
-		v = (struct value){.kind = SCALED,
-			.scale = (uint8_t)(1u << (b->imm & 3)),
-			.origin = s->reg[a->reg.id].origin};
-		s->reg[a->reg.id] = v;
-		return;
-	case X86_CMP: note_compare(s, i, f, addr); return;
-	case X86_NOP: return;
-	default: break;
-	}
-	if (i->flow == INSN_COND)
-		note_branch(s, i, taken);
-	clobber(s, i);
-}
 
 /* ---- reading tables ---- */
 
@@ -659,7 +289,7 @@ static bool may_load(const struct tables_code *c, uint32_t first, uint32_t end, 
 }
 
 /* Runs instructions first to end-1; `taken`: the last one is a branch that is taken. */
-static void run(struct state *s, const struct search *f, uint32_t first, uint32_t end,
+static void run(struct x86_state *s, const struct search *f, uint32_t first, uint32_t end,
 	uint32_t offset, bool taken)
 {
 	const struct tables_code *c = f->c;
@@ -670,9 +300,10 @@ static void run(struct state *s, const struct search *f, uint32_t first, uint32_
 		insn_decode_all(f->d, c->code + offset, c->ncode - offset, c->len + first, n, i);
 		for (uint32_t k = 0; k < n; k++) {
 			if (i[k].len)
-				step(s, f, &i[k], c->addr + offset, taken && first + k + 1 == end);
+				x86_values_step(
+					s, &i[k], c->addr + offset, taken && first + k + 1 == end);
 			else
-				forget_all(s);
+				x86_values_forget(s);
 			offset += c->len[first + k];
 		}
 	}
@@ -724,10 +355,11 @@ static uint64_t held(const struct search *f, const struct insn *i, uint64_t addr
 	if (i->mn != X86_LEA || o->mem.index != X86_NOREG)
 		return 0;
 	if (o->mem.base == X86_RIP || o->mem.base == X86_NOREG)
-		return fixed_address(f, i, o, addr);
+		return x86_values_fixed_address(f->c->im, i, o, addr);
 	if (elf->word != 4 || !elf->movable)
 		return 0;
-	return elf->object ? relocated(f, i, addr) : (elf->got + (uint64_t)o->mem.disp) & elf->mask;
+	return elf->object ? x86_values_relocated(f->c->im, i, addr)
+			   : (elf->got + (uint64_t)o->mem.disp) & elf->mask;
 }
 
 /* Whether the instruction may be a lea, or a mov to memory or of a constant. */
@@ -759,11 +391,11 @@ static void list_holders(struct search *f)
 			continue;
 		if (!may_hold(f, f->c->code + at, f->c->len[k]) || !decode(f, at, &i))
 			continue;
-		if (i.mn == X86_MOV && i.op[0].kind == INSN_OP_MEM && is_gpr(&i.op[1]) &&
+		if (i.mn == X86_MOV && i.op[0].kind == INSN_OP_MEM && x86_values_is_gpr(&i.op[1]) &&
 			i.op[1].reg.id == h.what && k - h.insn <= NEAR_STORE)
-			add_holder(
-				t, (struct tables_holder){h.addr, k, holding_variable(&i.op[0])});
-		addr = is_gpr(&i.op[0]) ? held(f, &i, f->c->addr + at) : 0;
+			add_holder(t,
+				(struct tables_holder){h.addr, k, x86_values_variable(&i.op[0])});
+		addr = x86_values_is_gpr(&i.op[0]) ? held(f, &i, f->c->addr + at) : 0;
 		if (!addr)
 			continue;
 		h = (struct tables_holder){addr, k, i.op[0].reg.id};
@@ -829,7 +461,7 @@ static const struct cfg_end *entrance(
 static void find_one(struct search *f, const struct tables_jump *j)
 {
 	const struct elf *elf = f->c->im->elf;
-	struct state s = {.next = 1, .word = elf->word};
+	struct x86_state s = {.im = f->c->im, .next = 1, .word = elf->word};
 	uint32_t offset = j->offset, first = window_start(f->c, j->insn, j->end, &offset);
 	uint32_t skipped = offset, to = 0, back = 0, start = 0;
 	const struct cfg_end *from = entrance(f, first, j->insn, &to, &skipped);
@@ -853,13 +485,13 @@ static void find_one(struct search *f, const struct tables_jump *j)
 		return;
 	if (elf->word == 4 && elf->movable)
 		s.got = elf->got;
-	forget_all(&s);
+	x86_values_forget(&s);
 	if (from)
 		run(&s, f, start, from->insn + 1, back, true);
 	run(&s, f, first, j->insn, offset, false);
 	if (o->kind == INSN_OP_MEM)
-		v = load(&s, f, &i, o, f->c->addr + j->offset);
-	else if (is_gpr(o))
+		v = x86_values_load(&s, &i, o, f->c->addr + j->offset);
+	else if (x86_values_is_gpr(o))
 		v = s.reg[o->reg.id];
 	else
 		return;
