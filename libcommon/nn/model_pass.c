@@ -185,8 +185,11 @@ static struct model_acts *acts(struct model *m, const struct nn_batch *b, size_t
 
 static struct nn_embed embeddings(const struct model *m)
 {
-	return (struct nn_embed){m->param + m->word, m->param + m->pos, m->param + m->type,
-		norm(m, m->norm_g, m->norm_b), m->config.hidden};
+	return (struct nn_embed){.word = m->param + m->word,
+		.pos = m->param + m->pos,
+		.type = m->param + m->type,
+		.norm = norm(m, m->norm_g, m->norm_b),
+		.h = m->config.hidden};
 }
 
 /* Rounded weights of a layer's products. */
@@ -281,8 +284,10 @@ static void backward(struct model *m, const struct nn_batch *b, unsigned layers)
 	struct model_acts *a = m->acts;
 	const struct nn_backend *op = m->nn->op;
 	struct nn_embed e = embeddings(m);
-	struct nn_embed_grad ge = {m->grad + m->word, m->grad + m->pos, m->grad + m->type,
-		norm_grad(m, m->norm_g, m->norm_b)};
+	struct nn_embed_grad ge = {.word = m->grad + m->word,
+		.pos = m->grad + m->pos,
+		.type = m->grad + m->type,
+		.norm = norm_grad(m, m->norm_g, m->norm_b)};
 	size_t t = b->tokens, h = m->config.hidden;
 
 	for (unsigned i = layers; i-- > 0 && !(m->nn->stop && *m->nn->stop);) {

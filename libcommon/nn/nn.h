@@ -7,11 +7,11 @@
  *
  * `float *` in the table is memory of the device. What is got from alloc are floats, which only
  * put, get and the operations look at (address arithmetic is allowed): parameters, their gradients,
- * rstd, lse, and v and dv of pool. All other matrices with a row for a token, a sequence or a
- * masked token are activations, got from room: a device may hold them with fewer bits, so only
- * give, take, clear and the operations look at them, and addresses within are its own affair.
- * Arrays of integers and struct pointers are the host's. All matrices are row-major. Weights are as
- * in PyTorch: W[n,k] maps k inputs to n outputs, y = x W^T + b.
+ * rstd, lse, v and dv of pool, and the cells c of an LSTM. All other matrices with a row for a
+ * token, a sequence, a masked token or a value are activations, got from room: a device may hold
+ * them with fewer bits, so only give, take, clear and the operations look at them, and addresses
+ * within are its own affair. Arrays of integers and struct pointers are the host's. All matrices
+ * are row-major. Weights are as in PyTorch: W[n,k] maps k inputs to n outputs, y = x W^T + b.
  *
  * Results do not depend on the number of threads, and a row of a forward result does not depend
  * on the other sequences of the batch.
@@ -41,6 +41,18 @@ struct nn_batch {
 	const uint32_t *pos;  /* [T] position within the sequence */
 	const uint8_t *types; /* [T] token types */
 	const float *share;   /* [T] part of each token in its sequence's vector; NULL: all equal */
+	/* What only Trex's embedding layer looks at; NULL and 0 where there is no such table. */
+	const uint32_t *op;    /* [T] place of the token within its instruction */
+	const uint32_t *value; /* [T] which of the V distinct values the token has */
+	size_t nvalues;        /* V */
+	const uint16_t *bytes; /* [V,8] symbols of each value, most significant byte first */
+};
+
+/* The symbols of a value: its bytes, or eight times one of the others. */
+enum {
+	NN_BYTE_NONE = 256, /* the token has no value */
+	NN_BYTE_MASK = 257, /* the value is hidden */
+	NN_BYTES = 258
 };
 
 struct nn_int8; /* weights rounded to 8 bits, as the device wants them */
@@ -70,16 +82,21 @@ struct nn_norm_grad {
 	float *g, *b; /* [n], added to */
 };
 
-/* The three lookup tables of the embedding layer and its normalisation. */
+/* The lookup tables of the embedding layer and its normalisation. */
 struct nn_embed {
 	const float *word, *pos, *type; /* [vocab,h] [max_len,h] [types,h] */
 	struct nn_norm norm;
 	size_t h;
+	const float *op;       /* [max_op,h] or NULL */
+	const float *value[2]; /* activations [V,h/2]: the halves of each value's vector; or NULL */
 };
 
+/* All added to, but value, which is overwritten. */
 struct nn_embed_grad {
 	float *word, *pos, *type;
 	struct nn_norm_grad norm;
+	float *op;
+	float *value[2]; /* activations [V,h/2]: the sums over the tokens that have the value */
 };
 
 /* What a normalisation keeps for its backward pass; both NULL when there will be none. */
@@ -127,10 +144,10 @@ struct nn_backend {
 	struct nn_int8 *(*int8_new)(struct nn *nn, const float *w, size_t n, size_t k);
 	void (*int8_free)(struct nn *nn, struct nn_int8 *q);
 
-	/* x[T,h] = norm(word[id] + pos[p] + type[t]). */
+	/* x[T,h] = norm(word[id] + pos[p] + type[t] + op[o] + (value[0][v], value[1][v])). */
 	void (*embed)(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e, float *x,
 		const struct nn_kept *kept);
-	/* Adds to the tables' gradients; dx[T,h] is overwritten. */
+	/* Gradients of the same tables; dx[T,h] is overwritten. */
 	void (*embed_back)(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e,
 		const struct nn_embed_grad *g, float *dx, const struct nn_kept *kept);
 
@@ -180,6 +197,24 @@ struct nn_backend {
 		const struct nn_dense *down, const struct nn_dense_grad *gup,
 		const struct nn_dense_grad *gdown, const float *x, float *u, const float *ds,
 		float *dx);
+
+	/*
+	 * A step of an LSTM of d cells whose input is one of NN_BYTES symbols, gates in PyTorch's
+	 * order i f g o. With z[n,4d] = U y_before + b, by dense, and a = table[in] + z:
+	 * i, f, o = sigmoid(a), g = tanh(a), c = f c0 + i g, y = o tanh(c).
+	 * Host: in[n]. Floats: table[NN_BYTES,4d], c0[n,d] (NULL: zeros), c[n,d], which may be c0.
+	 * Activations: z[n,4d], y[n,d], and gates[n,4d], which gets i f g o if not NULL and may
+	 * be z. Like activations c0, c and dc have nn_rows(n) rows.
+	 */
+	void (*cell)(struct nn *nn, size_t n, size_t d, const uint16_t *in, const float *table,
+		const float *z, const float *c0, float *gates, float *c, float *y);
+	/*
+	 * From dy[n,d] and dc[n,d], what reaches c from the step after it (floats, overwritten by
+	 * the gradient of c0): dz[n,4d], and dtable[NN_BYTES,4d] is added to. dz may be gates.
+	 */
+	void (*cell_back)(struct nn *nn, size_t n, size_t d, const uint16_t *in, const float *gates,
+		const float *c0, const float *c, const float *dy, float *dc, float *dz,
+		float *dtable);
 
 	/* y[i] = x[row[i]] for i < n; rows of h. */
 	void (*gather)(

@@ -389,9 +389,17 @@ static void embed_task(void *ctx, size_t i, unsigned worker UNUSED)
 	const struct nn_batch *b = j->b;
 	size_t h = e->h, t0 = i * NN_ROWS, t1 = MIN(t0 + NN_ROWS, b->tokens);
 
-	for (size_t t = t0; t < t1; t++)
+	for (size_t t = t0; t < t1; t++) {
+		float *z = j->z + t * h;
+
 		nn_cpu_vec_sum3(h, e->word + b->ids[t] * h, e->pos + b->pos[t] * h,
-			e->type + b->types[t] * h, j->z + t * h);
+			e->type + b->types[t] * h, z);
+		if (e->op)
+			nn_cpu_vec_axpy(h, 1, e->op + b->op[t] * h, z);
+		for (size_t s = 0; s < 2 && e->value[s]; s++)
+			nn_cpu_vec_axpy(
+				h / 2, 1, e->value[s] + b->value[t] * (h / 2), z + s * (h / 2));
+	}
 	memset(j->z + t1 * h, 0, (t0 + NN_ROWS - t1) * h * sizeof(float));
 	norm_tile(j, i, h, NULL, NULL, j->z + t0 * h);
 }
@@ -419,7 +427,24 @@ static void embed_back_task(void *ctx, size_t i, unsigned worker UNUSED)
 		nn_cpu_vec_axpy(n, 1, d, j->ge->word + b->ids[t] * h + c);
 		nn_cpu_vec_axpy(n, 1, d, j->ge->pos + b->pos[t] * h + c);
 		nn_cpu_vec_axpy(n, 1, d, j->ge->type + b->types[t] * h + c);
+		if (j->e->op)
+			nn_cpu_vec_axpy(n, 1, d, j->ge->op + b->op[t] * h + c);
 	}
+}
+
+/* All tokens, a few columns of one half of the values' vectors. */
+static void value_back_task(void *ctx, size_t i, unsigned worker UNUSED)
+{
+	const struct job *j = ctx;
+	const struct nn_batch *b = j->b;
+	size_t d = j->e->h / 2, each = blocks(d, BLOCK_COL), half = i / each;
+	size_t c = i % each * BLOCK_COL, n = MIN((size_t)BLOCK_COL, d - c);
+	float *sum = j->ge->value[half] + c;
+
+	for (size_t v = 0; v < nn_rows(b->nvalues); v++)
+		memset(sum + v * d, 0, n * sizeof(*sum));
+	for (size_t t = 0; t < b->tokens; t++)
+		nn_cpu_vec_axpy(n, 1, j->dx + t * 2 * d + half * d + c, sum + b->value[t] * d);
 }
 
 static void cpu_embed_back(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e,
@@ -429,6 +454,8 @@ static void cpu_embed_back(struct nn *nn, const struct nn_batch *b, const struct
 
 	cpu_norm_back(nn, b->tokens, e->h, &e->norm, &g->norm, dx, kept, dx);
 	par_for(j.cpu->par, blocks(e->h, BLOCK_COL), embed_back_task, &j);
+	if (e->value[0])
+		par_for(j.cpu->par, 2 * blocks(e->h / 2, BLOCK_COL), value_back_task, &j);
 }
 
 static void cpu_gather(
@@ -637,6 +664,8 @@ static const struct nn_backend table = {
 	.attend_back = nn_cpu_attn_back,
 	.ffn = cpu_ffn,
 	.ffn_back = cpu_ffn_back,
+	.cell = nn_cpu_cell,
+	.cell_back = nn_cpu_cell_back,
 	.gather = cpu_gather,
 	.scatter = cpu_scatter,
 	.pool = cpu_pool,

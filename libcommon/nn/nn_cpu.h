@@ -99,4 +99,10 @@ void nn_cpu_attn(struct nn *nn, const struct nn_batch *b, size_t heads, size_t h
 void nn_cpu_attn_back(struct nn *nn, const struct nn_batch *b, size_t heads, size_t h,
 	const float *qkv, const float *o, const float *lse, const float *dout, float *dqkv);
 
+/* The two that are in nn_cpu_cell.c. */
+void nn_cpu_cell(struct nn *nn, size_t n, size_t d, const uint16_t *in, const float *table,
+	const float *z, const float *c0, float *gates, float *c, float *y);
+void nn_cpu_cell_back(struct nn *nn, size_t n, size_t d, const uint16_t *in, const float *gates,
+	const float *c0, const float *c, const float *dy, float *dc, float *dz, float *dtable);
+
 #endif

@@ -48,8 +48,8 @@ typedef float v16u __attribute__((vector_size(64), aligned(4), may_alias));
 #define SELECT4(m, a, b) ((v4)(((i4)(a) & (m)) | ((i4)(b) & ~(m))))
 
 /*
- * The last, partial vector of a row: the missing lanes are `fill`. By way of an array, as lanes that
- * are not constants would keep the vector itself in memory wherever it is used.
+ * The last, partial vector of a row: the missing lanes are `fill`. By way of an array, as lanes
+ * that are not constants would keep the vector itself in memory wherever it is used.
  */
 INLINE void load_part(v16 *v, const float *p, size_t n, float fill)
 {
@@ -130,6 +130,22 @@ INLINE void exp16(v16 *x)
 	p = p * r + 1.0f;
 	p = p * r + 1.0f;
 	*x = (v16)((i16)p + ((i16)t << 23));
+}
+
+/* x = tanh(x) = 2/(1 + exp(-2x)) - 1. */
+INLINE void tanh16(v16 *x)
+{
+	*x *= -2.0f;
+	exp16(x);
+	*x = 2.0f / (*x + 1.0f) - 1.0f;
+}
+
+/* x = 1/(1 + exp(-x)). */
+INLINE void sigmoid16(v16 *x)
+{
+	*x = -*x;
+	exp16(x);
+	*x = 1.0f / (*x + 1.0f);
 }
 
 /* x = erf(x). */

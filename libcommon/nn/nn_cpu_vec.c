@@ -50,9 +50,8 @@ WIDE void nn_cpu_vec_bias_tanh(size_t rows, size_t n, const float *b, float *y)
 
 			LOAD(v, y, i, n);
 			LOAD(c, b, i, n);
-			v = (v + c) * -2.0f;
-			exp16(&v);
-			v = 2.0f / (v + 1.0f) - 1.0f; /* tanh x = 2/(1 + exp(-2x)) - 1 */
+			v += c;
+			tanh16(&v);
 			STORE(v, y, i, n);
 		}
 	}
@@ -187,6 +186,76 @@ WIDE void nn_cpu_vec_norm_back(size_t rows, size_t n, const float *g, const floa
 			d = (d * t - m1 - x * m2) * rstd[row];
 			STORE(d, ds, i, n);
 		}
+	}
+}
+
+/* The gate at t[i] and z[i] of a row of d, before its sigmoid or tanh. */
+#define GATE(v, t, z, i, d)          \
+	do {                         \
+		v16 gate;            \
+                                     \
+		LOAD(v, t, i, d);    \
+		LOAD(gate, z, i, d); \
+		v += gate;           \
+	} while (0)
+
+WIDE void nn_cpu_vec_cell(
+	size_t d, const float *t, const float *z, const float *c0, float *gates, float *c, float *y)
+{
+	for (size_t k = 0; k < d; k += L) {
+		v16 i, f, g, o, v = {0};
+
+		GATE(i, t, z, k, d);
+		GATE(f, t + d, z + d, k, d);
+		GATE(g, t + 2 * d, z + 2 * d, k, d);
+		GATE(o, t + 3 * d, z + 3 * d, k, d);
+		sigmoid16(&i);
+		sigmoid16(&f);
+		tanh16(&g);
+		sigmoid16(&o);
+		if (gates) {
+			STORE(i, gates, k, d);
+			STORE(f, gates + d, k, d);
+			STORE(g, gates + 2 * d, k, d);
+			STORE(o, gates + 3 * d, k, d);
+		}
+		if (c0)
+			LOAD(v, c0, k, d);
+		v = f * v + i * g;
+		STORE(v, c, k, d);
+		tanh16(&v);
+		v *= o;
+		STORE(v, y, k, d);
+	}
+}
+
+WIDE void nn_cpu_vec_cell_back(size_t d, const float *gates, const float *c0, const float *c,
+	const float *dy, float *dc, float *dz)
+{
+	for (size_t k = 0; k < d; k += L) {
+		v16 i, f, g, o, before = {0}, v, e, de;
+
+		LOAD(i, gates, k, d);
+		LOAD(f, gates + d, k, d);
+		LOAD(g, gates + 2 * d, k, d);
+		LOAD(o, gates + 3 * d, k, d);
+		if (c0)
+			LOAD(before, c0, k, d);
+		LOAD(v, c, k, d);
+		tanh16(&v);
+		LOAD(e, dy, k, d);
+		LOAD(de, dc, k, d);
+		de += e * o * (1.0f - v * v);
+		e *= v * o * (1.0f - o);
+		STORE(e, dz + 3 * d, k, d);
+		e = de * i * (1.0f - g * g);
+		STORE(e, dz + 2 * d, k, d);
+		e = de * before * f * (1.0f - f);
+		STORE(e, dz + d, k, d);
+		e = de * g * i * (1.0f - i);
+		STORE(e, dz, k, d);
+		de *= f;
+		STORE(de, dc, k, d);
 	}
 }
 

@@ -33,6 +33,15 @@ void nn_cpu_vec_norm_back(size_t rows, size_t n, const float *g, const float *dz
 	const float *rstd, float *ds, float *dg, float *db);
 
 /*
+ * One row of cell and of cell_back of nn.h: t[4d] is the row of the table. c0 and gates may be
+ * NULL, c may be c0, gates may be z, dz may be gates.
+ */
+void nn_cpu_vec_cell(size_t d, const float *t, const float *z, const float *c0, float *gates,
+	float *c, float *y);
+void nn_cpu_vec_cell_back(size_t d, const float *gates, const float *c0, const float *c,
+	const float *dy, float *dc, float *dz);
+
+/*
  * Row by row, over n columns at a distance of ld: s = softmax(scale s); the columns [n, ld) become
  * 0. lse[i * lse_step] = log sum exp (scale s) of row i if not NULL.
  */

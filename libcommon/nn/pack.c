@@ -71,8 +71,13 @@ size_t pack_add(struct pack *p, size_t max_len, const uint32_t *code, size_t n,
 
 const struct nn_batch *pack_batch(struct pack *p)
 {
-	p->batch = (struct nn_batch){
-		p->tokens, p->seqs, p->longest, p->cu, p->ids, p->pos, p->types, NULL};
+	p->batch = (struct nn_batch){.tokens = p->tokens,
+		.seqs = p->seqs,
+		.longest = p->longest,
+		.cu = p->cu,
+		.ids = p->ids,
+		.pos = p->pos,
+		.types = p->types};
 	return &p->batch;
 }
 

@@ -361,8 +361,9 @@ static void embed_back(struct side *s, const struct shape *x)
 	struct nn_kept kp = {rows_given(s, t, h, 1), given(s, nn_rows(t), 1)};
 	float *word = given(s, x->vocab * h, 1), *pos = given(s, T_MAX * h, 1);
 	float *type = given(s, 3 * h, 1), *dx = rows_given(s, t, h, 1);
-	struct nn_embed_grad g = {word, pos, type, {given(s, h, 1), given(s, h, 1)}};
+	struct nn_embed_grad g = {.word = word, .pos = pos, .type = type};
 
+	g.norm = (struct nn_norm_grad){given(s, h, 1), given(s, h, 1)};
 	s->nn->op->embed_back(s->nn, &x->b, &e, &g, dx, &kp);
 	keep(s, "word", word, x->vocab * h);
 	keep(s, "position", pos, T_MAX * h);

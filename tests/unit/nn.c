@@ -145,7 +145,12 @@ static void fill(
 		d->label[s] = name[s] & 1;
 		d->cu[s + 1] = at + len[s];
 	}
-	d->b = (struct nn_batch){d->cu[n], n, 0, d->cu, d->ids, d->pos, d->types, NULL};
+	d->b = (struct nn_batch){.tokens = d->cu[n],
+		.seqs = n,
+		.cu = d->cu,
+		.ids = d->ids,
+		.pos = d->pos,
+		.types = d->types};
 	d->t = (struct model_targets){
 		d->t.masked, d->row, d->want, d->label, 1.0f / (float)d->t.masked, 1.0f / (float)n};
 }
