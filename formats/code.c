@@ -34,3 +34,15 @@ void code_sample(struct u8s *code, struct u8s *len, struct arena *a, struct rng 
 	for (size_t i = 0; i < code->n; i++)
 		code->p[i] = (uint8_t)rng_u32(r);
 }
+
+struct u64s code_sample_values(size_t n, struct arena *a, struct rng *r)
+{
+	struct u64s v = {arena_get(a, n, sizeof(*v.p)), n};
+
+	for (size_t i = 0; i < n; i++) {
+		v.p[i] = rng_u64(r) >> rng_below(r, 64);
+		if (rng_below(r, 4) == 0)
+			v.p[i] = -v.p[i];
+	}
+	return v;
+}

@@ -12,5 +12,7 @@ int code_check(const struct u8s *code, const struct u8s *len, struct err *e);
 int code_check_arch(const char *arch, struct err *e);
 /* At least one random one-byte or longer instruction (bytes need not decode). */
 void code_sample(struct u8s *code, struct u8s *len, struct arena *a, struct rng *r);
+/* n values as registers have: small, negative, and any. */
+struct u64s code_sample_values(size_t n, struct arena *a, struct rng *r);
 
 #endif

@@ -19,6 +19,9 @@ static const struct field table[] = {
 	F(struct sequence, exprs, FIELD_TEXTS, OPT, "symbolic expressions of the outputs"),
 	F(struct sequence, hashes, FIELD_ADDRS, OPT, "canonical hash of each expression"),
 	F(struct sequence, insns, FIELD_U64, OPT, "instructions it is of, when there is no code"),
+	F(struct sequence, run, FIELD_U64, OPT, "which run of the code was traced, from 1"),
+	F(struct sequence, values, FIELD_ADDRS, OPT,
+		"micro-trace: values of the registers each instruction names"),
 };
 static const struct fields fields = FIELDS("sequence", struct sequence, table);
 
@@ -40,6 +43,10 @@ static int check(const void *rec, struct err *e)
 			return err_set(e, "mark %zu is not 0, 1 or 2", i);
 	if (s->hashes.n != s->exprs.n)
 		return err_set(e, "exprs and hashes have different lengths");
+	if (s->values.n && !s->run)
+		return err_set(e, "values, but of no run");
+	if (s->run && !s->len.n)
+		return err_set(e, "a run, but no code");
 	return refs_check(&s->refs, s->len.n, e);
 }
 
@@ -66,6 +73,9 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 			s->marks.p[i] = (uint8_t)rng_below(r, MARK_ASKED + 1);
 	}
 	s->insns = s->len.n ? 0 : rng_below(r, 100);
+	s->run = s->len.n ? rng_below(r, 3) : 0;
+	if (s->run)
+		s->values = code_sample_values(rng_below(r, 20), a, r);
 	refs_sample(&s->refs, s->len.n, a, r);
 	s->exprs = (struct texts){arena_get(a, n, sizeof(char *)), n};
 	s->hashes = (struct u64s){arena_get(a, n, 8), n};

@@ -4,6 +4,11 @@
  * The instructions of a strand (BinBert section 3.2) keep their order but need not be contiguous;
  * `pos` says where each stands in its block. After bb-sym, exprs is the representative set of
  * section 3.3, one symbolic expression for each output, and hashes their canonical hashes.
+ *
+ * After bb-trace, values is a micro-trace (Trex, arXiv 2012.08680, section IV): before each
+ * instruction the value of each register that its traced text (text/traced.h) names, in the order
+ * of the text, all instructions one after another. How many there have to be is known only to who
+ * makes that text, and checked there.
  */
 #ifndef SEQUENCE_H
 #define SEQUENCE_H
@@ -28,6 +33,8 @@ struct sequence {
 	struct texts exprs; /* symbolic expressions, in order of the outputs; empty before bb-sym */
 	struct u64s hashes; /* canonical hash of each expression */
 	uint64_t insns;     /* bb-join: instructions of the parts, whose code is not kept; else 0 */
+	uint64_t run;       /* bb-trace: which of the runs this is, from 1; else 0 */
+	struct u64s values; /* of that run: see above */
 };
 
 /* How many instructions it is of. */

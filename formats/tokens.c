@@ -1,6 +1,7 @@
 /* tokens.c: see tokens.h. */
 #include "formats/tokens.h"
 
+#include "formats/code.h"
 #include "formats/field_table.h"
 #include "formats/sequence.h"
 
@@ -18,6 +19,9 @@ static const struct field table[] = {
 	F(struct tokens, eids, FIELD_U32S, OPT, "tokens of all expressions"),
 	F(struct tokens, elens, FIELD_U32S, OPT, "tokens of each expression"),
 	F(struct tokens, insns, FIELD_U64, OPT, "instructions, when starts are of expressions"),
+	F(struct tokens, arch, FIELD_TEXT, OPT, "architecture, of traced text"),
+	F(struct tokens, vat, FIELD_U32S, OPT, "index of each token that has a value"),
+	F(struct tokens, values, FIELD_ADDRS, OPT, "their values"),
 };
 static const struct fields fields = FIELDS("tokens", struct tokens, table);
 
@@ -36,7 +40,16 @@ static int check(const void *rec, struct err *e)
 			return err_set(e, "mark %zu is not 0, 1 or 2", i);
 	for (size_t i = 0; i < t->elens.n; i++)
 		sum += t->elens.p[i];
-	return sum == t->eids.n ? 0 : err_set(e, "elens do not add up to eids");
+	if (sum != t->eids.n)
+		return err_set(e, "elens do not add up to eids");
+	if (t->vat.n != t->values.n)
+		return err_set(e, "vat and values have different lengths");
+	for (size_t i = 0; i < t->vat.n; i++)
+		if (t->vat.p[i] >= t->ids.n || (i && t->vat.p[i] <= t->vat.p[i - 1]))
+			return err_set(e, "value %zu is of a token out of range or order", i);
+	if (t->vat.n && !*t->arch)
+		return err_set(e, "values, but no architecture");
+	return 0;
 }
 
 static void sample(void *rec, struct arena *a, struct rng *r)
@@ -44,13 +57,15 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 	static const char *const units[] = {"strand", "block", "function"};
 	struct tokens *t = rec;
 	size_t n = rng_below(r, 30), starts = rng_below(r, 8), exprs = rng_below(r, 4);
+	size_t nvalues = 0;
 
 	*t = (struct tokens){.unit = units[rng_below(r, 3)],
 		.labels = origin_sample_labels(a, r),
 		.group = origin_sample_word(a, r),
 		.vocab = rng_u64(r),
 		.cut = rng_below(r, 3),
-		.insns = rng_below(r, 3)};
+		.insns = rng_below(r, 3),
+		.arch = rng_below(r, 2) ? "mipsel" : ""};
 	origin_sample(&t->origin, a, r);
 	starts = MIN(starts, n);
 	t->ids = (struct u32s){arena_get(a, n, 4), n};
@@ -70,6 +85,12 @@ static void sample(void *rec, struct arena *a, struct rng *r)
 	t->eids.p = arena_get(a, t->eids.n, 4);
 	for (size_t i = 0; i < t->eids.n; i++)
 		t->eids.p[i] = rng_u32(r) >> rng_below(r, 32);
+	t->vat.p = arena_get(a, n, 4);
+	for (size_t i = 0; i < n && *t->arch; i++)
+		if (rng_below(r, 3) == 0)
+			t->vat.p[nvalues++] = (uint32_t)i;
+	t->vat.n = nvalues;
+	t->values = code_sample_values(nvalues, a, r);
 }
 
 const struct kind tokens_kind = {

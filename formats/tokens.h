@@ -21,6 +21,9 @@ struct tokens {
 	struct u32s eids;   /* tokens of all expressions, one after another */
 	struct u32s elens;  /* tokens of each expression; they add up to eids.n */
 	uint64_t insns;     /* when starts are those of expressions, instructions; else 0 */
+	const char *arch;   /* of traced text: the architecture; else empty */
+	struct u32s vat;    /* of traced text: index into ids of each token that has a value, */
+	struct u64s values; /* and the values: of registers, if it was traced, and of numbers */
 };
 
 /* How many instructions it is of. */

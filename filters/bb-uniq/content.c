@@ -93,8 +93,10 @@ static bool put_sequence(struct buf *key, const struct sequence *s, enum content
 	put_text(key, s->unit);
 	if (by != CONTENT_EXPRS)
 		put_code(key, s->arch, &s->code, &s->len, &s->refs);
-	if (by == CONTENT_ALL)
+	if (by == CONTENT_ALL) {
 		put(key, s->marks.p, s->marks.n);
+		put(key, s->values.p, s->values.n * sizeof(*s->values.p));
+	}
 	if (by != CONTENT_CODE)
 		put_hashes(key, &s->hashes);
 	return true;
@@ -106,10 +108,15 @@ static bool put_tokens(struct buf *key, const struct tokens *t, enum content_by 
 		return false;
 	put_text(key, t->unit);
 	put(key, &t->vocab, sizeof(t->vocab));
-	if (by != CONTENT_EXPRS)
+	if (by != CONTENT_EXPRS) {
+		put_text(key, t->arch);
 		put(key, t->ids.p, t->ids.n * sizeof(*t->ids.p));
-	if (by == CONTENT_ALL)
+	}
+	if (by == CONTENT_ALL) {
 		put(key, t->marks.p, t->marks.n);
+		put(key, t->vat.p, t->vat.n * sizeof(*t->vat.p));
+		put(key, t->values.p, t->values.n * sizeof(*t->values.p));
+	}
 	if (by != CONTENT_CODE) {
 		put(key, t->eids.p, t->eids.n * sizeof(*t->eids.p));
 		put(key, t->elens.p, t->elens.n * sizeof(*t->elens.p));
