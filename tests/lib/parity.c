@@ -22,13 +22,14 @@
 #include "nn/nn_open.h"
 #include "nn/model.h"
 #include "nn/optim.h"
+#include "nn/values.h"
 
 static unsigned long failed, passed;
 static bool quick;
 
 /* ---- one side of a comparison ---- */
 
-enum { RESULTS = 16, ARRAYS = 64, T_MAX = 2048 };
+enum { RESULTS = 16, ARRAYS = 64, T_MAX = 2048, OPS = 9 };
 
 struct result {
 	const char *name;
@@ -372,6 +373,162 @@ static void embed_back(struct side *s, const struct shape *x)
 	keep(s, "db", g.norm.b, h);
 }
 
+/* The same with operand positions and values: as many as there are words. */
+static struct nn_batch traced(struct side *s, const struct shape *x, struct nn_embed *e)
+{
+	static uint32_t op[T_MAX], value[T_MAX];
+	struct nn_batch b = x->b;
+
+	for (uint32_t t = 0; t < b.tokens; t++) {
+		op[t] = t % OPS;
+		value[t] = t % 5 ? b.ids[t] : 0;
+	}
+	b.op = op;
+	b.value = value;
+	b.nvalues = x->vocab;
+	*e = tables(s, x);
+	e->op = given(s, OPS * x->h, 1);
+	e->value[0] = rows_given(s, x->vocab, x->h / 2, 1);
+	e->value[1] = rows_given(s, x->vocab, x->h / 2, 1);
+	return b;
+}
+
+static struct shape even(const struct shape *x)
+{
+	struct shape y = *x;
+
+	y.h += y.h % 2;
+	return y;
+}
+
+static void embed_values(struct side *s, const struct shape *shape)
+{
+	struct shape x = even(shape);
+	size_t t = x.b.tokens, h = x.h;
+	struct nn_embed e;
+	struct nn_batch b = traced(s, &x, &e);
+	struct nn_kept kp = kept(s, t, h);
+	float *y = rows_blank(s, t, h), *y2 = rows_blank(s, t, h);
+
+	s->nn->op->embed(s->nn, &b, &e, y, &kp);
+	keep_rows(s, "x", y, t * h);
+	keep_kept(s, &kp, t, h);
+	e.op = NULL;
+	s->nn->op->embed(s->nn, &b, &e, y2, &kp);
+	keep_rows(s, "x, values alone", y2, t * h);
+}
+
+static void embed_back_values(struct side *s, const struct shape *shape)
+{
+	struct shape x = even(shape);
+	size_t t = x.b.tokens, h = x.h, v = x.vocab;
+	struct nn_embed e;
+	struct nn_batch b = traced(s, &x, &e);
+	struct nn_kept kp = {rows_given(s, t, h, 1), given(s, nn_rows(t), 1)};
+	float *word = given(s, v * h, 1), *pos = given(s, T_MAX * h, 1);
+	float *type = given(s, 3 * h, 1), *dx = rows_given(s, t, h, 1);
+	struct nn_embed_grad g = {.word = word, .pos = pos, .type = type};
+
+	g.norm = (struct nn_norm_grad){given(s, h, 1), given(s, h, 1)};
+	g.op = given(s, OPS * h, 1);
+	g.value[0] = rows_blank(s, v, h / 2);
+	g.value[1] = rows_blank(s, v, h / 2);
+	s->nn->op->embed_back(s->nn, &b, &e, &g, dx, &kp);
+	keep(s, "word", word, v * h);
+	keep(s, "operand", g.op, OPS * h);
+	keep_rows(s, "dvalue", g.value[0], v * (h / 2));
+	keep_rows(s, "dvalue", g.value[1], v * (h / 2));
+}
+
+/* A symbol for each of n values, some of them often. */
+static const uint16_t *symbols(size_t n)
+{
+	static uint16_t in[T_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		in[i] = (uint16_t)(i % 3 ? i * 37 % NN_BYTES : 0);
+	return in;
+}
+
+static void cell(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t n = x->b.tokens, d = x->h;
+	const uint16_t *in = symbols(n);
+	float *table = given(s, NN_BYTES * 4 * d, 1), *z = rows_given(s, n, 4 * d, 1);
+	float *c0 = given(s, nn_rows(n) * d, 1), *gates = rows_blank(s, n, 4 * d);
+	float *c = blank(s, nn_rows(n) * d), *y = rows_blank(s, n, d), *y2 = rows_blank(s, n, d);
+
+	op->cell(s->nn, n, d, in, table, z, NULL, gates, c, y);
+	keep(s, "first c", c, n * d);
+	keep_rows(s, "first y", y, n * d);
+	op->cell(s->nn, n, d, in, table, z, c0, gates, c, y);
+	keep(s, "c", c, n * d);
+	keep_rows(s, "gates", gates, n * 4 * d);
+	keep_rows(s, "y", y, n * d);
+	op->cell(s->nn, n, d, in, table, z, c0, z, c0, y2);
+	keep(s, "c in place", c0, n * d);
+	keep_rows(s, "gates in place", z, n * 4 * d);
+	op->cell(s->nn, n, d, in, table, z, c, NULL, c, y2);
+	keep_rows(s, "y, nothing kept", y2, n * d);
+}
+
+static void cell_back(struct side *s, const struct shape *x)
+{
+	const struct nn_backend *op = s->nn->op;
+	size_t n = x->b.tokens, d = x->h;
+	const uint16_t *in = symbols(n);
+	float *gates = rows_given(s, n, 4 * d, 0.5f), *c0 = given(s, nn_rows(n) * d, 1);
+	float *c = given(s, nn_rows(n) * d, 1), *dy = rows_given(s, n, d, 1);
+	float *dc = given(s, nn_rows(n) * d, 1), *dz = rows_blank(s, n, 4 * d);
+	float *dtable = given(s, NN_BYTES * 4 * d, 1);
+
+	op->cell_back(s->nn, n, d, in, gates, c0, c, dy, dc, dz, dtable);
+	keep_rows(s, "dz", dz, n * 4 * d);
+	keep(s, "dc", dc, n * d);
+	op->cell_back(s->nn, n, d, in, gates, NULL, c, dy, dc, gates, dtable);
+	keep_rows(s, "dz in place", gates, n * 4 * d);
+	keep(s, "dtable", dtable, NN_BYTES * 4 * d);
+}
+
+/* The whole bi-LSTM and back; parameters small enough that no cell is sure of itself. */
+static void bi_lstm(struct side *s, const struct shape *x)
+{
+	static uint16_t bytes[T_MAX * VALUES_STEPS];
+	size_t n = x->b.tokens, d = (x->h + 1) / 2;
+	struct values *v = values_new(s->nn, d);
+	struct values_param p[2];
+	struct values_grad g[2];
+	struct rng r = rng_new(9, n);
+	const float *out[2];
+	float *dout[2];
+
+	for (size_t i = 0; i < n * VALUES_STEPS; i++)
+		bytes[i] = (uint16_t)(i % 16 < 5 ? 0 : rng_below(&r, NN_BYTES));
+	for (int w = 0; w < 2; w++) {
+		p[w] = (struct values_param){given(s, NN_BYTES * 4 * d, 0.5f), dense(s, 4 * d, d)};
+		g[w] = (struct values_grad){given(s, NN_BYTES * 4 * d, 1), dense_grad(s, 4 * d, d)};
+	}
+	values_forward(v, p, n, bytes, true, out);
+	keep_rows(s, "y", out[0], n * d);
+	keep_rows(s, "y reversed", out[1], n * d);
+	values_room(v, dout);
+	for (int w = 0; w < 2; w++) {
+		float *given_dout = rows_given(s, n, d, 1);
+
+		s->nn->op->clear(s->nn, dout[w], nn_rows(n) * d);
+		s->nn->op->add(s->nn, nn_rows(n) * d, given_dout, dout[w]);
+	}
+	values_back(v, p, g, n, bytes, dout);
+	for (int w = 0; w < 2; w++) {
+		keep(s, "dtable", g[w].table, NN_BYTES * 4 * d);
+		keep_grad(s, &g[w].u, 4 * d, d);
+	}
+	values_forward(v, p, n, bytes, false, out);
+	keep_rows(s, "y, nothing kept", out[1], n * d);
+	values_free(v);
+}
+
 static void attend(struct side *s, const struct shape *x)
 {
 	const struct nn_backend *op = s->nn->op;
@@ -510,6 +667,11 @@ static const struct row {
 	{"ffn_back", ffn_back, 1e-2f},
 	{"embed", embed, 5e-3f},
 	{"embed_back", embed_back, 5e-3f},
+	{"values: embed", embed_values, 5e-3f},
+	{"values: embed_back", embed_back_values, 5e-3f},
+	{"values: cell", cell, 5e-3f},
+	{"values: cell_back", cell_back, 5e-3f},
+	{"values: bi-LSTM", bi_lstm, 2e-2f},
 	{"attend", attend, 1e-2f},
 	{"attend_back", attend_back, 2e-2f},
 	{"gather, scatter", by_index, 5e-3f},
@@ -631,6 +793,8 @@ static void rows(struct nn *c, struct nn *g, bool fp32, int argc, char **argv)
 		double most = 0;
 		bool wanted = argc < 2;
 
+		if (!g->op->cell && strncmp(table[k].name, "values", 6) == 0)
+			continue; /* not there yet */
 		for (int i = 1; i < argc; i++)
 			wanted |= strncmp(argv[i], table[k].name, strlen(argv[i])) == 0;
 		for (size_t i = 0; i < COUNT_OF(lens) && wanted; i++) {
