@@ -365,6 +365,19 @@ bb eval -j -k 2,9 match.bb >got
 is "JSON"
 match 2 1 O0 x g | bb cat --from-json match | bb eval -k 5 >got
 check "a match with all candidates knows every k" grep -q '^ *5 *1.0000 *0.2000 *1.0000' got
+# Similar pairs .8 .9, others .9 .7 .8 .7: of eight, five in order and two tied.
+{
+	match 3 1 O0 x g x
+	match 3 1 O1 g x x
+	match 3 0 O1 x x x
+} | bb cat --from-json match >all.bb
+bb eval --by opt all.bb >got
+check "AUC over all pairs" grep -q '^pool 3, 2 queries.*, auc 0.7500$' got
+check "AUC of a label's value" grep -q '^opt=O0.*, auc 0.5000$' got
+bb eval -j all.bb >got
+check "AUC in JSON" grep -q '"auc":0.75,' got
+bb eval all.bb match.bb >got
+check "no AUC where a match lacks candidates" status 1 grep auc got
 match 2 2 O0 g g g 2>err | bb cat --from-json match >out 2>err || :
 check "more hits than candidates is no match" grep -q 'more hits than candidates' err
 match 9 1 O0 g g | bb cat --from-json match >bad.bb

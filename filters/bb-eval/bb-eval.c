@@ -116,10 +116,11 @@ int main(int argc, char **argv)
 		.name = "bb-eval",
 		.operands = "[FILE...]",
 		.brief = "evaluate matches and predictions",
-		.detail = "Prints precision, recall, nDCG, hits and MRR of match records, with the "
-			  "size of the\n"
-			  "pool and the number of queries; accuracy, F1 and AUC of prediction "
-			  "records.",
+		.detail =
+			"Prints precision, recall, nDCG, hits, MRR and AUC of match records, with "
+			"the size of\n"
+			"the pool and the number of queries; accuracy, F1 and AUC of prediction "
+			"records.",
 		.example = "  bb-knn -c O3.emb --pool 100 O0.emb | bb-eval\n"
 			   "  bb-eval -j -k 1,10 matches.bb | jq '.\"hit@1\"'",
 		.opts = opts,

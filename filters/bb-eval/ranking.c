@@ -2,17 +2,25 @@
 #include "ranking.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
+
+/* All queries, or those with one value of the label. */
+struct part {
+	struct metrics_ranking m;
+	struct metrics_roc
+		roc; /* of all pairs of query and candidate, while their scores are known */
+};
 
 struct ranking {
 	const uint32_t *k;
 	size_t nk;
 	bool only_known;
 	const char *by;
-	struct metrics_ranking all;
-	struct metrics_ranking *part; /* one for each value of the label */
+	struct part all;
+	struct part *part; /* one for each value of the label */
 	size_t cap;
 	struct map values; /* value -> index into part */
 	struct metrics_ideal ideal;
@@ -25,8 +33,8 @@ struct ranking *ranking_new(const uint32_t *k, size_t nk, bool only_known, const
 {
 	struct ranking *r = mem_zalloc(1, sizeof(*r));
 
-	r->k = r->all.k = k;
-	r->nk = r->all.nk = nk;
+	r->k = r->all.m.k = k;
+	r->nk = r->all.m.nk = nk;
 	r->only_known = only_known;
 	r->by = by;
 	return r;
@@ -34,6 +42,9 @@ struct ranking *ranking_new(const uint32_t *k, size_t nk, bool only_known, const
 
 void ranking_free(struct ranking *r)
 {
+	for (size_t i = 0; i < r->values.count; i++)
+		metrics_roc_free(&r->part[i].roc);
+	metrics_roc_free(&r->all.roc);
 	mem_free(r->part);
 	map_free(&r->values);
 	metrics_ideal_free(&r->ideal);
@@ -43,7 +54,7 @@ void ranking_free(struct ranking *r)
 }
 
 /* The part the match belongs to, or NULL when there are too many. */
-static struct metrics_ranking *part_of(struct ranking *r, const struct match *m)
+static struct part *part_of(struct ranking *r, const struct match *m)
 {
 	const char *value = field_label(&m->labels, r->by);
 	struct map_entry *entry;
@@ -56,21 +67,37 @@ static struct metrics_ranking *part_of(struct ranking *r, const struct match *m)
 	if (made) {
 		entry->value = r->values.count - 1;
 		r->part = mem_grow(r->part, &r->cap, r->values.count, sizeof(*r->part));
-		r->part[entry->value] = (struct metrics_ranking){.k = r->k, .nk = r->nk};
+		r->part[entry->value] = (struct part){.m = {.k = r->k, .nk = r->nk}};
 	}
 	return &r->part[entry->value];
+}
+
+/* Adds the match to the part: its ranks, and its scores if none is missing so far. */
+static int add(struct ranking *r, struct part *part, const struct match *m, struct err *e)
+{
+	const struct hit *hit = m->hits.p;
+	size_t n = m->hits.n;
+
+	if (metrics_ranking_add(&part->m, &r->ideal, r->sim, n, m->pool, m->relevant, e) < 0)
+		return -1;
+	if (part->m.depth != UINT64_MAX)
+		metrics_roc_free(&part->roc);
+	else if (m->relevant)
+		for (size_t i = 0; i < n; i++)
+			metrics_roc_add(&part->roc, r->sim[i], hit[i].score);
+	return 0;
 }
 
 int ranking_add(struct ranking *r, const struct match *m, struct err *e)
 {
 	const struct hit *hit = m->hits.p;
 	size_t n = m->hits.n;
-	struct metrics_ranking *part;
+	struct part *part;
 
 	r->sim = mem_grow(r->sim, &r->sim_cap, n, sizeof(*r->sim));
 	for (size_t i = 0; i < n; i++)
 		r->sim[i] = *m->group && !strcmp(hit[i].group, m->group);
-	if (metrics_ranking_add(&r->all, &r->ideal, r->sim, n, m->pool, m->relevant, e) < 0)
+	if (add(r, &r->all, m, e) < 0)
 		return -1;
 	varies_add(&r->varies, m);
 	if (!r->by)
@@ -78,7 +105,7 @@ int ranking_add(struct ranking *r, const struct match *m, struct err *e)
 	part = part_of(r, m);
 	if (!part)
 		return err_set(e, "label '%.100s' has more than %d values", r->by, RANKING_VALUES);
-	return metrics_ranking_add(part, &r->ideal, r->sim, n, m->pool, m->relevant, e);
+	return add(r, part, m, e);
 }
 
 /* ---- text ---- */
@@ -94,8 +121,10 @@ static void pool_text(const struct metrics_ranking *m, struct buf *b)
 			m->pool_sum / (double)m->queries, m->pool_min, m->pool_max);
 }
 
-static void table(const struct metrics_ranking *m, bool only_known, struct buf *b)
+static void table(const struct part *part, bool only_known, struct buf *b)
 {
+	const struct metrics_ranking *m = &part->m;
+	double auc = metrics_roc_auc(&part->roc);
 	size_t i = 0;
 
 	pool_text(m, b);
@@ -107,6 +136,8 @@ static void table(const struct metrics_ranking *m, bool only_known, struct buf *
 		return;
 	}
 	buf_printf(b, ", mrr %.4f", m->mrr / (double)m->queries);
+	if (!isnan(auc))
+		buf_printf(b, ", auc %.4f", auc);
 	if (m->depth != UINT64_MAX)
 		buf_printf(b, " (first %" PRIu64 " answers)", m->depth);
 	buf_puts(b, "\n      k      hit  precision   recall     ndcg  ndcg_cut\n");
@@ -169,9 +200,10 @@ static void at_json(const struct metrics_ranking *m, bool only_known, const char
 }
 
 /* The members of an object, without its braces. */
-static void members(const struct metrics_ranking *m, bool only_known, struct buf *b)
+static void members(const struct part *part, bool only_known, struct buf *b)
 {
-	double n = (double)m->queries;
+	const struct metrics_ranking *m = &part->m;
+	double n = (double)m->queries, auc = metrics_roc_auc(&part->roc);
 
 	if (!n)
 		buf_puts(b, "\"pool\":null");
@@ -187,6 +219,8 @@ static void members(const struct metrics_ranking *m, bool only_known, struct buf
 		buf_printf(b, ",\"mrr\":%.10g", m->mrr / n);
 	else
 		buf_puts(b, ",\"mrr\":null");
+	if (!isnan(auc))
+		buf_printf(b, ",\"auc\":%.10g", auc);
 	at_json(m, only_known, "hit", offsetof(struct metrics_at, hit), b);
 	at_json(m, only_known, "precision", offsetof(struct metrics_at, precision), b);
 	at_json(m, only_known, "recall", offsetof(struct metrics_at, recall), b);

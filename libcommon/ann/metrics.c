@@ -10,6 +10,61 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+/* ---- the area under a ROC curve ---- */
+
+/*
+ * Bins for scores of one sign: below 0.5 by the float's exponent and the eight bits after it, from
+ * 2^-32 on; above, the mirror image, as probabilities crowd at both ends. Those of negative scores
+ * come first, in reverse.
+ */
+enum { HALF = 31 << 8, BINS = 2 * HALF, ROC_BINS = 2 * BINS };
+
+static size_t bin_of(float s)
+{
+	float t = s < 0.5f ? s : 1 - s; /* exact */
+	uint32_t bits, base = (127 - 32) << 8;
+	size_t i;
+
+	if (!(t > 0x1p-32f))
+		t = 0x1p-32f; /* too small, or beyond 1 by rounding */
+	memcpy(&bits, &t, sizeof(bits));
+	i = MIN((bits >> 15) - base, (uint32_t)HALF - 1);
+	return s < 0.5f ? i : BINS - 1 - i;
+}
+
+void metrics_roc_add(struct metrics_roc *r, bool is_right, float score)
+{
+	size_t bin = score < 0 ? BINS - 1 - bin_of(-score) : BINS + bin_of(score);
+
+	if (!r->positive) {
+		r->positive = mem_zalloc(ROC_BINS, sizeof(*r->positive));
+		r->negative = mem_zalloc(ROC_BINS, sizeof(*r->negative));
+	}
+	(is_right ? r->positive : r->negative)[bin]++;
+	r->npositive += is_right;
+	r->nnegative += !is_right;
+}
+
+double metrics_roc_auc(const struct metrics_roc *r)
+{
+	double below = 0, area = 0; /* negatives in lower bins; pairs in the right order */
+
+	if (!r->npositive || !r->nnegative)
+		return NAN;
+	for (size_t i = 0; i < ROC_BINS; i++) {
+		area += (double)r->positive[i] * (below + 0.5 * (double)r->negative[i]);
+		below += (double)r->negative[i];
+	}
+	return area / (double)r->npositive / (double)r->nnegative;
+}
+
+void metrics_roc_free(struct metrics_roc *r)
+{
+	mem_free(r->positive);
+	mem_free(r->negative);
+	*r = (struct metrics_roc){0};
+}
+
 /* ---- rankings ---- */
 
 static double discount(size_t rank)
@@ -98,25 +153,6 @@ struct metrics_at metrics_ranking_get(const struct metrics_ranking *m, size_t i)
 
 /* ---- classifications ---- */
 
-/*
- * Bins for probabilities: below 0.5 by the float's exponent and the eight bits after it, from 2^-32
- * on; above, the mirror image, as probabilities crowd at both ends.
- */
-enum { HALF = 31 << 8, BINS = 2 * HALF };
-
-static size_t bin_of(float s)
-{
-	float t = s < 0.5f ? s : 1 - s; /* exact */
-	uint32_t bits, base = (127 - 32) << 8;
-	size_t i;
-
-	if (!(t > 0x1p-32f))
-		t = 0x1p-32f; /* too small, or not a probability */
-	memcpy(&bits, &t, sizeof(bits));
-	i = MIN((bits >> 15) - base, (uint32_t)HALF - 1);
-	return s < 0.5f ? i : BINS - 1 - i;
-}
-
 /* Room for n classes in the confusion matrix. */
 static void widen(struct metrics_classes *m, size_t n)
 {
@@ -152,17 +188,9 @@ static int number_of(struct metrics_classes *m, const char *name, struct err *e)
 
 static void put_score(struct metrics_classes *m, int c, bool is_it, float score)
 {
-	struct metrics_class *k = &m->c[c];
-
-	if (m->n > METRICS_AUC_CLASSES_MAX)
-		return; /* metrics_class_auc sees that records are missing */
-	if (!k->positive) {
-		k->positive = mem_zalloc(BINS, sizeof(*k->positive));
-		k->negative = mem_zalloc(BINS, sizeof(*k->negative));
-	}
-	(is_it ? k->positive : k->negative)[bin_of(score)]++;
-	k->npositive += is_it;
-	k->nnegative += !is_it;
+	if (m->n <=
+		METRICS_AUC_CLASSES_MAX) /* else metrics_class_auc sees that records are missing */
+		metrics_roc_add(&m->c[c].roc, is_it, score);
 }
 
 int metrics_classes_add(struct metrics_classes *m, const char *truth, const char *const *name,
@@ -200,10 +228,8 @@ int metrics_classes_add(struct metrics_classes *m, const char *truth, const char
 
 void metrics_classes_free(struct metrics_classes *m)
 {
-	for (size_t i = 0; i < m->n; i++) {
-		mem_free(m->c[i].positive);
-		mem_free(m->c[i].negative);
-	}
+	for (size_t i = 0; i < m->n; i++)
+		metrics_roc_free(&m->c[i].roc);
 	mem_free(m->c);
 	mem_free(m->confusion);
 	map_free(&m->names);
@@ -248,16 +274,10 @@ struct metrics_f1 metrics_macro_f1(const struct metrics_classes *m)
 double metrics_class_auc(const struct metrics_classes *m, size_t class)
 {
 	const struct metrics_class *c = &m->c[class];
-	double below = 0, area = 0; /* negatives in lower bins; pairs in the right order */
 
-	if (!c->npositive || !c->nnegative || c->npositive != c->truth ||
-		c->npositive + c->nnegative != m->records)
+	if (c->roc.npositive != c->truth || c->roc.npositive + c->roc.nnegative != m->records)
 		return NAN;
-	for (size_t i = 0; i < BINS; i++) {
-		area += (double)c->positive[i] * (below + 0.5 * (double)c->negative[i]);
-		below += (double)c->negative[i];
-	}
-	return area / (double)c->npositive / (double)c->nnegative;
+	return metrics_roc_auc(&c->roc);
 }
 
 double metrics_macro_auc(const struct metrics_classes *m)

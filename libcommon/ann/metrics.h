@@ -28,8 +28,25 @@ enum {
 	METRICS_K_MAX = 64,             /* values of k at a time */
 	METRICS_RELEVANT_MAX = 1 << 24, /* largest #sim(q) */
 	METRICS_CLASSES_MAX = 1024,     /* classes of a classification */
-	METRICS_AUC_CLASSES_MAX = 64,   /* more: no AUC (256 KiB each) */
+	METRICS_AUC_CLASSES_MAX = 64,   /* more: no AUC (512 KiB each) */
 };
+
+/* ---- the area under a ROC curve ---- */
+
+/* Histograms of the scores, from -1 to 1, of what is right and of what is not. Zero-initialise. */
+struct metrics_roc {
+	uint64_t *positive, *negative;
+	uint64_t npositive, nnegative; /* what they hold */
+};
+
+void metrics_roc_add(struct metrics_roc *r, bool is_right, float score);
+/*
+ * The probability that something right has a higher score than something that is not, ties
+ * counting a half; NAN without both. Scores that differ by less than 0.4% of their distance to -1,
+ * 0 or 1 count as tied.
+ */
+double metrics_roc_auc(const struct metrics_roc *r);
+void metrics_roc_free(struct metrics_roc *r);
 
 /* ---- rankings ---- */
 
@@ -73,8 +90,7 @@ struct metrics_at metrics_ranking_get(const struct metrics_ranking *m, size_t i)
 struct metrics_class {
 	const char *name;
 	uint64_t truth, predicted, right; /* records of it, said to be it, both */
-	uint64_t *positive, *negative;    /* histograms of its score; NULL: none */
-	uint64_t npositive, nnegative;    /* what they hold */
+	struct metrics_roc roc;           /* of its score */
 };
 
 /* Zero-initialise. */
@@ -107,9 +123,8 @@ struct metrics_f1 metrics_class_f1(const struct metrics_class *c);
 struct metrics_f1 metrics_macro_f1(const struct metrics_classes *m);
 /*
  * Area under the ROC curve of a class against the rest: the probability that a record of the class
- * has a higher score for it than one of another, ties counting a half. NAN when undefined, when
- * not all records have a score for the class, or with too many classes. Scores that differ by less
- * than 0.4% of their distance to 0 or 1 count as tied.
+ * has a higher score for it than one of another. NAN when undefined, when not all records have a
+ * score for the class, or with too many classes.
  */
 double metrics_class_auc(const struct metrics_classes *m, size_t class);
 /* The mean over the classes that have one: one versus rest. */

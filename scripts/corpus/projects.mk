@@ -48,15 +48,31 @@ wget.take  := src/wget
 
 # ---- small and quick to build: for scripts/bench/functions, blocks, tables -------------------
 
-zlib.copy := yes
-zlib.conf := ./configure
-zlib.take := libz.so.*
+zlib.copy  := yes
+zlib.conf  := ./configure
+zlib.cross := CHOST=$$HOST ./configure
+zlib.take  := libz.so.*
 
 lua.source := lua5.4
 lua.copy   := yes
 lua.conf   := :
-lua.make   := -C src CC="$$CC" CFLAGS="$$CFLAGS -DLUA_USE_POSIX -DLUA_USE_DLOPEN" MYLIBS=-ldl lua luac
+lua.cross  := :
+lua.make   := -C src CC="$$CC" AR="$${HOST:+$$HOST-}ar rcu" RANLIB="$${HOST:+$$HOST-}ranlib" \
+	CFLAGS="$$CFLAGS -DLUA_USE_POSIX -DLUA_USE_DLOPEN" MYLIBS=-ldl lua luac
 lua.take   := src/lua src/luac
+
+mujs.copy  := yes
+mujs.conf  := :
+mujs.cross := :
+mujs.make  := CC="$$CC" CFLAGS="$$CFLAGS -fPIC" LDFLAGS= build/release/libmujs.so
+mujs.take  := build/release/libmujs.so
+
+# A library for firmware, without a configure.
+mbedtls.copy  := yes
+mbedtls.conf  := :
+mbedtls.cross := :
+mbedtls.make  := -C library SHARED=1 CC="$$CC" CFLAGS="$$CFLAGS" libmbedcrypto.so libmbedx509.so libmbedtls.so
+mbedtls.take  := library/lib*.so.*
 
 # ---- pre-training ----------------------------------------------------------------------------
 

@@ -180,6 +180,28 @@ static void test_auc(void)
 	}
 }
 
+/* Scores of both signs, and beyond what a cosine can be. */
+static void test_roc(void)
+{
+	static const float rising[] = {
+		-3e38f, -1, -0.9f, -0.5f, -0.01f, -1e-6f, 0, 1e-6f, 0.01f, 0.5f, 0.9f, 1, 3e38f};
+	struct metrics_roc r = {0};
+
+	CHECK(isnan(metrics_roc_auc(&r)));
+	for (size_t i = 1; i < COUNT_OF(rising); i++) {
+		bool tied = i == 1 || i == COUNT_OF(rising) - 1; /* all beyond 1 is 1 */
+
+		r = (struct metrics_roc){0};
+		metrics_roc_add(&r, true, rising[i]);
+		CHECK(isnan(metrics_roc_auc(&r)));
+		metrics_roc_add(&r, false, rising[i - 1]);
+		CHECK(near(metrics_roc_auc(&r), tied ? 0.5 : 1));
+		metrics_roc_add(&r, false, rising[i]);
+		CHECK(near(metrics_roc_auc(&r), tied ? 0.5 : 0.75));
+		metrics_roc_free(&r);
+	}
+}
+
 static void test_many_classes(void)
 {
 	struct metrics_classes m = {0};
@@ -212,6 +234,7 @@ int main(void)
 	test_formulas();
 	test_classes_by_hand();
 	test_auc();
+	test_roc();
 	test_many_classes();
 	return unit_done();
 }
