@@ -91,7 +91,7 @@ struct nn_embed {
 	const float *value[2]; /* activations [V,h/2]: the halves of each value's vector; or NULL */
 };
 
-/* All added to, but value, which is overwritten. */
+/* All added to, but value, which is overwritten; op and value may be NULL. */
 struct nn_embed_grad {
 	float *word, *pos, *type;
 	struct nn_norm_grad norm;
@@ -147,7 +147,8 @@ struct nn_backend {
 	/* x[T,h] = norm(word[id] + pos[p] + type[t] + op[o] + (value[0][v], value[1][v])). */
 	void (*embed)(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e, float *x,
 		const struct nn_kept *kept);
-	/* Gradients of the same tables; dx[T,h] is overwritten. */
+	/* Gradients of the tables for which g has a place (of e only the norm is looked at);
+	 * dx[T,h] is overwritten. */
 	void (*embed_back)(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e,
 		const struct nn_embed_grad *g, float *dx, const struct nn_kept *kept);
 

@@ -427,7 +427,7 @@ static void embed_back_task(void *ctx, size_t i, unsigned worker UNUSED)
 		nn_cpu_vec_axpy(n, 1, d, j->ge->word + b->ids[t] * h + c);
 		nn_cpu_vec_axpy(n, 1, d, j->ge->pos + b->pos[t] * h + c);
 		nn_cpu_vec_axpy(n, 1, d, j->ge->type + b->types[t] * h + c);
-		if (j->e->op)
+		if (j->ge->op)
 			nn_cpu_vec_axpy(n, 1, d, j->ge->op + b->op[t] * h + c);
 	}
 }
@@ -454,7 +454,7 @@ static void cpu_embed_back(struct nn *nn, const struct nn_batch *b, const struct
 
 	cpu_norm_back(nn, b->tokens, e->h, &e->norm, &g->norm, dx, kept, dx);
 	par_for(j.cpu->par, blocks(e->h, BLOCK_COL), embed_back_task, &j);
-	if (e->value[0])
+	if (g->value[0])
 		par_for(j.cpu->par, 2 * blocks(e->h / 2, BLOCK_COL), value_back_task, &j);
 }
 

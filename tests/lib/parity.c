@@ -433,6 +433,7 @@ static void embed_back_values(struct side *s, const struct shape *shape)
 	g.op = given(s, OPS * h, 1);
 	g.value[0] = rows_blank(s, v, h / 2);
 	g.value[1] = rows_blank(s, v, h / 2);
+	e.op = e.value[0] = e.value[1] = NULL; /* the way back needs no vectors */
 	s->nn->op->embed_back(s->nn, &b, &e, &g, dx, &kp);
 	keep(s, "word", word, v * h);
 	keep(s, "operand", g.op, OPS * h);
