@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "code/codeseq.h"
+#include "text/rules.h"
 
 /* The text between the parts of a memory operand. */
 struct style {
@@ -49,21 +50,6 @@ static uint64_t magnitude(int64_t v)
 	return v < 0 ? -(uint64_t)v : (uint64_t)v;
 }
 
-/* Characters that are words of their own in expressions, and so in no name. */
-static bool is_mark(char c)
-{
-	static const bool marks[256] = {['*'] = true,
-		['('] = true,
-		[')'] = true,
-		['['] = true,
-		[']'] = true,
-		[','] = true,
-		[':'] = true,
-		['='] = true};
-
-	return marks[(uint8_t)c];
-}
-
 /* ---- code ---- */
 
 struct normalise_ref normalise_ref(const struct refs *r, size_t *at, size_t insn)
@@ -89,81 +75,6 @@ struct normalise_ref normalise_ref(const struct refs *r, size_t *at, size_t insn
 	return ref;
 }
 
-static bool is_branch(const struct insn *i)
-{
-	return i->flow == INSN_CALL || i->flow == INSN_JUMP || i->flow == INSN_COND;
-}
-
-/* String instructions: rep means something. movsd and cmpsd are SSE instructions as well. */
-static bool is_string(const struct insn *i)
-{
-	switch (i->mn) {
-	case X86_MOVSB:
-	case X86_MOVSW:
-	case X86_MOVSQ:
-	case X86_CMPSB:
-	case X86_CMPSW:
-	case X86_CMPSQ:
-	case X86_STOSB:
-	case X86_STOSW:
-	case X86_STOSD:
-	case X86_STOSQ:
-	case X86_LODSB:
-	case X86_LODSW:
-	case X86_LODSD:
-	case X86_LODSQ:
-	case X86_SCASB:
-	case X86_SCASW:
-	case X86_SCASD:
-	case X86_SCASQ:
-	case X86_INSB:
-	case X86_INSW:
-	case X86_INSD:
-	case X86_OUTSB:
-	case X86_OUTSW:
-	case X86_OUTSD: return true;
-	case X86_MOVSD:
-	case X86_CMPSD: return i->op[0].kind == INSN_OP_MEM && i->op[1].kind == INSN_OP_MEM;
-	default: return false;
-	}
-}
-
-static bool computes_nothing(const struct insn *i)
-{
-	switch (i->mn) {
-	case X86_NOP:
-	case X86_ENDBR32:
-	case X86_ENDBR64: return true;
-	case X86_XCHG: /* xchg ax, ax: two bytes of padding */
-		return i->op[0].kind == INSN_OP_REG && i->op[1].kind == INSN_OP_REG &&
-		       i->op[0].reg.id == X86_RAX && i->op[1].reg.id == X86_RAX &&
-		       i->op[0].reg.lo == i->op[1].reg.lo && i->op[0].reg.size == 2;
-	default: return false;
-	}
-}
-
-/* Linkage names have no blanks or commas, but a hostile file may. */
-static char *put_name(char *p, const char *name)
-{
-	for (size_t n = 0; n < NORMALISE_NAME_MAX && name[n]; n++)
-		*p++ = name[n] <= ' ' || name[n] > '~' || is_mark(name[n]) ? '_' : name[n];
-	return p;
-}
-
-/*
- * Numbers of two bytes and more are signed, so that -1 is -1 at every width; single bytes, which
- * are often characters, masks and shuffles, are not.
- */
-static int64_t signed_value(const struct insn_op *op)
-{
-	switch (op->size) {
-	case 1: return (uint8_t)op->imm;
-	case 2: return (int16_t)op->imm;
-	case 4: return (int32_t)op->imm;
-	default: return op->imm;
-	}
-}
-
 static char *put_immediate(char *p, int64_t v, bool is_addr, const struct normalise_opts *o)
 {
 	if (is_addr || magnitude(v) > o->threshold)
@@ -173,27 +84,11 @@ static char *put_immediate(char *p, int64_t v, bool is_addr, const struct normal
 	return put_decimal(p, magnitude(v));
 }
 
-static const char *size_name(unsigned size)
-{
-	switch (size) {
-	case 1: return "byte";
-	case 2: return "word";
-	case 4: return "dword";
-	case 6: return "fword";
-	case 8: return "qword";
-	case 10: return "tbyte";
-	case 16: return "xmmword";
-	case 32: return "ymmword";
-	case 64: return "zmmword";
-	default: return NULL; /* a state area: fxsave and the like */
-	}
-}
-
 static char *put_memory(char *p, const struct insn_op *op, bool is_lea, bool is_addr,
 	const struct normalise_opts *o)
 {
 	const struct style *s = &styles[o->style];
-	const char *size = is_lea ? NULL : size_name(op->size);
+	const char *size = is_lea ? NULL : rules_size_name(op->size);
 	bool has_seg = op->mem.seg == X86_FS || op->mem.seg == X86_GS;
 	bool has_base = op->mem.base != X86_NOREG, has_index = op->mem.index != X86_NOREG;
 	uint64_t disp = magnitude(op->mem.disp);
@@ -229,32 +124,6 @@ static char *put_memory(char *p, const struct insn_op *op, bool is_lea, bool is_
 	return p;
 }
 
-/*
- * The operand that a reference to code or data is about, or nops. An operand relative to rip is
- * one anyway; else it is the one with this value; else, in files not yet linked, the one that the
- * linker has to fill in, which is 0.
- */
-static unsigned address_operand(const struct insn *i, const struct normalise_ref *ref)
-{
-	unsigned zero = i->nops;
-
-	if (!ref->data)
-		return i->nops;
-	for (unsigned k = 0; k < i->nops; k++) {
-		const struct insn_op *op = &i->op[k];
-		int64_t v = op->kind == INSN_OP_IMM ? op->imm : op->mem.disp;
-
-		if (op->kind != INSN_OP_IMM && op->kind != INSN_OP_MEM)
-			continue;
-		if ((op->kind == INSN_OP_MEM && op->mem.base == X86_RIP) ||
-			(uint64_t)v == ref->addr)
-			return k;
-		if (v == 0 && (zero == i->nops || op->kind == INSN_OP_IMM))
-			zero = k;
-	}
-	return zero;
-}
-
 /* What AVX-512 writes behind operand k. */
 static char *put_avx512(char *p, const struct insn *i, unsigned k)
 {
@@ -268,7 +137,7 @@ static char *put_avx512(char *p, const struct insn *i, unsigned k)
 static char *put_operands(char *p, const struct insn *i, const struct normalise_ref *ref,
 	const struct normalise_opts *o)
 {
-	unsigned addr = address_operand(i, ref);
+	unsigned addr = rules_address_operand(i, ref);
 
 	for (unsigned k = 0; k < i->nops; k++) {
 		const struct insn_op *op = &i->op[k];
@@ -276,7 +145,7 @@ static char *put_operands(char *p, const struct insn *i, const struct normalise_
 		p = put(p, k ? ", " : " ");
 		switch (op->kind) {
 		case INSN_OP_REG: p = put(p, insn_reg_name(op->reg)); break;
-		case INSN_OP_IMM: p = put_immediate(p, signed_value(op), k == addr, o); break;
+		case INSN_OP_IMM: p = put_immediate(p, rules_signed_value(op), k == addr, o); break;
 		case INSN_OP_MEM: p = put_memory(p, op, i->mn == X86_LEA, k == addr, o); break;
 		case INSN_OP_REL:
 			p = put(p, i->flow == INSN_CALL || ref->func ? "func" : "MEM");
@@ -286,18 +155,6 @@ static char *put_operands(char *p, const struct insn *i, const struct normalise_
 			p = put_avx512(p, i, k);
 	}
 	return p;
-}
-
-/* Instructions of fixed size: hints and padding. */
-static bool is_idle(const struct insn *i)
-{
-	static const char *const names[] = {"nop", "hint", "bti", "nop.w", "ssnop", "ehb"};
-
-	for (size_t k = 0; k < COUNT_OF(names); k++) {
-		if (!strcmp(i->mnemonic, names[k]))
-			return true;
-	}
-	return false;
 }
 
 /* The text of operands with numbers in its holes; those that make an address have no value. */
@@ -329,14 +186,14 @@ static void normalise_risc(struct buf *b, const struct insn *i, const struct nor
 {
 	char *start, *p;
 
-	if (is_idle(i))
+	if (rules_has_no_text(i))
 		return;
 	p = start = buf_reserve(b, strlen(i->mnemonic) + strlen(i->text) + NORMALISE_NAME_MAX +
 					   INSN_MAX_OPS * OPERAND_MAX);
 	p = put(p, i->mnemonic);
-	if (ref->import && is_branch(i)) {
+	if (ref->import && rules_is_branch(i)) {
 		*p++ = ' ';
-		p = put_name(p, ref->import);
+		p = rules_put_name(p, ref->import);
 	} else if (i->text[0]) {
 		p = put_text(p, i, ref, o);
 	}
@@ -354,17 +211,17 @@ void normalise_insn(struct buf *b, const struct insn *i, const struct normalise_
 		normalise_risc(b, i, ref, o);
 		return;
 	}
-	if (computes_nothing(i))
+	if (rules_has_no_text(i))
 		return;
 	p = start = buf_reserve(b, room);
 	if (i->prefix & INSN_LOCK)
 		p = put(p, "lock ");
-	if (i->prefix & (INSN_REP | INSN_REPNE) && is_string(i))
+	if (i->prefix & (INSN_REP | INSN_REPNE) && rules_is_string(i))
 		p = put(p, i->prefix & INSN_REP ? "rep " : "repne ");
 	p = put(p, i->mnemonic);
-	if (ref->import && is_branch(i)) {
+	if (ref->import && rules_is_branch(i)) {
 		*p++ = ' ';
-		p = put_name(p, ref->import);
+		p = rules_put_name(p, ref->import);
 	} else {
 		p = put_operands(p, i, ref, o);
 	}
@@ -448,12 +305,12 @@ static struct word next_word(const char *p)
 	w = (struct word){p, 0, WORD_END};
 	if (!*p)
 		return w;
-	if (is_mark(*p)) {
+	if (rules_is_mark(*p)) {
 		w.n = 1;
 		w.kind = WORD_MARK;
 		return w;
 	}
-	for (; p[w.n] && !is_blank(p[w.n]) && !is_mark(p[w.n]); w.n++)
+	for (; p[w.n] && !is_blank(p[w.n]) && !rules_is_mark(p[w.n]); w.n++)
 		has_digits_only &= is_digit(p[w.n]) || (w.n > 0 && p[w.n] == '.') ||
 				   (w.n == 0 && *p == '-' && is_digit(p[1]));
 	w.kind = has_digits_only ? WORD_NUMBER : WORD_NAME;
