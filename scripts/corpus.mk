@@ -5,7 +5,8 @@
 #
 # targets   corpus (default)  sources  manifest  list  install
 # CORPUS    the folder; nothing is written outside of it, except by `install`
-# PRESET    tiny: three projects.  small: two compilers, half the projects, an hour of two cores.  full: all
+# PRESET    tiny: three projects.  small: two compilers, half the projects, an hour of two cores.  full: all.
+#           cross: what can be cross compiled, by one compiler
 # PROJECTS COMPILERS LEVELS ARCH FLAGS    choose otherwise; corpus/projects.mk says how to add a project
 # SOURCES   a file of deb-src lines, instead of the system's own mirrors with deb turned into deb-src
 #
@@ -38,6 +39,7 @@ include $(HERE)projects.mk
 
 COMPILERS_tiny  := gcc-12 clang-14
 COMPILERS_small := gcc-12 clang-14
+COMPILERS_cross := gcc-12
 COMPILERS_full  := gcc-11 gcc-12 clang-13 clang-14 clang-15 clang-16 clang-19
 CROSS_aarch64   := aarch64-linux-gnu
 CROSS_arm       := arm-linux-gnueabihf

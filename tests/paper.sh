@@ -29,7 +29,7 @@ token() {
 	printf '{"unit":"function","origin":{"bin":"%032x","file":"f%d","fn":"0x%x","name":"%s","addr":"0x%x"},' \
 		1 $n $n "$1" $n
 	printf '"labels":{"compiler":"gcc","opt":"%s","project":"p"},"group":"p:%s","vocab":"0x1","cut":0,' "$2" "$1"
-	printf '"ids":[%s],"starts":[%s],"marks":[],"eids":[],"elens":[],"insns":0}\n' "$3" \
+	printf '"ids":[%s],"starts":[%s],"marks":[],"eids":[],"elens":[],"insns":0,"arch":"","vat":[],"values":[]}\n' "$3" \
 		"$(echo "$3" | awk -F, '{ for (i = 1; i <= NF; i++) printf "%s%d", (i > 1 ? "," : ""), i - 1 }')"
 }
 field() { # field KEY: its values, on one line

@@ -18,6 +18,10 @@ TRAIN_full  := binutils coreutils curl ffmpeg gdb gsl httpd openmpi openssl post
 TRAIN_small := coreutils curl gsl openssl
 TEST_full   := diffutils findutils inetutils mailutils wget
 TEST_small  := $(TEST_full)
+# For several processors (trex.mk): what cross compiles. None of the training side is of GNU, whose projects
+# share code.
+TRAIN_cross := curl mbedtls mujs
+TEST_cross  := diffutils findutils lua zlib
 
 # ---- test ------------------------------------------------------------------------------------
 
