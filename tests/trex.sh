@@ -49,10 +49,11 @@ END
 clang-14 -O0 -g -fPIC -shared -nostdlib -fuse-ld=lld-14 -o program.so program.c
 "$bin/bb-disasm" -q program.so | "$bin/bb-strands" -q -u function >program.bb
 "$bin/bb-cat" -j program.bb | "$scripts/trex/bare" | "$bin/bb-cat" --from-json sequence >bare.bb
-"$bin/bb-tok" -q --text words program.bb | sed 's/known/func/g' >want
+"$bin/bb-tok" -q --text words program.bb >named
+sed 's/known/func/g' named >want
 "$bin/bb-tok" -q --text words bare.bb >got
 check "bare: no names" cmp -s want got
-check "bare: there were names" sh -c '! cmp -s "$0" "$1"' program.bb bare.bb
+check "bare: there were names" grep -q known named
 check "bare: other fields stay" [ "$("$bin/bb-cat" -j bare.bb | sed 's/"refs":{[^}]*}//')" = \
 	"$("$bin/bb-cat" -j program.bb | sed 's/"refs":{[^}]*}//')" ]
 
@@ -79,10 +80,10 @@ check "sizes: blocks as they are" [ "$("$bin/bb-cat" -j got.bb | jq -c '.vec[0] 
 
 # ---- the experiments ----
 
-trex() { # trex ARGUMENT...
+trex() {
 	make -s -f "$scripts/trex.mk" BB="$bin/" CORPUS=. OUT=out ARCHS='x86_64 aarch64 mips' LEVELS='O0 O2' COMPILER=clang-14 \
 		TRAIN=learn TEST=try LEAST=2 POOLS='5 10' CONFIG=layers=1,hidden=16,heads=2,intermediate=32 LENGTH=64 \
-		VOCAB_SIZE=300 PRETRAIN='--steps 2' TUNE='--steps 2' "$@" >log 2>&1
+		VOCAB_SIZE=300 PRETRAIN='--steps 2' TUNE='--steps 2' >log 2>&1
 }
 trex || tail -n 5 log >&2
 json() { # json FILTER: of the result, true
