@@ -130,8 +130,24 @@ $O/watch/bin/faults: $O/watch/tests/cuda/faults.o $(EMU)
 $O/watch/bin/parity: $O/lib/parity | $O/watch/lib/bb/nn_cuda.so
 	@mkdir -p $(@D)
 	ln -f $< $@
+# And the kernels with one fault each: NAME.sed makes it in the source file before the first dot.
+MUTANTS := $(patsubst tests/cuda/mutants/%.sed,$O/watch/mutant/%,$(wildcard tests/cuda/mutants/*.sed))
+$O/watch/mutant/%.cu: tests/cuda/mutants/%.sed $(CUDA_CU)
+	@mkdir -p $(@D)
+	sed -f $< libcommon/nn/$(firstword $(subst ., ,$*)).cu > $@
+	! cmp -s $@ libcommon/nn/$(firstword $(subst ., ,$*)).cu
+$O/watch/mutant/%.o: $O/watch/mutant/%.cu | $O/.deps-check
+	$(watched) -Ilibcommon/nn
+$O/watch/mutant/%/lib/bb/nn_cuda.so: $O/watch/mutant/%.o $(EMU_C) $(WATCH_CU)
+	@mkdir -p $(@D)
+	$(CC) $(ALL) $(LDFLAGS) -shared -o $@ $< $(EMU_C) -lm \
+		$(filter-out %/$(firstword $(subst ., ,$*)).o,$(WATCH_CU))
+$O/watch/mutant/%/bin/parity: $O/lib/parity
+	@mkdir -p $(@D)
+	ln -f $< $@
 emu: $(patsubst %,$O/emu/%,bin/bb-train bin/bb-embed bin/parity bin/gpu lib/bb/nn_cuda.so) \
-	$(patsubst %,$O/watch/%,bin/faults bin/parity lib/bb/nn_cuda.so)
+	$(patsubst %,$O/watch/%,bin/faults bin/parity lib/bb/nn_cuda.so) \
+	$(MUTANTS:%=%/lib/bb/nn_cuda.so) $(MUTANTS:%=%/bin/parity)
 -include $(WATCH_CU:.o=.d) $O/watch/tests/cuda/faults.d
 -include $(EMU_C:.o=.d) $(EMU_CU:.o=.d) $(CUDA_C:%.c=$O/cuda/%.d) $(CUDA_CU:%.cu=$O/cuda/%.d)
 

@@ -69,10 +69,18 @@ struct kernels_norm {
 };
 
 void kernels_norm(struct CUstream_st *s, struct kernels_norm n);
-/* The same with y = word[ids] + position[pos] + type[types]; y, bias and r are not looked at. */
-void kernels_embed(struct CUstream_st *s, struct kernels_norm n, const uint32_t *ids,
-	const uint32_t *pos, const uint8_t *types, const float *word, const float *position,
-	const float *type);
+
+/* What the rows of the embedding layer are the sums of: rows of tables, and vectors of values. */
+struct kernels_embed {
+	const uint32_t *ids, *pos, *op, *value; /* [rows]; op, value: with operand, vector */
+	const uint8_t *types;                   /* [rows] */
+	const float *word, *position, *type;    /* tables; rows of n */
+	const float *operand;                   /* likewise, or NULL */
+	struct kernels_act vector[2]; /* [values,n/2] each, the halves of a vector, or none */
+};
+
+/* The same with y = word[ids] + position[pos] + ...; y, bias and r are not looked at. */
+void kernels_embed(struct CUstream_st *s, struct kernels_norm n, struct kernels_embed e);
 /* ds from dz; ds may be dz. */
 void kernels_norm_back(struct CUstream_st *s, size_t rows, size_t n, const float *g,
 	struct kernels_act dz, struct kernels_act xhat, const float *rstd, struct kernels_act ds);
@@ -121,6 +129,27 @@ struct kernels_lists {
 /* table[row[i]] += the sum of the rows of x in list i; part: scratch of chunks h floats. */
 void kernels_sum_lists(struct CUstream_st *s, struct kernels_lists l, size_t h,
 	struct kernels_act x, float *part, float *table);
+/* The sum itself: its first h/2 numbers to row row[i] of half[0], the others to that of half[1]. */
+void kernels_sum_halves(struct CUstream_st *s, struct kernels_lists l, size_t h,
+	struct kernels_act x, float *part, const struct kernels_act half[2]);
+
+/* ---- kernels_cell.cu: one step of an LSTM; what it computes is said in nn.h ---- */
+
+struct kernels_cell {
+	size_t rows, d;
+	const uint16_t *in;       /* [rows] rows of table */
+	const float *table;       /* [symbols,4d] */
+	struct kernels_act z;     /* [rows,4d]; back: its gradient, overwritten */
+	const float *c0;          /* [rows,d], or NULL: zeros */
+	struct kernels_act gates; /* [rows,4d]; forward: may be none */
+	float *c;                 /* [rows,d] */
+	struct kernels_act y;     /* [rows,d]; back: its gradient, read */
+	float *dc;                /* [rows,d] back: in: of c; out: of c0 */
+};
+
+void kernels_cell(struct CUstream_st *s, struct kernels_cell j);
+/* All but the gradient of the table, which is the sum of z by `in`. */
+void kernels_cell_back(struct CUstream_st *s, struct kernels_cell j);
 
 /* ---- kernels_attn.cu, and for bf16 kernels_flash.cu: self-attention ---- */
 

@@ -12,43 +12,64 @@ enum { WARPS = 8 /* rows of a block */, PER = 8, STEP = 32 * PER, STEPS = 4, HEL
 
 struct norm_args {
 	struct kernels_norm n;
-	/* embed */
-	const uint32_t *ids, *pos;
-	const uint8_t *types;
-	const float *word, *position, *type;
+	struct kernels_embed e; /* ids NULL: it is not the embedding layer */
 };
+
+DEVICE void more(struct eight *y, struct eight x)
+{
+	UNROLL
+	for (int k = 0; k < PER; k++)
+		y->v[k] += x.v[k];
+}
+
+/* The columns c to c+8 of the vector of a value; its halves meet at n/2, perhaps among them. */
+DEVICE struct eight value_get8(const struct kernels_embed *e, size_t value, size_t c, size_t n)
+{
+	size_t half = n / 2, at = value * half;
+	struct eight x;
+
+	if (c >= half)
+		return act_get8(e->vector[1], at + c - half, at + half);
+	if (c + PER <= half)
+		return act_get8(e->vector[0], at + c, at + half);
+	UNROLL
+	for (int k = 0; k < PER; k++) {
+		size_t col = c + (size_t)k;
+
+		x.v[k] = col < half       ? act_get(e->vector[0], at + col)
+			 : col < 2 * half ? act_get(e->vector[1], at + col - half)
+					  : 0;
+	}
+	return x;
+}
+
+/* The columns c to c+8 of what the embedding layer normalises. */
+DEVICE struct eight embedded(const struct kernels_embed *e, size_t row, size_t c, size_t n)
+{
+	struct eight y = floats_get8(e->word + e->ids[row] * n, c, n);
+
+	more(&y, floats_get8(e->position + e->pos[row] * n, c, n));
+	more(&y, floats_get8(e->type + e->types[row] * n, c, n));
+	if (e->operand)
+		more(&y, floats_get8(e->operand + e->op[row] * n, c, n));
+	if (e->vector[0].p)
+		more(&y, value_get8(e, e->value[row], c, n));
+	return y;
+}
 
 /* The columns c to c+8 of a row before normalisation. */
 DEVICE struct eight summed(const struct norm_args *a, size_t row, size_t c)
 {
 	size_t n = a->n.n, at = row * n + c, end = row * n + n;
-	struct eight y, x;
+	struct eight y;
 
-	if (a->ids) {
-		y = floats_get8(a->word + a->ids[row] * n, c, n);
-		x = floats_get8(a->position + a->pos[row] * n, c, n);
-		UNROLL
-		for (int k = 0; k < PER; k++)
-			y.v[k] += x.v[k];
-		x = floats_get8(a->type + a->types[row] * n, c, n);
-		UNROLL
-		for (int k = 0; k < PER; k++)
-			y.v[k] += x.v[k];
-		return y;
-	}
+	if (a->e.ids)
+		return embedded(&a->e, row, c, n);
 	y = act_get8(a->n.y, at, end);
-	if (a->n.bias) {
-		x = floats_get8(a->n.bias, c, n);
-		UNROLL
-		for (int k = 0; k < PER; k++)
-			y.v[k] += x.v[k];
-	}
-	if (a->n.r.p) {
-		x = act_get8(a->n.r, at, end);
-		UNROLL
-		for (int k = 0; k < PER; k++)
-			y.v[k] += x.v[k];
-	}
+	if (a->n.bias)
+		more(&y, floats_get8(a->n.bias, c, n));
+	if (a->n.r.p)
+		more(&y, act_get8(a->n.r, at, end));
 	return y;
 }
 
@@ -302,16 +323,17 @@ KERNEL(colsum_all, colsum_args, WARPS * 32, 8)
 
 void kernels_norm(struct CUstream_st *s, struct kernels_norm n)
 {
-	struct norm_args a = {n, NULL, NULL, NULL, NULL, NULL, NULL};
+	const struct kernels_act no = {NULL, 0};
+	const struct kernels_embed none = {
+		NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {no, no}};
+	struct norm_args a = {n, none};
 
 	LAUNCH(norm_rows, BLOCKS(n.rows, WARPS), 1, WARPS * 32, 0, s, a);
 }
 
-void kernels_embed(struct CUstream_st *s, struct kernels_norm n, const uint32_t *ids,
-	const uint32_t *pos, const uint8_t *types, const float *word, const float *position,
-	const float *type)
+void kernels_embed(struct CUstream_st *s, struct kernels_norm n, struct kernels_embed e)
 {
-	struct norm_args a = {n, ids, pos, types, word, position, type};
+	struct norm_args a = {n, e};
 
 	LAUNCH(norm_rows, BLOCKS(n.rows, WARPS), 1, WARPS * 32, 0, s, a);
 }

@@ -61,6 +61,7 @@ struct list_args {
 	size_t h;
 	struct kernels_act x;
 	float *part, *table;
+	struct kernels_act half[2];
 };
 
 KERNEL(sum_chunk, list_args, THREADS, 12)
@@ -78,13 +79,19 @@ KERNEL(sum_chunk, list_args, THREADS, 12)
 KERNEL(sum_list, list_args, THREADS, 12)
 {
 	size_t c = COLUMN, from = a.l.first[blockIdx.x], to = a.l.first[blockIdx.x + 1];
+	size_t row = a.l.row[blockIdx.x], half = a.h / 2;
 	float sum = 0;
 
 	if (c >= a.h)
 		return;
 	for (size_t i = from; i < to; i++)
 		sum += a.part[i * a.h + c];
-	a.table[a.l.row[blockIdx.x] * a.h + c] += sum;
+	if (a.table)
+		a.table[row * a.h + c] += sum;
+	else if (c < half)
+		act_put(a.half[0], row * half + c, sum);
+	else if (c < 2 * half)
+		act_put(a.half[1], row * half + c - half, sum);
 }
 
 static const struct kernels_act none = {NULL, 0};
@@ -124,7 +131,16 @@ void kernels_pool_back(struct CUstream_st *s, size_t seqs, size_t h, const uint3
 void kernels_sum_lists(struct CUstream_st *s, struct kernels_lists l, size_t h,
 	struct kernels_act x, float *part, float *table)
 {
-	struct list_args a = {l, h, x, part, table};
+	struct list_args a = {l, h, x, part, table, {none, none}};
+
+	LAUNCH(sum_chunk, l.chunks, BLOCKS(h, THREADS), THREADS, 0, s, a);
+	LAUNCH(sum_list, l.lists, BLOCKS(h, THREADS), THREADS, 0, s, a);
+}
+
+void kernels_sum_halves(struct CUstream_st *s, struct kernels_lists l, size_t h,
+	struct kernels_act x, float *part, const struct kernels_act half[2])
+{
+	struct list_args a = {l, h, x, part, NULL, {half[0], half[1]}};
 
 	LAUNCH(sum_chunk, l.chunks, BLOCKS(h, THREADS), THREADS, 0, s, a);
 	LAUNCH(sum_list, l.lists, BLOCKS(h, THREADS), THREADS, 0, s, a);

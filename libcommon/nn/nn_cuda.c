@@ -20,117 +20,87 @@ enum {
 	TOGETHER = 64          /* tokens of a long sequence, in attention */
 };
 
-static struct nn_cuda *cuda_of(struct nn *nn)
-{
-	return (struct nn_cuda *)nn;
-}
-
-/* The stream, for work of this kind. */
-static cudaStream_t on(struct nn_cuda *c, enum nn_time what)
-{
-	nn_cuda_mark(c, what);
-	return c->stream;
-}
-
 static float *cuda_alloc(struct nn *nn, size_t n)
 {
-	return nn_cuda_alloc(cuda_of(nn), n * sizeof(float));
+	return nn_cuda_alloc(nn_cuda_of(nn), n * sizeof(float));
 }
 
 static void cuda_free(struct nn *nn, float *p)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
 	if (p && !c->failed)
-		nn_cuda_check(c, cudaFree(p));
+		nn_cuda_free(c, p);
 }
 
 static void cuda_put(struct nn *nn, float *dst, const float *host, size_t n)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
 	nn_cuda_check(c, cudaMemcpyAsync(dst, host, n * sizeof(float), cudaMemcpyHostToDevice,
-				 on(c, NN_TIME_COPY)));
+				 nn_cuda_on(c, NN_TIME_COPY)));
 	nn_cuda_check(c, cudaStreamSynchronize(c->stream));
 }
 
 static void cuda_get(struct nn *nn, float *host, const float *src, size_t n)
 {
-	nn_cuda_download(cuda_of(nn), host, src, n * sizeof(float));
+	nn_cuda_download(nn_cuda_of(nn), host, src, n * sizeof(float));
 }
 
 static void cuda_zero(struct nn *nn, float *p, size_t n)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
-	nn_cuda_check(c, cudaMemsetAsync(p, 0, n * sizeof(float), on(c, NN_TIME_COPY)));
+	nn_cuda_check(c, cudaMemsetAsync(p, 0, n * sizeof(float), nn_cuda_on(c, NN_TIME_COPY)));
 	nn_cuda_launched(c);
 }
 
 /* ---- activations: bf16 numbers, or fp32 ones if the products are of those ---- */
 
-static size_t act_bytes(const struct nn_cuda *c, size_t n)
-{
-	return n * (c->q.fp32 ? sizeof(float) : sizeof(uint16_t));
-}
-
-static struct kernels_act act_of(const struct nn_cuda *c, const float *x)
-{
-	return (struct kernels_act){(void *)x, !c->q.fp32};
-}
-
-/* Scratch memory for n activations. */
-static float *act_scratch(struct nn_cuda *c, enum nn_cuda_spaces s, size_t n)
-{
-	return nn_cuda_scratch(c, s, act_bytes(c, n));
-}
-
-static float *floats(struct nn_cuda *c, enum nn_cuda_spaces s, size_t n)
-{
-	return nn_cuda_scratch(c, s, n * sizeof(float));
-}
-
 /* The activation `at` numbers further; a multiple of 8. */
 static float *act_at(const struct nn_cuda *c, const float *x, size_t at)
 {
-	return (float *)((char *)x + act_bytes(c, at));
+	return (float *)((char *)x + nn_cuda_act_bytes(c, at));
 }
 
 static float *cuda_room(struct nn *nn, size_t n)
 {
-	return nn_cuda_alloc(cuda_of(nn), act_bytes(cuda_of(nn), n));
+	return nn_cuda_alloc(nn_cuda_of(nn), nn_cuda_act_bytes(nn_cuda_of(nn), n));
 }
 
 static void cuda_clear(struct nn *nn, float *p, size_t n)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
-	nn_cuda_check(c, cudaMemsetAsync(p, 0, act_bytes(c, n), on(c, NN_TIME_COPY)));
+	nn_cuda_check(
+		c, cudaMemsetAsync(p, 0, nn_cuda_act_bytes(c, n), nn_cuda_on(c, NN_TIME_COPY)));
 	nn_cuda_launched(c);
 }
 
 static void cuda_give(struct nn *nn, float *dst, const float *host, size_t n)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	float *there;
 
 	if (!n)
 		return;
-	there = floats(c, SPACE_WIDE, n);
+	there = nn_cuda_floats(c, SPACE_WIDE, n);
 	cuda_put(nn, there, host, n);
-	kernels_cast(on(c, NN_TIME_ELEMENT), n, (struct kernels_act){there, 0}, act_of(c, dst));
+	kernels_cast(nn_cuda_on(c, NN_TIME_ELEMENT), n, (struct kernels_act){there, 0},
+		nn_cuda_act(c, dst));
 	nn_cuda_launched(c);
 }
 
 static void cuda_take(struct nn *nn, float *host, const float *src, size_t n)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	float *there;
 
 	if (!n)
 		return;
-	there = floats(c, SPACE_WIDE, n);
-	kernels_cast(on(c, NN_TIME_ELEMENT), n, act_of(c, src), (struct kernels_act){there, 0});
+	there = nn_cuda_floats(c, SPACE_WIDE, n);
+	kernels_cast(nn_cuda_on(c, NN_TIME_ELEMENT), n, nn_cuda_act(c, src),
+		(struct kernels_act){there, 0});
 	nn_cuda_launched(c);
 	cuda_get(nn, host, there, n);
 }
@@ -145,11 +115,11 @@ static size_t cuda_prepared(struct nn *nn UNUSED, size_t n, size_t k)
 /* wt is w as bf16; with fp32 the products take w itself. */
 static void cuda_prepare(struct nn *nn, const float *w, float *wt, size_t n, size_t k)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
 	if (!c->q.fp32)
-		kernels_cast(on(c, NN_TIME_OPTIM), n * k, (struct kernels_act){(void *)w, 0},
-			(struct kernels_act){wt, 1});
+		kernels_cast(nn_cuda_on(c, NN_TIME_OPTIM), n * k,
+			(struct kernels_act){(void *)w, 0}, (struct kernels_act){wt, 1});
 	nn_cuda_launched(c);
 }
 
@@ -192,10 +162,10 @@ static void product_back(struct nn_cuda *c, size_t rows, const struct nn_dense *
 static void colsum(struct nn_cuda *c, size_t rows, size_t n, size_t ld, const float *x,
 	const float *times, float *sum, float *with)
 {
-	float *part = floats(c, SPACE_PART, 2 * kernels_chunks(rows) * n);
+	float *part = nn_cuda_floats(c, SPACE_PART, 2 * kernels_chunks(rows) * n);
 
-	kernels_colsum(
-		on(c, NN_TIME_SUM), rows, n, ld, act_of(c, x), act_of(c, times), part, sum, with);
+	kernels_colsum(nn_cuda_on(c, NN_TIME_SUM), rows, n, ld, nn_cuda_act(c, x),
+		nn_cuda_act(c, times), part, sum, with);
 }
 
 /* The gradients of W and b from dy[rows,n], with rows ld apart, and x[rows,k]. */
@@ -220,13 +190,13 @@ static void wgrad(struct nn_cuda *c, size_t rows, const struct nn_dense *d,
 static void cuda_dense(struct nn *nn, size_t rows, const struct nn_dense *d, enum nn_act act,
 	const float *x, float *u, float *y)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
 	if (!rows)
 		return;
 	product(c, rows, d, x, y);
-	kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act, act_of(c, y),
-		act_of(c, act == NN_GELU ? u : NULL), act_of(c, y));
+	kernels_bias_act(nn_cuda_on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act,
+		nn_cuda_act(c, y), nn_cuda_act(c, act == NN_GELU ? u : NULL), nn_cuda_act(c, y));
 	nn_cuda_launched(c);
 }
 
@@ -234,13 +204,13 @@ static void cuda_dense_back(struct nn *nn, size_t rows, const struct nn_dense *d
 	const struct nn_dense_grad *g, enum nn_act act, const float *x, const float *u,
 	const float *y, float *dy, float *dx)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
 	if (!rows)
 		return;
 	if (act != NN_LINEAR)
-		kernels_act_back(on(c, NN_TIME_ELEMENT), rows * d->n, (int)act,
-			act_of(c, act == NN_GELU ? u : y), act_of(c, dy));
+		kernels_act_back(nn_cuda_on(c, NN_TIME_ELEMENT), rows * d->n, (int)act,
+			nn_cuda_act(c, act == NN_GELU ? u : y), nn_cuda_act(c, dy));
 	wgrad(c, rows, d, g, x, dy, d->n);
 	if (dx)
 		product_back(c, rows, d, dy, d->n, NULL, dx);
@@ -249,52 +219,39 @@ static void cuda_dense_back(struct nn *nn, size_t rows, const struct nn_dense *d
 
 /* ---- normalisation ---- */
 
-static struct kernels_norm norm_of(const struct nn_cuda *c, size_t rows, size_t n,
-	const struct nn_norm *norm, float *z, const struct nn_kept *kept)
-{
-	return (struct kernels_norm){.rows = rows,
-		.n = n,
-		.g = norm->g,
-		.b = norm->b,
-		.eps = norm->eps,
-		.z = act_of(c, z),
-		.xhat = act_of(c, kept->xhat),
-		.rstd = kept->rstd};
-}
-
 static void cuda_dense_norm(struct nn *nn, size_t rows, const struct nn_dense *d, enum nn_act act,
 	const struct nn_norm *norm, const float *x, const float *r, float *u, float *z,
 	const struct nn_kept *kept)
 {
-	struct nn_cuda *c = cuda_of(nn);
-	struct kernels_norm k = norm_of(c, rows, d->n, norm, z, kept);
+	struct nn_cuda *c = nn_cuda_of(nn);
+	struct kernels_norm k = nn_cuda_norm(c, rows, d->n, norm, z, kept);
 	float *sum;
 
 	if (!rows)
 		return;
-	sum = act_scratch(c, SPACE_SUM, rows * d->n);
-	k.y = act_of(c, sum);
-	k.r = act_of(c, r);
+	sum = nn_cuda_acts(c, SPACE_SUM, rows * d->n);
+	k.y = nn_cuda_act(c, sum);
+	k.r = nn_cuda_act(c, r);
 	product(c, rows, d, x, sum);
 	if (act == NN_GELU)
-		kernels_bias_act(
-			on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act, k.y, act_of(c, u), k.y);
+		kernels_bias_act(nn_cuda_on(c, NN_TIME_ELEMENT), rows, d->n, d->b, (int)act, k.y,
+			nn_cuda_act(c, u), k.y);
 	else
 		k.bias = d->b;
-	kernels_norm(on(c, NN_TIME_NORM), k);
+	kernels_norm(nn_cuda_on(c, NN_TIME_NORM), k);
 	nn_cuda_launched(c);
 }
 
-static void cuda_norm_back(struct nn *nn, size_t rows, size_t n, const struct nn_norm *norm,
+void nn_cuda_norm_back(struct nn *nn, size_t rows, size_t n, const struct nn_norm *norm,
 	const struct nn_norm_grad *g, const float *dz, const struct nn_kept *kept, float *ds)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
 	if (!rows)
 		return;
 	colsum(c, rows, n, n, dz, kept->xhat, g->b, g->g); /* before ds, which may be dz */
-	kernels_norm_back(on(c, NN_TIME_NORM), rows, n, norm->g, act_of(c, dz),
-		act_of(c, kept->xhat), kept->rstd, act_of(c, ds));
+	kernels_norm_back(nn_cuda_on(c, NN_TIME_NORM), rows, n, norm->g, nn_cuda_act(c, dz),
+		nn_cuda_act(c, kept->xhat), kept->rstd, nn_cuda_act(c, ds));
 	nn_cuda_launched(c);
 }
 
@@ -304,22 +261,22 @@ static void cuda_ffn(struct nn *nn, size_t rows, const struct nn_dense *up,
 	const struct nn_dense *down, const struct nn_norm *norm, const float *x, float *u, float *z,
 	const struct nn_kept *kept)
 {
-	struct nn_cuda *c = cuda_of(nn);
-	struct kernels_norm k = norm_of(c, rows, down->n, norm, z, kept);
+	struct nn_cuda *c = nn_cuda_of(nn);
+	struct kernels_norm k = nn_cuda_norm(c, rows, down->n, norm, z, kept);
 	float *wide, *sum;
 
 	if (!rows)
 		return;
-	wide = act_scratch(c, SPACE_WIDE, rows * up->n);
-	sum = act_scratch(c, SPACE_SUM, rows * down->n);
-	k.y = act_of(c, sum);
+	wide = nn_cuda_acts(c, SPACE_WIDE, rows * up->n);
+	sum = nn_cuda_acts(c, SPACE_SUM, rows * down->n);
+	k.y = nn_cuda_act(c, sum);
 	k.bias = down->b;
-	k.r = act_of(c, x);
+	k.r = nn_cuda_act(c, x);
 	product(c, rows, up, x, wide);
-	kernels_bias_act(on(c, NN_TIME_ELEMENT), rows, up->n, up->b, NN_GELU, act_of(c, wide),
-		act_of(c, u), act_of(c, wide));
+	kernels_bias_act(nn_cuda_on(c, NN_TIME_ELEMENT), rows, up->n, up->b, NN_GELU,
+		nn_cuda_act(c, wide), nn_cuda_act(c, u), nn_cuda_act(c, wide));
 	product(c, rows, down, wide, sum);
-	kernels_norm(on(c, NN_TIME_NORM), k);
+	kernels_norm(nn_cuda_on(c, NN_TIME_NORM), k);
 	nn_cuda_launched(c);
 }
 
@@ -327,21 +284,22 @@ static void cuda_ffn_back(struct nn *nn, size_t rows, const struct nn_dense *up,
 	const struct nn_dense *down, const struct nn_dense_grad *gup,
 	const struct nn_dense_grad *gdown, const float *x, float *u, const float *ds, float *dx)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	float *du;
 
 	if (!rows)
 		return;
-	du = act_scratch(c, SPACE_WIDE, rows * up->n);
+	du = nn_cuda_acts(c, SPACE_WIDE, rows * up->n);
 	product_back(c, rows, down, ds, down->n, NULL, du);
-	kernels_gelu_back(on(c, NN_TIME_ELEMENT), rows * up->n, act_of(c, u), act_of(c, du));
+	kernels_gelu_back(nn_cuda_on(c, NN_TIME_ELEMENT), rows * up->n, nn_cuda_act(c, u),
+		nn_cuda_act(c, du));
 	wgrad(c, rows, down, gdown, u, ds, down->n); /* u is gelu(u) now */
 	wgrad(c, rows, up, gup, x, du, up->n);
 	product_back(c, rows, up, du, up->n, ds, dx);
 	nn_cuda_launched(c);
 }
 
-/* ---- embeddings ---- */
+/* ---- attention ---- */
 
 static const uint32_t *upload_cu(struct nn_cuda *c, const struct nn_batch *b)
 {
@@ -352,118 +310,6 @@ static const uint32_t *upload_cu(struct nn_cuda *c, const struct nn_batch *b)
 	c->tiled = c->tiled && !fresh;
 	return there;
 }
-
-static void cuda_embed(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e, float *x,
-	const struct nn_kept *kept)
-{
-	struct nn_cuda *c = cuda_of(nn);
-	struct kernels_norm k = norm_of(c, b->tokens, e->h, &e->norm, x, kept);
-	size_t t = b->tokens;
-	const uint32_t *ids, *pos;
-	const uint8_t *types;
-
-	if (!t)
-		return;
-	ids = nn_cuda_upload(c, UP_IDS, b->ids, t * sizeof(*b->ids), NULL);
-	pos = nn_cuda_upload(c, UP_POS, b->pos, t * sizeof(*b->pos), NULL);
-	types = nn_cuda_upload(c, UP_TYPES, b->types, t, NULL);
-	kernels_embed(on(c, NN_TIME_NORM), k, ids, pos, types, e->word, e->pos, e->type);
-	nn_cuda_launched(c);
-}
-
-/* Counts the parts that the lists of rows will be cut into; count[i]: items of row i. */
-static struct kernels_lists lists_size(const uint32_t *count, size_t rows)
-{
-	struct kernels_lists l = {0};
-
-	for (size_t i = 0; i < rows; i++) {
-		l.lists += count[i] > 0;
-		l.chunks += (count[i] + KERNELS_CHUNK - 1) / KERNELS_CHUNK;
-	}
-	return l;
-}
-
-/*
- * The items 0 to n of each row that index names, in their order (a counting sort), as lists on the
- * device; see kernels.h.
- */
-static struct kernels_lists lists_make(
-	struct nn_cuda *c, enum nn_cuda_uploads u, size_t n, const uint32_t *index)
-{
-	uint32_t rows = 0, *count, *all, *row, *first, *start, *order, at = 0;
-	struct kernels_lists l;
-	const uint32_t *there;
-	size_t size, list = 0, chunk = 0;
-
-	for (size_t i = 0; i < n; i++)
-		rows = MAX(rows, index[i] + 1);
-	count = mem_zalloc(rows, sizeof(*count));
-	for (size_t i = 0; i < n; i++)
-		count[index[i]]++;
-	l = lists_size(count, rows);
-	size = l.lists + (l.lists + 1) + (l.chunks + 1) + n;
-	all = mem_alloc(size, sizeof(*all));
-	row = all;
-	first = row + l.lists;
-	start = first + l.lists + 1;
-	order = start + l.chunks + 1;
-	for (uint32_t r = 0; r < rows; r++) {
-		uint32_t end = at + count[r];
-
-		if (!count[r])
-			continue;
-		row[list] = r;
-		first[list++] = (uint32_t)chunk;
-		for (uint32_t i = at; i < end; i += KERNELS_CHUNK)
-			start[chunk++] = i;
-		count[r] = at; /* from here on: where the next item goes */
-		at = end;
-	}
-	first[list] = (uint32_t)chunk;
-	start[chunk] = at;
-	for (size_t i = 0; i < n; i++)
-		order[count[index[i]]++] = (uint32_t)i;
-	there = nn_cuda_upload(c, u, all, size * sizeof(*all), NULL);
-	l.row = there;
-	l.first = there + (first - all);
-	l.start = there + (start - all);
-	l.order = there + (order - all);
-	mem_free(count);
-	mem_free(all);
-	return l;
-}
-
-/* table[index[i]] += x[i] for i < n; rows of h. u: where the lists go. */
-static void add_rows(struct nn_cuda *c, enum nn_cuda_uploads u, size_t n, size_t h,
-	const uint32_t *index, const float *x, float *table)
-{
-	struct kernels_lists l = lists_make(c, u, n, index);
-	float *part = floats(c, SPACE_PART, l.chunks * h);
-
-	kernels_sum_lists(on(c, NN_TIME_SUM), l, h, act_of(c, x), part, table);
-}
-
-static void cuda_embed_back(struct nn *nn, const struct nn_batch *b, const struct nn_embed *e,
-	const struct nn_embed_grad *g, float *dx, const struct nn_kept *kept)
-{
-	struct nn_cuda *c = cuda_of(nn);
-	size_t t = b->tokens;
-	uint32_t *types;
-
-	if (!t)
-		return;
-	cuda_norm_back(nn, t, e->h, &e->norm, &g->norm, dx, kept, dx);
-	types = mem_alloc(t, sizeof(*types));
-	for (size_t i = 0; i < t; i++)
-		types[i] = b->types[i];
-	add_rows(c, UP_WORDS, t, e->h, b->ids, dx, g->word);
-	add_rows(c, UP_POSITIONS, t, e->h, b->pos, dx, g->pos);
-	add_rows(c, UP_TOKEN_TYPES, t, e->h, types, dx, g->type);
-	mem_free(types);
-	nn_cuda_launched(c);
-}
-
-/* ---- attention ---- */
 
 /*
  * Whether warps work together: then tiles are of more rows. It pays where the average token is in
@@ -512,7 +358,7 @@ static struct kernels_attn attention(
 	if (h / heads > KERNELS_ATTN_WIDTH)
 		nn_cuda_fail(c, false, "heads of %zu numbers: the CUDA backend takes at most %d",
 			h / heads, KERNELS_ATTN_WIDTH);
-	j.qkv = act_of(c, qkv);
+	j.qkv = nn_cuda_act(c, qkv);
 	j.cu = upload_cu(c, b);
 	j.tile = c->tiled ? c->up[UP_TILES].device.p : upload_tiles(c, b);
 	j.tiles = c->tiles;
@@ -523,33 +369,33 @@ static struct kernels_attn attention(
 static void cuda_attend(struct nn *nn, const struct nn_batch *b, size_t heads, size_t h,
 	const float *qkv, float *o, float *lse)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	struct kernels_attn j;
 
 	if (!b->tokens)
 		return;
 	j = attention(c, b, heads, h, qkv);
-	j.o = act_of(c, o);
+	j.o = nn_cuda_act(c, o);
 	j.lse = lse;
-	kernels_attn(on(c, NN_TIME_ATTEND), j);
+	kernels_attn(nn_cuda_on(c, NN_TIME_ATTEND), j);
 	nn_cuda_launched(c);
 }
 
 static void cuda_attend_back(struct nn *nn, const struct nn_batch *b, size_t heads, size_t h,
 	const float *qkv, const float *o, const float *lse, const float *dout, float *dqkv)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	struct kernels_attn j;
 
 	if (!b->tokens)
 		return;
 	j = attention(c, b, heads, h, qkv);
-	j.o = act_of(c, o);
+	j.o = nn_cuda_act(c, o);
 	j.lse = (float *)lse;
-	j.dout = act_of(c, dout);
-	j.dqkv = act_of(c, dqkv);
-	j.delta = floats(c, SPACE_PART, b->tokens * heads);
-	kernels_attn_back(on(c, NN_TIME_ATTEND_BACK), j);
+	j.dout = nn_cuda_act(c, dout);
+	j.dqkv = nn_cuda_act(c, dqkv);
+	j.delta = nn_cuda_floats(c, SPACE_PART, b->tokens * heads);
+	kernels_attn_back(nn_cuda_on(c, NN_TIME_ATTEND_BACK), j);
 	nn_cuda_launched(c);
 }
 
@@ -558,26 +404,28 @@ static void cuda_attend_back(struct nn *nn, const struct nn_batch *b, size_t hea
 static void cuda_gather(
 	struct nn *nn, size_t n, size_t h, const uint32_t *row, const float *x, float *y)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	const uint32_t *there;
 
 	if (!n)
 		return;
 	there = nn_cuda_upload(c, UP_ROW, row, n * sizeof(*row), NULL);
-	kernels_gather(on(c, NN_TIME_ROWS), n, h, there, act_of(c, x), act_of(c, y));
+	kernels_gather(
+		nn_cuda_on(c, NN_TIME_ROWS), n, h, there, nn_cuda_act(c, x), nn_cuda_act(c, y));
 	nn_cuda_launched(c);
 }
 
 static void cuda_scatter(
 	struct nn *nn, size_t n, size_t h, const uint32_t *row, const float *y, float *x)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	const uint32_t *there;
 
 	if (!n)
 		return;
 	there = nn_cuda_upload(c, UP_ROW, row, n * sizeof(*row), NULL);
-	kernels_scatter(on(c, NN_TIME_ROWS), n, h, there, act_of(c, y), act_of(c, x));
+	kernels_scatter(
+		nn_cuda_on(c, NN_TIME_ROWS), n, h, there, nn_cuda_act(c, y), nn_cuda_act(c, x));
 	nn_cuda_launched(c);
 }
 
@@ -590,7 +438,7 @@ static const float *upload_share(struct nn_cuda *c, const struct nn_batch *b)
 
 static void cuda_pool(struct nn *nn, const struct nn_batch *b, size_t h, const float *x, float *v)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	const uint32_t *cu;
 	const float *share;
 
@@ -598,14 +446,14 @@ static void cuda_pool(struct nn *nn, const struct nn_batch *b, size_t h, const f
 		return;
 	cu = upload_cu(c, b);
 	share = upload_share(c, b);
-	kernels_pool(on(c, NN_TIME_ROWS), b->seqs, h, cu, share, act_of(c, x), v);
+	kernels_pool(nn_cuda_on(c, NN_TIME_ROWS), b->seqs, h, cu, share, nn_cuda_act(c, x), v);
 	nn_cuda_launched(c);
 }
 
 static void cuda_pool_back(
 	struct nn *nn, const struct nn_batch *b, size_t h, const float *dv, float *dx)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	const uint32_t *cu;
 	const float *share;
 
@@ -613,7 +461,8 @@ static void cuda_pool_back(
 		return;
 	cu = upload_cu(c, b);
 	share = upload_share(c, b);
-	kernels_pool_back(on(c, NN_TIME_ROWS), b->seqs, h, cu, share, dv, act_of(c, dx));
+	kernels_pool_back(
+		nn_cuda_on(c, NN_TIME_ROWS), b->seqs, h, cu, share, dv, nn_cuda_act(c, dx));
 	nn_cuda_launched(c);
 }
 
@@ -635,11 +484,11 @@ static void classify(struct nn_cuda *c, size_t m, const struct nn_dense *d,
 {
 	size_t ld = logits_pitch(d->n);
 	struct kernels_xent e = {.rows = m, .n = d->n, .ld = ld, .b = d->b, .want = want};
-	float *logit = floats(c, SPACE_WIDE, m * ld), *grad = NULL;
+	float *logit = nn_cuda_floats(c, SPACE_WIDE, m * ld), *grad = NULL;
 
 	if (dx)
-		grad = c->q.fp32 ? logit : act_scratch(c, SPACE_GRAD, m * ld);
-	e.grad = act_of(c, grad);
+		grad = c->q.fp32 ? logit : nn_cuda_acts(c, SPACE_GRAD, m * ld);
+	e.grad = nn_cuda_act(c, grad);
 	e.scale = scale;
 	e.x = logit;
 	e.loss = loss;
@@ -653,7 +502,7 @@ static void classify(struct nn_cuda *c, size_t m, const struct nn_dense *d,
 				.to = logit,
 				.ldto = ld,
 				.floats = true});
-	kernels_xent(on(c, NN_TIME_LOSS), e);
+	kernels_xent(nn_cuda_on(c, NN_TIME_LOSS), e);
 	if (!dx)
 		return;
 	product_back(c, m, d, grad, ld, NULL, dx);
@@ -664,7 +513,7 @@ static void cuda_classify(struct nn *nn, size_t m, const struct nn_dense *d,
 	const struct nn_dense_grad *g, const uint32_t *want, float scale, const float *x, float *dx,
 	float *loss, uint32_t *best)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	size_t most = MAX((size_t)HEAD_FLOATS / logits_pitch(d->n) / NN_ROWS, (size_t)1) * NN_ROWS;
 	const uint32_t *wanted;
 	float *result, *host;
@@ -672,7 +521,7 @@ static void cuda_classify(struct nn *nn, size_t m, const struct nn_dense *d,
 	if (!m)
 		return;
 	wanted = nn_cuda_upload(c, UP_WANT, want, m * sizeof(*want), NULL);
-	result = floats(c, SPACE_LOSS, 2 * m);
+	result = nn_cuda_floats(c, SPACE_LOSS, 2 * m);
 	for (size_t r = 0; r < m; r += most)
 		classify(c, MIN(most, m - r), d, g, wanted + r, scale, act_at(c, x, r * d->k),
 			dx ? act_at(c, dx, r * d->k) : NULL, result + r,
@@ -689,22 +538,23 @@ static void cuda_classify(struct nn *nn, size_t m, const struct nn_dense *d,
 
 static void cuda_add(struct nn *nn, size_t n, const float *x, float *y)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
 	if (n)
-		kernels_add(on(c, NN_TIME_ELEMENT), n, act_of(c, x), act_of(c, y));
+		kernels_add(
+			nn_cuda_on(c, NN_TIME_ELEMENT), n, nn_cuda_act(c, x), nn_cuda_act(c, y));
 	nn_cuda_launched(c);
 }
 
 static double cuda_sumsq(struct nn *nn, size_t n, const float *x)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	double *sum, result;
 
 	if (!n)
 		return 0;
 	sum = nn_cuda_scratch(c, SPACE_PART, (1 + kernels_sumsq_parts(n)) * sizeof(*sum));
-	kernels_sumsq(on(c, NN_TIME_OPTIM), n, x, sum);
+	kernels_sumsq(nn_cuda_on(c, NN_TIME_OPTIM), n, x, sum);
 	nn_cuda_launched(c);
 	nn_cuda_download(c, &result, sum, sizeof(result));
 	return result;
@@ -713,7 +563,7 @@ static double cuda_sumsq(struct nn *nn, size_t n, const float *x)
 static void cuda_adamw(struct nn *nn, size_t n, const struct nn_adamw *o, float *p, const float *g,
 	float *m, float *v)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 	struct kernels_adamw k = {.n = n, .p = p, .g = g, .m = m, .v = v};
 	double t = (double)o->step;
 
@@ -726,7 +576,7 @@ static void cuda_adamw(struct nn *nn, size_t n, const struct nn_adamw *o, float 
 	k.b2 = o->beta2;
 	k.eps = o->eps;
 	k.scale = o->scale;
-	kernels_adamw(on(c, NN_TIME_OPTIM), k);
+	kernels_adamw(nn_cuda_on(c, NN_TIME_OPTIM), k);
 	nn_cuda_launched(c);
 }
 
@@ -734,8 +584,10 @@ static void cuda_adamw(struct nn *nn, size_t n, const struct nn_adamw *o, float 
 
 static void cuda_close(struct nn *nn)
 {
-	struct nn_cuda *c = cuda_of(nn);
+	struct nn_cuda *c = nn_cuda_of(nn);
 
+	if (c->stream)
+		(void)cudaStreamSynchronize(c->stream); /* the device may have been lost */
 	nn_cuda_release(c);
 	nn_cuda_time_free(c);
 	if (c->lt)
@@ -759,12 +611,14 @@ static const struct nn_backend table = {
 	.clear = cuda_clear,
 	.prepared = cuda_prepared,
 	.prepare = cuda_prepare,
-	.embed = cuda_embed,
-	.embed_back = cuda_embed_back,
+	.embed = nn_cuda_embed,
+	.embed_back = nn_cuda_embed_back,
+	.cell = nn_cuda_cell,
+	.cell_back = nn_cuda_cell_back,
 	.dense = cuda_dense,
 	.dense_back = cuda_dense_back,
 	.dense_norm = cuda_dense_norm,
-	.norm_back = cuda_norm_back,
+	.norm_back = nn_cuda_norm_back,
 	.attend = cuda_attend,
 	.attend_back = cuda_attend_back,
 	.ffn = cuda_ffn,

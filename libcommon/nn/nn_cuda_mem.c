@@ -59,11 +59,18 @@ void *nn_cuda_alloc(struct nn_cuda *c, size_t bytes)
 	return p;
 }
 
+/* That cudaFree itself waits is not promised: it "may". */
+void nn_cuda_free(struct nn_cuda *c, void *p)
+{
+	nn_cuda_check(c, cudaStreamSynchronize(c->stream));
+	nn_cuda_check(c, cudaFree(p));
+}
+
 static void *grow(struct nn_cuda *c, struct nn_cuda_space *s, size_t bytes)
 {
 	if (s->bytes < bytes || !s->p) {
 		if (s->p)
-			nn_cuda_check(c, cudaFree(s->p));
+			nn_cuda_free(c, s->p);
 		s->p = NULL;
 		s->bytes = bytes + bytes / 8;
 		s->p = nn_cuda_alloc(c, s->bytes);
@@ -91,6 +98,13 @@ static void make_room(struct nn_cuda *c, struct nn_cuda_upload *up, size_t bytes
 	nn_cuda_check(c, cudaMallocHost((void **)&up->host, up->cap));
 }
 
+bool nn_cuda_is_there(const struct nn_cuda *c, enum nn_cuda_uploads u, const void *p, size_t bytes)
+{
+	const struct nn_cuda_upload *up = &c->up[u];
+
+	return up->host && up->bytes == bytes && memcmp(up->host, p, bytes) == 0;
+}
+
 /*
  * A copy of pageable memory could make the host wait for all that is in the stream, so it is of
  * pinned memory, which is not written again before the copy is done. The stream orders it after the
@@ -100,7 +114,7 @@ const void *nn_cuda_upload(
 	struct nn_cuda *c, enum nn_cuda_uploads u, const void *p, size_t bytes, bool *fresh)
 {
 	struct nn_cuda_upload *up = &c->up[u];
-	bool same = up->host && up->bytes == bytes && memcmp(up->host, p, bytes) == 0;
+	bool same = nn_cuda_is_there(c, u, p, bytes);
 
 	if (fresh)
 		*fresh = !same;

@@ -17,6 +17,7 @@ enum nn_time {
 	NN_TIME_WGRAD,       /* products that gradients of weights are made of */
 	NN_TIME_ATTEND,      /* attention, forward */
 	NN_TIME_ATTEND_BACK, /* and backward */
+	NN_TIME_CELL,        /* steps of an LSTM, both ways, without their products */
 	NN_TIME_NORM,        /* normalisation, both ways, and the embedding layer's sums */
 	NN_TIME_ELEMENT,     /* activation functions, biases, conversions */
 	NN_TIME_SUM,         /* sums over rows: gradients of biases, gains and tables */

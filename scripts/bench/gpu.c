@@ -210,6 +210,7 @@ static const char *const time_names[NN_TIMES] = {
 	[NN_TIME_WGRAD] = "products, weight gradients",
 	[NN_TIME_ATTEND] = "attention",
 	[NN_TIME_ATTEND_BACK] = "attention, backward",
+	[NN_TIME_CELL] = "LSTM",
 	[NN_TIME_NORM] = "normalisation",
 	[NN_TIME_ELEMENT] = "elementwise",
 	[NN_TIME_SUM] = "sums over rows",

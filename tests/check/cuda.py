@@ -60,9 +60,9 @@ def parity(name, program, *args, trouble=None):
 def test_parity():
     parity("cuda/every row of the table against the CPU, emulated", os.path.join(EMU, "parity"))
     parity("cuda/products without cuBLASLt", os.path.join(EMU, "parity"), "quick", "dense", "ffn", "classify",
-           trouble="picky")
+           "values: bi", "training", trouble="picky")
     parity("cuda/algorithms of cuBLASLt that take no other sizes", os.path.join(EMU, "parity"), "quick", "dense", "ffn",
-           "classify", trouble="strict")
+           "classify", "values: bi", "training", trouble="strict")
     if LONG:
         parity("cuda/the same with sanitizers", os.path.join(O, "san/emu/bin/parity"))
     if os.path.exists(os.path.join(O, "lib/bb/nn_cuda.so")):
@@ -84,6 +84,15 @@ def test_watched():
     ok("cuda/tensor-core instructions as CUTLASS has their layouts", r.rc == 0 and r.out == b"0 numbers are wrong\n", r)
     a, b = (run([faults, "order"], env={"BB_ORDER": n}).out.split() for n in "12")
     ok("cuda/blocks and threads run in another order each time", len(a) == 512 and a != b and sorted(a) == sorted(b), a)
+
+
+def test_mutants():
+    """The product's own kernels with one fault each, which must be found: see tests/cuda/mutants."""
+    for path in sorted(glob.glob(os.path.join(TOP, "tests/cuda/mutants/*.sed"))):
+        name = os.path.basename(path)[:-4]
+        row, said = read(path).decode().split("\n")[0].lstrip("# ").split(" | ")
+        r = run([os.path.join(O, "watch/mutant", name, "bin/parity"), "quick", row], timeout=300)
+        ok(f"cuda/a fault made in the kernels is found: {name}", r.rc != 0 and said in r.out.decode() + r.err, r)
 
 
 def test_opens():
@@ -115,7 +124,7 @@ def test_library():
     if not os.path.exists(program):
         return skip("cuda/cuBLASLt takes the descriptions of products", "built without CUDA: no nvcc")
     r = run([program])
-    ok("cuda/cuBLASLt takes the descriptions of products", r.rc == 0 and b"128 of 128" in r.out, r)
+    ok("cuda/cuBLASLt takes the descriptions of products", r.rc == 0 and b"288 of 288" in r.out, r)
 
 
 def test_registers():
@@ -242,6 +251,7 @@ if __name__ == "__main__":
     test_library()
     test_registers()
     test_watched()
+    test_mutants()
     test_errors()
     test_embed()
     test_train()

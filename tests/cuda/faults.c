@@ -402,11 +402,25 @@ static void freed(const struct put *p, bool sound)
 	struct fault_args a = args_of(p, sound);
 
 	cudaMalloc((void **)&a.g, 4096);
+	cudaStreamSynchronize(p->stream);
 	if (!sound)
 		cudaFree(a.g);
 	LAUNCH(touch, 1, 1, N, 0, p->stream, a);
+	cudaStreamSynchronize(p->stream);
 	if (sound)
 		cudaFree(a.g);
+}
+
+/* While the device may still use it. */
+static void freed_early(const struct put *p, bool sound)
+{
+	struct fault_args a = args_of(p, sound);
+
+	cudaMalloc((void **)&a.g, 4096);
+	LAUNCH(touch, 1, 1, N, 0, p->stream, a);
+	if (sound)
+		cudaStreamSynchronize(p->stream);
+	cudaFree(a.g);
 }
 
 static void host_memory(const struct put *p, bool sound)
@@ -429,6 +443,17 @@ static void pinned_changed(const struct put *p, bool sound)
 		cudaStreamSynchronize(p->stream);
 	host[3] = 1;
 	cudaStreamSynchronize(p->stream);
+	cudaFreeHost(host);
+}
+
+static void pinned_freed(const struct put *p, bool sound)
+{
+	uint32_t *host;
+
+	cudaMallocHost((void **)&host, 64);
+	cudaMemcpyAsync(p->g, host, 64, cudaMemcpyHostToDevice, p->stream);
+	if (sound)
+		cudaStreamSynchronize(p->stream);
 	cudaFreeHost(host);
 }
 
@@ -646,8 +671,10 @@ static const struct {
 	{"no-blocks", "no device takes", NULL, 0, no_blocks},
 	{"too-much-shared", "no device takes", NULL, 0, too_much_shared},
 	{"freed", "writes: ", NULL, 0, freed},
+	{"freed-early", "may still use it", NULL, 0, freed_early},
 	{"host-memory", "not the device's", NULL, 0, host_memory},
 	{"pinned-changed", "the host changed", NULL, 0, pinned_changed},
+	{"pinned-freed", "has not read it", NULL, 0, pinned_freed},
 	{"copy-beyond", "of device memory of 4096", NULL, 0, copy_beyond},
 	{"product-over-factor", "over a factor", NULL, 0, product_over_factor},
 	{"product-beyond", "of device memory of 4096", NULL, 0, product_beyond},

@@ -54,8 +54,9 @@ static bool taken(struct nn_cuda *c, struct nn_cuda_plan p)
 
 int main(void)
 {
-	static const size_t sizes[][3] = {
-		{1, 1, 1}, {33, 31, 127}, {16384, 3072, 768}, {8, 4097, 384}};
+	static const size_t sizes[][3] = {/* m, n, k; the last: of an LSTM, forward and both back */
+		{1, 1, 1}, {33, 31, 127}, {16384, 3072, 768}, {8, 4097, 384}, {1, 768, 192},
+		{777, 768, 192}, {4099, 1536, 384}, {4099, 384, 1536}, {1536, 384, 4099}};
 	size_t all = 0, good = 0;
 
 	for (size_t i = 0; i < COUNT_OF(sizes); i++) {

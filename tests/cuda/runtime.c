@@ -192,6 +192,13 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
 
 /* ---- memory ---- */
 
+/* CUDA may wait for the device before it frees memory, and it may not. */
+static void idle(const char *what)
+{
+	if (first && !dev.lost)
+		device_die("%s: the device may still use it", what);
+}
+
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
 	char *block;
@@ -215,7 +222,7 @@ cudaError_t cudaFree(void *p)
 
 	if (!p)
 		return health();
-	(void)catch_up(); /* as CUDA's waits for the device */
+	idle("cudaFree");
 	watch_free(p);
 	memcpy(&bytes, (char *)p - ALIGN, sizeof(bytes));
 	dev.held -= bytes;
@@ -247,16 +254,6 @@ cudaError_t cudaMallocHost(void **p, size_t bytes)
 		}
 	}
 	return cudaErrorMemoryAllocation;
-}
-
-cudaError_t cudaFreeHost(void *p)
-{
-	(void)catch_up();
-	for (int i = 0; i < 64; i++)
-		if (p && pinned[i].from == p)
-			pinned[i].from = pinned[i].to = NULL;
-	free(p);
-	return health();
 }
 
 static bool is_pinned(const void *p, size_t bytes)
@@ -319,6 +316,30 @@ static void run_move(const void *p)
 	if (m->kind == cudaMemcpyHostToDevice && checksum(from, m->bytes) != m->sum)
 		device_die("cudaMemcpyAsync: the host changed what the device had not read yet");
 	memcpy(m->to, from, m->bytes);
+}
+
+/* A copy that is still to be done would read the memory. */
+static bool awaited(const char *p)
+{
+	for (const struct task *t = first; t; t = t->next) {
+		const void *args = t->args;
+		const struct move *m = args;
+
+		if (t->run == run_move && m->from == p)
+			return true;
+	}
+	return false;
+}
+
+cudaError_t cudaFreeHost(void *p)
+{
+	if (p && awaited(p) && !dev.lost)
+		device_die("cudaFreeHost: the device has not read it yet");
+	for (int i = 0; i < 64; i++)
+		if (p && pinned[i].from == p)
+			pinned[i].from = pinned[i].to = NULL;
+	free(p);
+	return health();
 }
 
 /* Pageable memory of the host is read at once, and written before the call returns. */

@@ -1,12 +1,13 @@
 /*
- * parity.c: the table of nn.h on CUDA against the CPU, row by row, then whole trainings.
+ * parity.c: the table of nn.h on CUDA against the CPU, row by row, then whole trainings (the row
+ * "training") and what does not depend on the rest of a batch ("packing").
  *
  *	parity [bf16] [quick] [FIRST-ROW...]
  *
  * With bf16 the other side is the CPU with products in bf16. quick: small shapes only, for tools
- *that make everything slow. Prints a line for each row of the table and exits 1 if one is too far
- *off, 77 if there is no device (no such processor). Beside a program of the folder emu the device
- *is emulated (tests/cuda/runtime.c).
+ * that make everything slow. Prints a line for each row of the table and exits 1 if one is too far
+ * off, 77 if there is no device (no such processor). Beside a program of the folder emu the device
+ * is emulated (tests/cuda/runtime.c).
  *
  * Each row runs on both with equal random input in odd sizes; what it writes is NaN before, what it
  * adds to is not 0. fp32: the largest difference by the largest number of the CPU's result; bf16:
@@ -781,6 +782,16 @@ static double try_row(
 	return most;
 }
 
+/* No row is named, or this one is. */
+static bool wanted(const char *name, int argc, char **argv)
+{
+	bool is = argc < 2;
+
+	for (int i = 1; i < argc; i++)
+		is |= strncmp(argv[i], name, strlen(argv[i])) == 0;
+	return is;
+}
+
 static void rows(struct nn *c, struct nn *g, bool fp32, int argc, char **argv)
 {
 	static const unsigned lens[][8] = {
@@ -792,13 +803,9 @@ static void rows(struct nn *c, struct nn *g, bool fp32, int argc, char **argv)
 
 	for (size_t k = 0; k < COUNT_OF(table); k++) {
 		double most = 0;
-		bool wanted = argc < 2;
+		bool now = wanted(table[k].name, argc, argv);
 
-		if (!g->op->cell && strncmp(table[k].name, "values", 6) == 0)
-			continue; /* not there yet */
-		for (int i = 1; i < argc; i++)
-			wanted |= strncmp(argv[i], table[k].name, strlen(argv[i])) == 0;
-		for (size_t i = 0; i < COUNT_OF(lens) && wanted; i++) {
+		for (size_t i = 0; i < COUNT_OF(lens) && now; i++) {
 			for (size_t j = i % 3; j < COUNT_OF(sizes); j += 3) {
 				if (quick && (lens[i][0] > 100 || sizes[j][0] * sizes[j][1] > 8192))
 					continue;
@@ -814,7 +821,7 @@ static void rows(struct nn *c, struct nn *g, bool fp32, int argc, char **argv)
 				most = fmax(most, try_row(&table[k], &cpu, &cuda, &x, fp32));
 			}
 		}
-		if (wanted)
+		if (now)
 			printf("%-24s %s %.2g\n", table[k].name, fp32 ? "fp32" : "bf16", most);
 	}
 }
@@ -1005,11 +1012,15 @@ static void fail(void *ctx, bool memory, const char *why)
 
 static void compare(struct nn *cpu, struct nn *g, bool fp32, int argc, char **argv)
 {
-	exact(g, fp32);
 	rows(cpu, g, fp32, argc, argv);
-	trainings(cpu, g, fp32);
-	packing(g);
-	leftovers(g);
+	if (wanted("training", argc, argv)) {
+		exact(g, fp32);
+		trainings(cpu, g, fp32);
+	}
+	if (wanted("packing", argc, argv)) {
+		packing(g);
+		leftovers(g);
+	}
 }
 
 static int finish(struct nn *cpu)

@@ -1,0 +1,2 @@
+# attend | of shared memory
+/^DEVICE void forward/,/^}/s/__syncthreads();//

@@ -1,0 +1,2 @@
+# values: cell | device memory
+s/return \*row < j->rows;/return true;/

@@ -1,0 +1,2 @@
+# packing | before its copies
+s/copies_done();//

@@ -1,0 +1,2 @@
+# classify | of shared memory
+/^DEVICE float block_sum/,/^}/s/__syncthreads();//

@@ -1,0 +1,12 @@
+# norm_back | of shared memory
+/gather_columns/,/^}/{
+	/__syncthreads/{
+		x
+		s/^/x/
+		/^x$/{
+			x
+			d
+		}
+		x
+	}
+}

@@ -1,0 +1,2 @@
+# flat | of shared memory
+s/__syncthreads();//
