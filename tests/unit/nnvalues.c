@@ -258,6 +258,21 @@ static void compare(const struct lstm *l, double near)
 	CHECK(grad < 20 * near);
 }
 
+/* A value has the same bits alone and among others. */
+static void alone(const struct lstm *l, const struct lstm *all)
+{
+	for (size_t i = 0; i < l->n; i += l->n / 3 + 1) {
+		struct lstm one = *l;
+
+		one.n = 1;
+		one.bytes = l->bytes + i * VALUES_STEPS;
+		run(&one, false);
+		for (int w = 0; w < 2; w++)
+			CHECK(equal(one.y[w], all->y[w] + i * l->d, l->d));
+		forget(&one);
+	}
+}
+
 static void bi_lstm(size_t n, size_t d)
 {
 	static const unsigned threads[] = {1, 2, 5};
@@ -270,6 +285,7 @@ static void bi_lstm(size_t n, size_t d)
 		if (i == 0) {
 			first = l;
 			compare(&l, 2e-6);
+			alone(&l, &first);
 		}
 		for (int w = 0; w < 2; w++) {
 			CHECK(equal(l.y[w], first.y[w], n * d));
