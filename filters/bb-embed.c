@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "cli/filter.h"
 #include "cli/sandbox.h"
+#include "code/arch.h"
 #include "formats/embedding.h"
 #include "formats/prediction.h"
 #include "nn/checkpoint.h"
@@ -137,7 +138,7 @@ static void load(struct run *r)
 	if (prog_content_file(r->p, "model", buf_text(&path)) < 0)
 		prog_fail(r->p, "%s: %s", buf_text(&path), strerror(errno));
 	buf_free(&path);
-	if (r->m->config.max_len < 8 || r->m->config.types < 2)
+	if (r->m->config.max_len < 8 || (r->m->config.types < 2 && !model_is_trex(&r->m->config)))
 		prog_fail(
 			r->p, "%s: the model must take 8 positions and 2 token types", r->o->model);
 	if (model_layer(r->m, (long)r->o->layer, &r->layer) < 0)
@@ -191,10 +192,13 @@ static int add(struct run *r, const struct tokens *t)
 	struct arena *a = &win->arena;
 	struct waiting w = {.truth = ""};
 	const char *label = r->m->label;
+	int arch = model_is_trex(&r->m->config) ? (int)arch_find(t->arch) : SAMPLE_CODE;
 
+	if (arch >= (int)r->m->config.types)
+		arch = ARCH_NONE;
 	if (!fits(r, &t->ids) || (r->what == SAMPLE_EXECUTE && !fits(r, &t->eids)))
 		return skip(r, t, "a token that is not in the vocabulary");
-	if (sample_make(&w.s, r->what, t) < 0 && (r->o->predict || t->ids.n))
+	if (sample_make(&w.s, r->what, t, arch) < 0 && (r->o->predict || t->ids.n))
 		return skip(r, t, "holds no question of the model's task");
 	if (r->o->predict && label && field_label(&t->labels, label))
 		w.truth = copy_text(a, field_label(&t->labels, label));
@@ -237,7 +241,7 @@ static size_t pack(struct run *r, size_t from, size_t to)
 			r->row = mem_grow(r->row, &r->cap_row, need, sizeof(*r->row));
 			r->want = mem_realloc(r->want, r->cap_row, sizeof(*r->want));
 		}
-		sample_pack(&w->s, &r->pack, r->m->config.max_len, r->row, r->want, &n);
+		sample_pack(&w->s, &r->pack, &r->m->config, r->row, r->want, &n);
 		w->answers = r->what == SAMPLE_RECOVER ? n - had : 1;
 		w->want = arena_get(&r->win.arena, n - had, sizeof(*w->want));
 		if (n > had)

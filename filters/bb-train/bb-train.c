@@ -1,8 +1,9 @@
 /*
  * bb-train.c: trains the encoder: pre-training, or fine-tuning of a pre-trained model.
  *
- * This file is options and wiring. pretrain.c, with pairs.c drawing its samples, and similar.c and
- * classify.c, with tune.c leading them, are the tasks; run.c keeps model, checkpoints and log.
+ * This file is options and wiring. elm.c and trex.c, with pretrain.c leading them and pairs.c
+ * drawing their samples, and similar.c and classify.c, with tune.c leading them, are the tasks;
+ * run.c keeps model, checkpoints and log.
  */
 #include <string.h>
 
@@ -12,19 +13,21 @@
 static const struct task {
 	const char *name;
 	enum run_next (*train)(struct run *r);
-	double lr;
+	double lr, mask;
 	uint64_t epochs;
-} tasks[] = {{"elm", pretrain, 5e-4, 1}, {"mlm", pretrain, 5e-4, 1},
-	{"similarity", similar, 1e-4, 20}, {"classify", classify, 1e-4, 20},
-	{"execute", classify, 1e-4, 20}, {"recover", classify, 1e-4, 20}};
+} tasks[] = {{"elm", pretrain, 5e-4, 0.3, 1}, {"mlm", pretrain, 5e-4, 0.3, 1},
+	{"trex", pretrain, 5e-4, 0.2, 1}, {"similarity", similar, 1e-4, 0.3, 20},
+	{"classify", classify, 1e-4, 0.3, 20}, {"execute", classify, 1e-4, 0.3, 20},
+	{"recover", classify, 1e-4, 0.3, 20}};
 
 static const struct task *find_task(const struct prog *p, const char *name)
 {
 	for (size_t i = 0; i < COUNT_OF(tasks); i++)
 		if (strcmp(name, tasks[i].name) == 0)
 			return &tasks[i];
-	prog_usage(
-		p, "--task: '%s' is not elm, mlm, similarity, classify, execute or recover", name);
+	prog_usage(p,
+		"--task: '%s' is not elm, mlm, trex, similarity, classify, execute or recover",
+		name);
 }
 
 static const struct task *check(struct prog *p, struct options *o)
@@ -38,11 +41,12 @@ static const struct task *check(struct prog *p, struct options *o)
 		prog_usage(p, "--task classify and --label KEY go together");
 	if (o->pool && strcmp(o->pool, "mean") != 0 && strcmp(o->pool, "rare") != 0)
 		prog_usage(p, "--pool: '%s' is not mean or rare", o->pool);
-	if (strcmp(o->loss, "mse") != 0 && strcmp(o->loss, "infonce") != 0)
-		prog_usage(p, "--loss: '%s' is not mse or infonce", o->loss);
+	if (strcmp(o->loss, "mse") != 0 && strcmp(o->loss, "infonce") != 0 &&
+		strcmp(o->loss, "cosine") != 0)
+		prog_usage(p, "--loss: '%s' is not mse, infonce or cosine", o->loss);
 	if (strcmp(o->dtype, "f32") != 0 && strcmp(o->dtype, "bf16") != 0)
 		prog_usage(p, "--dtype: '%s' is not f32 or bf16", o->dtype);
-	if (!(o->mask > 0 && o->mask < 1))
+	if (!(o->mask >= 0 && o->mask < 1))
 		prog_usage(p, "--mask must be between 0 and 1");
 	if (!(o->valid >= 0 && o->valid < 1))
 		prog_usage(p, "--valid must be 0 or more and less than 1");
@@ -62,6 +66,8 @@ static const struct task *check(struct prog *p, struct options *o)
 		o->config = "small";
 	if (o->lr == 0)
 		o->lr = t->lr;
+	if (o->mask == 0)
+		o->mask = t->mask;
 	if (!o->epochs && o->steps == UINT64_MAX)
 		o->epochs = t->epochs;
 	return t;
@@ -82,12 +88,12 @@ int main(int argc, char **argv)
 		.layer = -1,
 		.decay = 0.01,
 		.clip = 1,
-		.mask = 0.3,
 		.valid = 0.05,
 		.temperature = 0.07};
 	const struct opt opts[] = {
 		{0, "task", OPT_TEXT, OPT_CONTENT, &o.task, "NAME",
-			"elm (default), mlm (code alone), similarity, classify, execute, recover",
+			"elm (default), mlm (code alone), trex, similarity, classify, execute, "
+			"recover",
 			0, 0},
 		{'l', "label", OPT_TEXT, OPT_CONTENT, &o.label, "KEY",
 			"of classify: the label of the records to be learnt", 0, 0},
@@ -116,9 +122,9 @@ int main(int argc, char **argv)
 		{0, "clip", OPT_REAL, OPT_CONTENT, &o.clip, "X",
 			"largest norm of the gradient, 0 for any (default 1)", 0, 0},
 		{0, "mask", OPT_REAL, OPT_CONTENT, &o.mask, "X",
-			"share of tokens to be guessed (default 0.3)", 0, 0},
+			"share of tokens to be guessed (default 0.3, trex 0.2)", 0, 0},
 		{0, "loss", OPT_TEXT, OPT_CONTENT, &o.loss, "NAME",
-			"of similarity: mse (default) or infonce", 0, 0},
+			"of similarity: mse (default), infonce, or cosine: Trex's", 0, 0},
 		{0, "temperature", OPT_REAL, OPT_CONTENT, &o.temperature, "X",
 			"of infonce (default 0.07)", 0, 0},
 		{0, "pool", OPT_TEXT, OPT_CONTENT, &o.pool, "NAME",

@@ -82,7 +82,7 @@ static int add(struct task *t, const struct tokens *k)
 
 	if (class < 0 || (valid && to->n >= VALID_MAX))
 		return class < 0 ? -1 : 0;
-	if (sample_make(&s, t->what, k) < 0)
+	if (sample_make(&s, t->what, k, run_arch(t->tune.r, k)) < 0)
 		return -1;
 	to->u = mem_grow(to->u, &to->cap, to->n + 1, sizeof(*to->u));
 	to->u[to->n++] = (struct unit){s, (uint32_t) class};
@@ -217,7 +217,7 @@ static void put(struct task *t, const struct unit *u)
 		m->row = mem_grow(m->row, &m->cap, need, sizeof(*m->row));
 		m->want = mem_realloc(m->want, m->cap, sizeof(*m->want));
 	}
-	sample_pack(&u->s, &m->pack, t->tune.r->m->config.max_len, m->row, m->want, &m->n);
+	sample_pack(&u->s, &m->pack, &t->tune.r->m->config, m->row, m->want, &m->n);
 	if (t->what != SAMPLE_RECOVER)
 		m->want[m->n++] = u->class;
 }

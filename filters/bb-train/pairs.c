@@ -6,13 +6,18 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "nn/pack.h"
+#include "filters/bb-train/run.h"
+#include "nn/sample.h"
 
 enum { VALID_MAX = 4096, TRIES = 8, SEED_DRAW = 0x64726177 };
 
 struct item {
 	uint64_t number, record; /* in the order of the input */
-	uint32_t *tok;           /* code, then expression; owned */
+	/*
+	 * Owned: code, then expression. Of traced text: a struct pack_traced and what it points to,
+	 * and nexpr is how much that is besides the code.
+	 */
+	uint32_t *tok;
 	uint32_t ncode, nexpr;
 };
 
@@ -88,6 +93,31 @@ bool pairs_fits(struct prog *p, const struct tokens *t, uint64_t vocab, uint32_t
 	return false;
 }
 
+/* The tokens of the item as far as the model sees them, when they are traced text. */
+static void copy_traced(const struct pairs *s, struct item *it, const struct tokens *t)
+{
+	struct pack_traced view = sample_traced(t, run_arch(s->o.traced, t));
+	size_t head = sizeof(view) / sizeof(*it->tok), words;
+
+	pack_trim(&view, s->o.max_len);
+	words = head + pack_words(&view);
+	it->tok = mem_alloc(words, sizeof(*it->tok));
+	it->ncode = view.n;
+	it->nexpr = (uint32_t)(words - view.n);
+	pack_store(&view, it->tok + head);
+	memcpy(it->tok, &view, sizeof(view));
+}
+
+/* The tokens of the item: of code and the expression. */
+static void copy(struct item *it, const struct tokens *t, const uint32_t *e)
+{
+	it->tok = mem_alloc((size_t)it->ncode + it->nexpr, sizeof(*it->tok));
+	if (it->ncode)
+		memcpy(it->tok, t->ids.p, it->ncode * sizeof(*it->tok));
+	if (it->nexpr)
+		memcpy(it->tok + it->ncode, e, it->nexpr * sizeof(*it->tok));
+}
+
 static void add_record(struct pairs *s, const struct tokens *t)
 {
 	bool valid = pairs_is_valid(t, s->o.valid, s->o.split), first = !s->had_valid;
@@ -103,19 +133,20 @@ static void add_record(struct pairs *s, const struct tokens *t)
 			e += it.nexpr;
 			continue;
 		}
-		it.tok = mem_alloc((size_t)it.ncode + it.nexpr, sizeof(*it.tok));
-		if (it.ncode)
-			memcpy(it.tok, t->ids.p, it.ncode * sizeof(*it.tok));
-		if (it.nexpr)
-			memcpy(it.tok + it.ncode, e, it.nexpr * sizeof(*it.tok));
-		e += it.nexpr;
 		s->cut += first && pack_is_cut(s->o.max_len, it.ncode, !s->o.code_only, it.nexpr);
+		if (s->o.traced)
+			copy_traced(s, &it, t);
+		else
+			copy(&it, t, e);
 		if (first && !valid) {
-			uint64_t size = (uint64_t)it.ncode + it.nexpr + 3;
+			uint64_t size = s->o.traced ? (uint64_t)it.ncode + 2
+						    : (uint64_t)it.ncode + it.nexpr + 3;
 
 			s->tokens += size;
 			s->longest = MAX(s->longest, size);
 		}
+		if (!s->o.code_only)
+			e += it.nexpr;
 		add_item(valid ? &s->valid : &s->buf, &it);
 		if (!valid)
 			s->bytes += item_bytes(&it);
@@ -258,11 +289,13 @@ int pairs_epoch(struct pairs *s, uint64_t epoch)
 	return 0;
 }
 
-static void show(const struct item *it, struct pair *out)
+static void show(const struct pairs *s, const struct item *it, struct pair *out)
 {
 	*out = (struct pair){.code = it->tok, .ncode = it->ncode};
 	out->expr = it->tok + it->ncode;
 	out->nexpr = it->nexpr;
+	if (s->o.traced)
+		memcpy(&out->traced, it->tok, sizeof(out->traced));
 }
 
 /* An expression of another record that reads differently; NULL in `other` if none was met. */
@@ -297,7 +330,7 @@ int pairs_next(struct pairs *s, struct pair *out)
 		return 0;
 	s->draw++;
 	at = rng_below(&r, s->live);
-	show(&s->buf.p[at], out);
+	show(s, &s->buf.p[at], out);
 	if (!s->o.code_only)
 		find_other(&s->buf, at, &r, out);
 	it = s->buf.p[at];
@@ -323,7 +356,7 @@ void pairs_valid(const struct pairs *s, size_t i, struct pair *out)
 {
 	struct rng r = rng_new(SEED_DRAW, i);
 
-	show(&s->valid.p[i], out);
+	show(s, &s->valid.p[i], out);
 	if (!s->o.code_only)
 		find_other(&s->valid, i, &r, out);
 }

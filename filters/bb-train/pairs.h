@@ -2,9 +2,10 @@
  * pairs.h: code and expression pairs from a stream of tokens, shuffled in bounded memory.
  *
  * Each expression of a record makes a pair with the record's code (without expressions: one item,
- * the code alone). Pairs wait in a buffer; each draw takes a random one. What fits the buffer whole
- * stays there for the next epochs; a larger input is read again each epoch. A draw is a function of
- * seed, epoch and its number, so an interrupted training is resumed by drawing again.
+ * the code alone, or its traced text). Pairs wait in a buffer; each draw takes a random one. What
+ * fits the buffer whole stays there for the next epochs; a larger input is read again each epoch. A
+ * draw is a function of seed, epoch and its number, so an interrupted training is resumed by
+ * drawing again.
  */
 #ifndef PAIRS_H
 #define PAIRS_H
@@ -12,13 +13,18 @@
 #include "base/hash.h"
 #include "cli/filter.h"
 #include "formats/tokens.h"
+#include "nn/pack.h"
+
+struct run;
 
 struct pairs_options {
 	struct prog *p;
 	uint64_t vocab;  /* hash that the records must have */
 	uint32_t tokens; /* size of the vocabulary: ids are below */
-	bool code_only;  /* expressions are ignored (mlm) */
-	size_t max_len;  /* tokens that the model takes */
+	bool code_only;  /* expressions are ignored (mlm, trex) */
+	/* trex: whose records are traced text; else NULL */
+	const struct run *traced;
+	size_t max_len; /* tokens that the model takes */
 	uint64_t seed;
 	size_t bytes;      /* size of the buffer */
 	double valid;      /* share kept for validation, */
@@ -28,6 +34,7 @@ struct pairs_options {
 struct pair {
 	const uint32_t *code, *expr, *other; /* other: an expression of another record, or NULL */
 	size_t ncode, nexpr, nother;
+	struct pack_traced traced; /* trex: instead of them all but ncode */
 };
 
 struct pairs;

@@ -1,18 +1,10 @@
-/*
- * pretrain.c: ELM and SSM, or MLM on code alone (BinBert, arXiv 2208.06692, section 3.4).
- *
- * A sample is [CLS] code [SEP] expression [SEP]; for half of the samples the expression is another
- * record's (SSM label 0). --mask of its code and expression tokens are to be guessed: of these 80%
- * become [MASK], 10% a random token, 10% stay. All choices are functions of (seed, epoch, draw).
- * The loss is the mean over the batch's masked tokens plus the mean over its samples.
- */
+/* pretrain.c: see pretrain.h. */
+#include "filters/bb-train/pretrain.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/rng.h"
-#include "filters/bb-train/pairs.h"
-#include "filters/bb-train/run.h"
 
 enum {
 	MICRO = 4096, /* tokens that the CPU takes together; a batch is several of these */
@@ -20,81 +12,22 @@ enum {
 	SEED_VALID = 0x76616c69
 };
 
-/* One pass through the model: sequences and what is to be guessed. */
-struct micro {
-	struct pack pack;
-	uint32_t *row, *want, *label;
-	size_t masked, cap_masked, cap_labels;
-};
-
-struct task {
-	struct run *r;
-	struct pairs *s;
-	struct micro *micro; /* of the batch being gathered */
-	size_t n, cap;
-	bool code_only;
-	struct pair held; /* drawn, but had no room in the last batch */
-	bool has_held;
-};
-
-/* Sums over a batch or the validation set; [0] code, [1] expressions. */
-struct score {
-	double elm, ssm;
-	uint64_t masked[2], hit[2], samples, ssm_hit, tokens;
-};
-
-static void mask(struct task *t, struct micro *u, struct rng *g)
+double pretrain_ratio(double a, uint64_t b)
 {
-	const struct options *o = t->r->o;
-	uint32_t vocab = t->r->m->config.vocab;
-	size_t s = u->pack.seqs - 1;
+	return b ? a / (double)b : 0;
+}
 
-	for (uint32_t i = u->pack.cu[s]; i < u->pack.cu[s + 1]; i++) {
-		uint32_t id = u->pack.ids[i];
-		double how;
-
-		if (id == MODEL_CLS || id == MODEL_SEP || (double)rng_f32(g) >= o->mask)
-			continue;
-		if (u->masked == u->cap_masked) {
-			u->row = mem_grow(u->row, &u->cap_masked, u->masked + 1, sizeof(*u->row));
-			u->want = mem_realloc(u->want, u->cap_masked, sizeof(*u->want));
-		}
-		u->row[u->masked] = i;
-		u->want[u->masked++] = id;
-		how = (double)rng_f32(g);
-		if (how < 0.8)
-			u->pack.ids[i] = MODEL_MASK;
-		else if (how < 0.9)
-			u->pack.ids[i] = MODEL_SPECIALS +
-					 (uint32_t)rng_below(g, MAX(vocab - MODEL_SPECIALS, 1u));
-		if (u->pack.ids[i] >= vocab) /* a vocabulary of special tokens alone */
-			u->pack.ids[i] = MODEL_MASK;
+void pretrain_want(struct micro *u, uint32_t row, uint32_t want)
+{
+	if (u->masked == u->cap_masked) {
+		u->row = mem_grow(u->row, &u->cap_masked, u->masked + 1, sizeof(*u->row));
+		u->want = mem_realloc(u->want, u->cap_masked, sizeof(*u->want));
 	}
+	u->row[u->masked] = row;
+	u->want[u->masked++] = want;
 }
 
-/* Adds the sample; g decides whether it is a negative one and what is masked. */
-static void add(struct task *t, struct micro *u, const struct pair *p, struct rng g)
-{
-	bool other = (rng_u32(&g) & 1) && p->other;
-
-	u->label = mem_grow(u->label, &u->cap_labels, u->pack.seqs + 1, sizeof(*u->label));
-	u->label[u->pack.seqs] = !other;
-	pack_add(&u->pack, t->r->m->config.max_len, p->code, p->ncode,
-		t->code_only ? NULL
-		: other      ? p->other
-			     : p->expr,
-		other ? p->nother : p->nexpr);
-	mask(t, u, &g);
-}
-
-/* The most tokens the sample may take: which expression it gets is not decided yet. */
-static size_t size(const struct task *t, const struct pair *p)
-{
-	return pack_size(t->r->m->config.max_len, p->ncode, !t->code_only,
-		p->other ? MAX(p->nexpr, p->nother) : p->nexpr);
-}
-
-static struct micro *micro_new(struct task *t)
+static struct micro *micro_new(struct pretrain *t)
 {
 	struct micro *u;
 
@@ -106,12 +39,12 @@ static struct micro *micro_new(struct task *t)
 	}
 	u = &t->micro[t->n++];
 	pack_reset(&u->pack);
-	u->masked = 0;
+	u->masked = u->values = 0;
 	return u;
 }
 
 /* Draws a batch of at most --batch-tokens; `at` is moved to its end. 0 at the end of the epoch. */
-static int gather(struct task *t, struct place *at)
+static int gather(struct pretrain *t, struct place *at)
 {
 	uint64_t seed = t->r->o->seed ^ (uint64_t)SEED_MASK << 32;
 	size_t tokens = 0, most = run_together(t->r, MICRO);
@@ -124,12 +57,12 @@ static int gather(struct task *t, struct place *at)
 		if (!t->has_held && !pairs_next(t->s, &t->held))
 			break;
 		t->has_held = true;
-		need = size(t, &t->held);
+		need = t->task->size(t, &t->held);
 		if (tokens && tokens + need > t->r->o->batch_tokens)
 			break;
 		if (!u || (u->pack.tokens && u->pack.tokens + need > most))
 			u = micro_new(t);
-		add(t, u, &t->held, rng_new(seed, at->epoch << 40 | at->draws++));
+		t->task->add(t, u, &t->held, rng_new(seed, at->epoch << 40 | at->draws++));
 		tokens += need;
 	}
 	for (size_t i = 0; i < t->n; i++)
@@ -141,7 +74,7 @@ static int gather(struct task *t, struct place *at)
  * Runs the gathered batch; if train, the gradient is left in the model. 0, or -1 if a signal asks
  * to stop: the batch is given up.
  */
-static int compute(struct task *t, bool train, struct score *sum)
+static int compute(struct pretrain *t, bool train, struct score *sum)
 {
 	uint64_t masked = 0, samples = 0;
 
@@ -153,58 +86,18 @@ static int compute(struct task *t, bool train, struct score *sum)
 		model_zero_grad(t->r->m);
 	for (size_t i = 0; i < t->n; i++) {
 		struct micro *u = &t->micro[i];
-		struct model_targets want = {
-			u->masked, u->row, u->want, t->code_only ? NULL : u->label, 0, 0};
-		struct model_losses l;
 
-		want.elm_scale = 1.0f / (float)MAX(masked, (uint64_t)1);
-		want.ssm_scale = 1.0f / (float)samples;
-		model_pretrain(t->r->m, pack_batch(&u->pack), &want, train, &l);
+		t->task->compute(t, u, masked, samples, train, sum);
 		if (run_stopping())
 			return -1;
-		sum->elm += l.elm;
-		sum->ssm += l.ssm;
-		for (size_t k = 0; k < u->masked; k++) {
-			unsigned part = u->pack.types[u->row[k]];
-
-			sum->masked[part]++;
-			sum->hit[part] += l.best[k] == u->want[k];
-		}
-		for (size_t k = 0; k < u->pack.seqs && !t->code_only; k++)
-			sum->ssm_hit += l.ssm_best[k] == u->label[k];
 		sum->tokens += u->pack.tokens;
 	}
 	sum->samples += samples;
 	return 0;
 }
 
-static double ratio(double a, uint64_t b)
-{
-	return b ? a / (double)b : 0;
-}
-
-/* The losses, and for the validation set the accuracies, as JSON members; returns the loss. */
-static double print(struct buf *b, const struct score *s, bool code_only, bool rates)
-{
-	double elm = ratio(s->elm, s->masked[0] + s->masked[1]);
-	double ssm = code_only ? 0 : ratio(s->ssm, s->samples);
-
-	buf_printf(b, "\"loss\":%.6g,\"elm\":%.6g", elm + ssm, elm);
-	if (!code_only)
-		buf_printf(b, ",\"ssm\":%.6g", ssm);
-	if (!rates)
-		return elm + ssm;
-	buf_printf(b, ",\"samples\":%llu,\"acc_code\":%.6g", (unsigned long long)s->samples,
-		ratio((double)s->hit[0], s->masked[0]));
-	if (!code_only)
-		buf_printf(b, ",\"acc_expr\":%.6g,\"acc_ssm\":%.6g",
-			ratio((double)s->hit[1], s->masked[1]),
-			ratio((double)s->ssm_hit, s->samples));
-	return elm + ssm;
-}
-
 /* 0, or -1: asked to stop, and nothing is measured. */
-static int validate(struct task *t)
+static int validate(struct pretrain *t)
 {
 	struct score sum = {0};
 	struct buf b = {0};
@@ -220,7 +113,7 @@ static int validate(struct task *t)
 			struct pair p;
 
 			pairs_valid(t->s, i, &p);
-			add(t, u, &p, rng_new(SEED_VALID, i++));
+			t->task->add(t, u, &p, rng_new(SEED_VALID, i++));
 		}
 		if (compute(t, false, &sum) < 0)
 			return -1;
@@ -231,19 +124,19 @@ static int validate(struct task *t)
 		return 0;
 	}
 	buf_printf(&b, "\"step\":%llu,\"valid\":true,", (unsigned long long)t->r->at.step);
-	loss = print(&b, &sum, t->code_only, true);
+	loss = t->task->print(&b, &sum, true);
 	run_log(t->r, buf_text(&b));
-	prog_note(t->r->p,
-		"step %llu: validation loss %.4f, masked code %.3f, expressions %.3f, SSM %.3f",
-		(unsigned long long)t->r->at.step, loss, ratio((double)sum.hit[0], sum.masked[0]),
-		ratio((double)sum.hit[1], sum.masked[1]), ratio((double)sum.ssm_hit, sum.samples));
+	buf_reset(&b);
+	t->task->say(&b, &sum);
+	prog_note(t->r->p, "step %llu: validation loss %.4f, %s", (unsigned long long)t->r->at.step,
+		loss, buf_text(&b));
 	buf_free(&b);
 	(void)run_judge(t->r, -loss);
 	return 0;
 }
 
 /* What is due every --save-every steps, if it has not been done. 0, or -1: asked to stop. */
-static int save(struct task *t)
+static int save(struct pretrain *t)
 {
 	struct run *r = t->r;
 
@@ -259,7 +152,7 @@ static int save(struct task *t)
 }
 
 /* The whole input must be the one this training began with. */
-static void check_input(struct task *t)
+static void check_input(struct pretrain *t)
 {
 	uint8_t digest[HASH_BYTES];
 
@@ -268,7 +161,7 @@ static void check_input(struct task *t)
 }
 
 /* The learning rate needs to know how long the training is. */
-static void plan(struct task *t)
+static void plan(struct pretrain *t)
 {
 	uint64_t tokens = 0;
 
@@ -284,7 +177,7 @@ static void plan(struct task *t)
 }
 
 /* One epoch from r->at on. */
-static enum run_next epoch(struct task *t)
+static enum run_next epoch(struct pretrain *t)
 {
 	struct run *r = t->r;
 	enum run_next next = run_next(r);
@@ -302,7 +195,7 @@ static enum run_next epoch(struct task *t)
 		at.step++;
 		if (compute(t, true, &sum) < 0)
 			return RUN_STOP;
-		loss = print(&b, &sum, t->code_only, false);
+		loss = t->task->print(&b, &sum, false);
 		next = run_step(r, &at, loss, buf_text(&b));
 		buf_free(&b);
 		if (next != RUN_DONE && save(t) < 0)
@@ -312,7 +205,7 @@ static enum run_next epoch(struct task *t)
 }
 
 /* All epochs from r->at on. */
-static enum run_next epochs(struct task *t)
+static enum run_next epochs(struct pretrain *t)
 {
 	struct run *r = t->r;
 	enum run_next next = RUN_GO;
@@ -338,22 +231,32 @@ static enum run_next epochs(struct task *t)
 	return RUN_DONE;
 }
 
-static void free_all(struct task *t)
+static void free_all(struct pretrain *t)
 {
 	for (size_t i = 0; i < t->cap; i++) {
 		pack_free(&t->micro[i].pack);
 		mem_free(t->micro[i].row);
 		mem_free(t->micro[i].want);
 		mem_free(t->micro[i].label);
+		mem_free(t->micro[i].value);
+		for (int k = 0; k < MODEL_VALUE_BYTES; k++)
+			mem_free(t->micro[i].byte[k]);
 	}
 	mem_free(t->micro);
 	pairs_free(t->s);
 }
 
+static const struct pretrain_task *find_task(const char *name)
+{
+	return strcmp(name, "trex") == 0  ? &trex_task
+	       : strcmp(name, "mlm") == 0 ? &elm_task_mlm
+					  : &elm_task;
+}
+
 enum run_next pretrain(struct run *r)
 {
-	struct task t = {.r = r, .code_only = strcmp(r->o->task, "mlm") == 0};
-	struct pairs_options po = {.p = r->p, .seed = r->o->seed, .code_only = t.code_only};
+	struct pretrain t = {.r = r, .task = find_task(r->o->task)};
+	struct pairs_options po = {.p = r->p, .seed = r->o->seed};
 	enum run_next next;
 
 	run_model(r, MODEL_PRETRAINING, 0);
@@ -363,6 +266,8 @@ enum run_next pretrain(struct run *r)
 		run_save_model(r);
 		return RUN_DONE;
 	}
+	po.code_only = t.task->code_only;
+	po.traced = r->is_trex ? r : NULL;
 	po.vocab = wordpiece_hash(r->words);
 	po.tokens = r->m->config.vocab;
 	po.max_len = r->m->config.max_len;

@@ -14,7 +14,9 @@
 
 #include "base/mem.h"
 #include "cli/sandbox.h"
+#include "code/arch.h"
 #include "nn/nn_open.h"
+#include "nn/sample.h"
 
 enum {
 	TOGETHER = 65536 /* tokens of a pass on a GPU: at 12 layers of 768 about 15 GB of
@@ -145,6 +147,61 @@ static void open_vocab(struct run *r)
 	buf_free(&b);
 }
 
+/*
+ * Whether the model is a Trex: that of --init says it, a new one's vocabulary, which is of traced
+ * text then, or the task.
+ */
+static void find_type(struct run *r)
+{
+	static const char *const of_bert[] = {"elm", "mlm", "execute", "recover"};
+	bool is_task = strcmp(r->o->task, "trex") == 0, is_bert = false;
+	enum wordpiece_reads reads = wordpiece_reads(r->words);
+	struct buf path = {0};
+	struct err e;
+
+	for (size_t i = 0; i < COUNT_OF(of_bert); i++)
+		is_bert |= strcmp(r->o->task, of_bert[i]) == 0;
+	if (r->o->init) {
+		buf_printf(&path, "%s/config.json", r->o->init);
+		if (checkpoint_read_config(buf_text(&path), &r->config, &e) < 0)
+			prog_fail(r->p, "%s", e.text);
+		buf_free(&path);
+		r->is_trex = model_is_trex(&r->config);
+	} else {
+		r->is_trex = is_task || reads == WORDPIECE_TRACED;
+	}
+	if (r->is_trex && reads != WORDPIECE_TRACED && reads != WORDPIECE_ANY)
+		prog_fail(r->p,
+			"a Trex needs a vocabulary of traced text, and this one is of %s: "
+			"bb-vocab makes one of what bb-trace writes",
+			reads == WORDPIECE_CODE ? "code" : "expressions");
+	if (!r->is_trex && reads == WORDPIECE_TRACED)
+		prog_fail(r->p, "%s is no Trex, and its vocabulary is of traced text", r->o->init);
+	if (r->is_trex && is_bert)
+		prog_fail(r->p,
+			"--task %s is not for a Trex, which the %s is of: --task trex, "
+			"similarity or classify are",
+			r->o->task, r->o->init ? "model" : "vocabulary");
+	if (!r->is_trex && is_task)
+		prog_fail(r->p, "--task trex: the model in %s is no Trex", r->o->init);
+	if (!r->is_trex && model_is_trex(&r->config))
+		prog_fail(r->p, "--config is that of a Trex, but the vocabulary is not of traced "
+				"text");
+	if (r->is_trex && !model_is_trex(&r->config)) {
+		r->config.max_op = MODEL_MAX_OP;
+		r->config.types = ARCH_COUNT;
+	}
+}
+
+int run_arch(const struct run *r, const struct tokens *t)
+{
+	enum arch a = arch_find(t->arch);
+
+	if (!r->is_trex)
+		return SAMPLE_CODE;
+	return (uint32_t)a < r->config.types ? (int)a : ARCH_NONE;
+}
+
 static void load_model(struct run *r, enum model_head head, uint32_t classes)
 {
 	const struct options *o = r->o;
@@ -162,7 +219,7 @@ static void load_model(struct run *r, enum model_head head, uint32_t classes)
 	if (r->m->config.vocab != n)
 		prog_fail(r->p, "the vocabulary has %zu tokens, the model in %s has %u", n, o->init,
 			r->m->config.vocab);
-	if (r->m->config.max_len < 8 || r->m->config.types < 2)
+	if (r->m->config.max_len < 8 || (r->m->config.types < 2 && !r->is_trex))
 		prog_fail(r->p, "%s: the model must take 8 positions and 2 token types", o->init);
 }
 
@@ -177,7 +234,8 @@ static void open_model(struct run *r, enum model_head head, uint32_t classes)
 		r->config.vocab = (uint32_t)n;
 		r->config.head = head;
 		r->config.classes = classes;
-		if (model_config_check(&r->config, &e) < 0)
+		r->config.projection = r->is_trex && head == MODEL_BARE;
+		if (model_config_check(&r->config, &e) < 0 || model_fits(r->nn, &r->config, &e) < 0)
 			prog_fail(r->p, "%s", e.text);
 		r->m = model_new(r->nn, &r->config);
 	}
@@ -382,6 +440,7 @@ void run_open(struct run *r)
 	open_device(r);
 	sandbox_enter(r->p);
 	open_vocab(r);
+	find_type(r);
 	if (!r->nn)
 		open_cpu(r);
 }

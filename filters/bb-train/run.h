@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "cli/filter.h"
+#include "formats/tokens.h"
 #include "nn/checkpoint.h"
 #include "nn/pack.h"
 #include "text/wordpiece.h"
@@ -40,7 +41,8 @@ struct run {
 	struct model *m;
 	struct optim optim;
 	struct wordpiece *words;
-	struct model_config config; /* of a new model, without --init */
+	struct model_config config; /* of a new model, or of that of --init */
+	bool is_trex;               /* it is one, or will be */
 	struct place at;
 	uint64_t total;     /* steps there will be, perhaps an estimate: for the learning rate */
 	double best;        /* best validation score, of pre-training minus the loss, */
@@ -66,6 +68,8 @@ void run_open(struct run *r);
 void run_model(struct run *r, enum model_head head, uint32_t classes);
 /* The digest of the whole input is known: exits when the training began with another input. */
 void run_input(struct run *r, const uint8_t digest[HASH_BYTES]);
+/* What a sample of the record needs to know of its architecture (nn/sample.h). */
+int run_arch(const struct run *r, const struct tokens *t);
 /*
  * Sets the schedule of the learning rate, before the first step: --steps or, if that is not given,
  * as many as `tokens` an epoch in samples of at most `longest` tokens will be.

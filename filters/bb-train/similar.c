@@ -4,7 +4,10 @@
  * Units of one `group` are alike. A sample is an anchor and a partner, both [CLS] code [SEP]; their
  * vectors are the means of the hidden states. --loss mse: the partner is of the anchor's group or,
  * for half of the samples, of another, and (cosine - +-1)^2 is the loss. --loss infonce: always of
- * the group, and the rest of the batch are the negatives. With --pool rare the mean is weighted
+ * the group, and the rest of the batch are the negatives. --loss cosine: the same samples, and for
+ * each of them 1 - cosine of the two, and max(0, cosine - 0.1) of the anchor and OTHERS others of
+ * the batch (Trex, arXiv 2012.08680, section IV: one pair alike for five that are not). A Trex's
+ * vectors go through its projection. With --pool rare the mean is weighted
  * (model_weigh) by a / (a + p), p the token's share of all tokens of the training units: smooth
  * inverse frequency (Arora, Liang and Ma, ICLR 2017). After each epoch the AUC over validation
  * pairs is measured, and the folder holds the model of the best epoch.
@@ -23,19 +26,27 @@
 #include "filters/bb-train/pairs.h"
 #include "filters/bb-train/tune.h"
 #include "nn/loss.h"
+#include "nn/sample.h"
 
 enum {
 	MICRO = 8192, /* tokens that the CPU takes together */
 	TRIES = 16,
 	COMMON = 1000,    /* 1/a: a token that is one in so many weighs a half */
+	OTHERS = 5,       /* cosine: pairs that are not alike for one that is */
 	VALID_MAX = 4000, /* validation units */
+	SEED_OTHER = 0x6f746872,
 	SEED_PAIR = 0x70616972,
 	SEED_VALID = 0x76616c69
 };
 
+static const double MARGIN = 0.1; /* of cosine */
+
+enum loss { MSE, INFONCE, COSINE };
+
 struct unit {
-	uint32_t *ids; /* owned */
+	uint32_t *ids; /* owned; of a Trex: what traced points to */
 	uint32_t n, group;
+	struct pack_traced traced; /* Trex */
 };
 
 /* Units sorted by group; first[g] is where group g begins, first[ngroups] = n. */
@@ -53,7 +64,7 @@ struct task {
 	struct map groups; /* text to number */
 	uint64_t skipped, tokens, cut;
 	unsigned layer;
-	bool infonce;
+	enum loss loss;
 	/* the batch: vectors 2i and 2i+1 are a sample */
 	struct pack *pack;
 	size_t npacks, cap_packs;
@@ -63,6 +74,24 @@ struct task {
 	size_t n, cap, cap_want, cap_vec, cap_dvec;
 };
 
+static int compare(uint64_t x, uint64_t y)
+{
+	return (x > y) - (x < y);
+}
+
+/* Traced texts of as many tokens. */
+static int by_text(const struct pack_traced *x, const struct pack_traced *y)
+{
+	int by = compare(x->arch, y->arch);
+
+	by = by ? by : compare(x->nstarts, y->nstarts);
+	by = by ? by : compare(x->nvalues, y->nvalues);
+	by = by ? by : memcmp(x->ids, y->ids, x->n * sizeof(*x->ids));
+	by = by ? by : memcmp(x->starts, y->starts, x->nstarts * sizeof(*x->starts));
+	by = by ? by : memcmp(x->vat, y->vat, x->nvalues * sizeof(*x->vat));
+	return by ? by : memcmp(x->values, y->values, x->nvalues * sizeof(*x->values));
+}
+
 static int by_group(const void *a, const void *b)
 {
 	const struct unit *x = a, *y = b;
@@ -71,6 +100,8 @@ static int by_group(const void *a, const void *b)
 		return x->group < y->group ? -1 : 1;
 	if (x->n != y->n)
 		return x->n < y->n ? -1 : 1;
+	if (x->traced.n)
+		return by_text(&x->traced, &y->traced);
 	return memcmp(x->ids, y->ids, x->n * sizeof(*x->ids));
 }
 
@@ -106,6 +137,15 @@ static void add(struct task *t, const struct tokens *k)
 	u->group = (uint32_t)g->value;
 	t->cut += pack_is_cut(t->tune.r->m->config.max_len, k->ids.n, false, 0);
 	u->n = (uint32_t)MIN(k->ids.n, (size_t)t->tune.r->m->config.max_len);
+	u->traced = (struct pack_traced){0};
+	if (t->tune.r->is_trex) {
+		u->traced = sample_traced(k, run_arch(t->tune.r, k));
+		pack_trim(&u->traced, t->tune.r->m->config.max_len);
+		u->n = u->traced.n;
+		u->ids = mem_alloc(pack_words(&u->traced), sizeof(*u->ids));
+		pack_store(&u->traced, u->ids);
+		return;
+	}
 	u->ids = mem_alloc(u->n, sizeof(*u->ids));
 	memcpy(u->ids, k->ids.p, u->n * sizeof(*u->ids));
 }
@@ -150,11 +190,12 @@ static void weigh(struct task *t)
 
 	for (size_t i = 0; i < t->train.n; i++) {
 		const struct unit *u = &t->train.u[i];
+		const uint32_t *ids = u->traced.n ? u->traced.ids : u->ids;
 
 		times[MODEL_CLS]++;
 		times[MODEL_SEP]++;
 		for (uint32_t k = 0; k < u->n; k++)
-			times[u->ids[k]]++;
+			times[ids[k]]++;
 		all += u->n + 2;
 	}
 	for (uint32_t i = 0; i < n; i++)
@@ -217,7 +258,11 @@ static void put(struct task *t, const struct unit *u)
 		p = &t->pack[t->npacks++];
 		pack_reset(p);
 	}
-	pack_add(p, t->tune.r->m->config.max_len, u->ids, u->n, NULL, 0);
+	if (u->traced.n)
+		pack_add_traced(
+			p, t->tune.r->m->config.max_len, t->tune.r->m->config.max_op, &u->traced);
+	else
+		pack_add(p, t->tune.r->m->config.max_len, u->ids, u->n, NULL, 0);
 	t->group = mem_grow(t->group, &t->cap, t->n + 1, sizeof(*t->group));
 	t->group[t->n++] = u->group;
 }
@@ -239,7 +284,7 @@ static int gather(struct tune *tune, struct place *at)
 		struct rng r = rng_new(t->tune.r->o->seed ^ (uint64_t)SEED_PAIR << 32,
 			at->epoch << 40 | at->draws);
 		uint32_t a = s->anchor[at->draws], b;
-		bool yes = t->infonce || (rng_u32(&r) & 1);
+		bool yes = t->loss != MSE || (rng_u32(&r) & 1);
 		size_t need;
 
 		b = yes ? alike(s, a, &r) : unlike(s, a, &r);
@@ -269,6 +314,38 @@ static void embed(struct task *t, bool keep)
 	}
 }
 
+/* Another vector of the batch, of another group; or i itself if none was met. */
+static size_t other_vector(const struct task *t, size_t i, struct rng *r)
+{
+	for (int n = 0; n < TRIES; n++) {
+		size_t k = rng_below(r, t->n);
+
+		if (t->group[k] != t->group[i])
+			return k;
+	}
+	return i;
+}
+
+/* Vectors that are alike, and OTHERS that are not for each anchor: the mean over all pairs. */
+static double cosine(struct task *t, size_t h)
+{
+	struct rng r = rng_new(t->tune.r->o->seed ^ (uint64_t)SEED_OTHER << 32, t->tune.r->at.step);
+	double scale = 1.0 / (double)(t->n / 2 * (1 + OTHERS)), loss = 0;
+
+	for (size_t i = 0; i < t->n; i += 2) {
+		loss += loss_cosine_margin(h, t->vec + i * h, t->vec + (i + 1) * h, true, MARGIN,
+			scale, t->dvec + i * h, t->dvec + (i + 1) * h);
+		for (int n = 0; n < OTHERS; n++) {
+			size_t k = other_vector(t, i, &r);
+
+			if (k != i)
+				loss += loss_cosine_margin(h, t->vec + i * h, t->vec + k * h, false,
+					MARGIN, scale, t->dvec + i * h, t->dvec + k * h);
+		}
+	}
+	return loss;
+}
+
 /* The loss of the gathered batch, its gradient left in the model. 0, or -1: asked to stop. */
 static int compute(struct tune *tune, double *out, struct buf *fields)
 {
@@ -281,9 +358,11 @@ static int compute(struct tune *tune, double *out, struct buf *fields)
 	embed(t, t->npacks == 1);
 	t->dvec = mem_grow(t->dvec, &t->cap_dvec, t->n * h, sizeof(*t->dvec));
 	memset(t->dvec, 0, t->n * h * sizeof(*t->dvec));
-	if (t->infonce)
+	if (t->loss == INFONCE)
 		loss = loss_infonce(t->n, h, t->vec, t->group, t->tune.r->o->temperature, t->dvec);
-	for (size_t i = 0; i < pairs && !t->infonce; i++)
+	else if (t->loss == COSINE)
+		loss = cosine(t, h);
+	for (size_t i = 0; i < pairs && t->loss == MSE; i++)
 		loss += loss_cosine_mse(h, t->vec + 2 * i * h, t->vec + (2 * i + 1) * h, t->want[i],
 			1.0 / (double)pairs, t->dvec + 2 * i * h, t->dvec + (2 * i + 1) * h);
 	model_zero_grad(t->tune.r->m);
@@ -371,6 +450,11 @@ static void side_free(struct side *s)
 	mem_free(s->anchor);
 }
 
+static enum loss find_loss(const char *name)
+{
+	return strcmp(name, "infonce") == 0 ? INFONCE : strcmp(name, "cosine") == 0 ? COSINE : MSE;
+}
+
 enum run_next similar(struct run *r)
 {
 	struct task t = {.tune = {.r = r,
@@ -378,7 +462,7 @@ enum run_next similar(struct run *r)
 				 .gather = gather,
 				 .compute = compute,
 				 .validate = validate},
-		.infonce = strcmp(r->o->loss, "infonce") == 0};
+		.loss = find_loss(r->o->loss)};
 	bool rare = r->o->pool && strcmp(r->o->pool, "rare") == 0;
 	enum run_next next;
 

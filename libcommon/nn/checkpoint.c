@@ -32,14 +32,16 @@ static const struct config_field {
 static const struct {
 	const char *key, *value;
 } config_texts[] = {
-	{"model_type", "bert"},
 	{"hidden_act", "gelu"},
 	{"position_embedding_type", "absolute"},
 };
 
-/* By enum model_head. */
-static const char *const architectures[MODEL_HEADS] = {"BertForPreTraining", "BertModel",
-	"BertForSequenceClassification", "BertForTokenClassification"};
+/* By model_is_trex. */
+static const char *const types[] = {"bert", "trex"};
+static const char *const prefixes[] = {"Bert", "Trex"};
+/* By enum model_head, behind the prefix. */
+static const char *const architectures[MODEL_HEADS] = {
+	"ForPreTraining", "Model", "ForSequenceClassification", "ForTokenClassification"};
 
 /* The head and its classes: as many as id2label has names, or transformers' default of two. */
 static int parse_head(const char *path, json_t *j, struct model_config *c, struct err *e)
@@ -48,11 +50,15 @@ static int parse_head(const char *path, json_t *j, struct model_config *c, struc
 		json_string_value(json_array_get(json_object_get(j, "architectures"), 0));
 	json_t *labels = json_object_get(j, "id2label");
 	size_t n = labels ? json_object_size(labels) : 2;
+	const char *prefix = prefixes[model_is_trex(c)];
 
 	c->head = MODEL_PRETRAINING;
 	for (unsigned i = 0; i < MODEL_HEADS; i++)
-		if (name && strcmp(name, architectures[i]) == 0)
+		if (name && strncmp(name, prefix, strlen(prefix)) == 0 &&
+			strcmp(name + strlen(prefix), architectures[i]) == 0)
 			c->head = (enum model_head)i;
+	if (c->head != MODEL_BARE)
+		c->projection = 0;
 	c->classes = 0;
 	if (c->head == MODEL_PRETRAINING || c->head == MODEL_BARE)
 		return 0;
@@ -63,22 +69,56 @@ static int parse_head(const char *path, json_t *j, struct model_config *c, struc
 	return 0;
 }
 
+/* A natural number, if the key is there. */
+static int parse_number(
+	const char *path, const json_t *j, const char *key, uint32_t *dst, struct err *e)
+{
+	const json_t *v = json_object_get(j, key);
+
+	if (!v)
+		return 0;
+	if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > UINT32_MAX)
+		return err_set(e, "%s: %s is not a natural number", path, key);
+	*dst = (uint32_t)json_integer_value(v);
+	return 0;
+}
+
+/* Which of the two it is, and what only a Trex has. */
+static int parse_type(const char *path, const json_t *j, struct model_config *c, struct err *e)
+{
+	const json_t *type = json_object_get(j, "model_type"), *v;
+	const char *name = type ? json_string_value(type) : types[model_is_trex(c)];
+
+	if (!name || (strcmp(name, types[0]) != 0 && strcmp(name, types[1]) != 0))
+		return err_set(e, "%s: model_type must be \"bert\" or \"trex\"", path);
+	if (strcmp(name, types[0]) == 0) {
+		c->max_op = c->projection = 0;
+		return 0;
+	}
+	if (!c->max_op)
+		c->max_op = MODEL_MAX_OP;
+	if (parse_number(path, j, "max_operand_positions", &c->max_op, e) < 0)
+		return -1;
+	if (!c->max_op)
+		return err_set(e, "%s: max_operand_positions is 0", path);
+	v = json_object_get(j, "projection");
+	if (v && !json_is_boolean(v))
+		return err_set(e, "%s: projection is not true or false", path);
+	if (v)
+		c->projection = json_is_true(v);
+	return 0;
+}
+
 static int parse_config(const char *path, json_t *j, struct model_config *c, struct err *e)
 {
 	json_t *v;
 
-	for (size_t i = 0; i < COUNT_OF(config_fields); i++) {
-		uint32_t *dst = (uint32_t *)((char *)c + config_fields[i].at);
-
-		v = json_object_get(j, config_fields[i].key);
-		if (!v)
-			continue;
-		if (!json_is_integer(v) || json_integer_value(v) < 0 ||
-			json_integer_value(v) > UINT32_MAX)
-			return err_set(
-				e, "%s: %s is not a natural number", path, config_fields[i].key);
-		*dst = (uint32_t)json_integer_value(v);
-	}
+	for (size_t i = 0; i < COUNT_OF(config_fields); i++)
+		if (parse_number(path, j, config_fields[i].key,
+			    (uint32_t *)((char *)c + config_fields[i].at), e) < 0)
+			return -1;
+	if (parse_type(path, j, c, e) < 0)
+		return -1;
 	for (size_t i = 0; i < COUNT_OF(config_texts); i++) {
 		v = json_object_get(j, config_texts[i].key);
 		if (v && (!json_is_string(v) ||
@@ -255,10 +295,17 @@ static void print_config(struct buf *b, const struct model *m)
 {
 	const struct model_config *c = &m->config;
 
-	buf_printf(b, "{\n  \"architectures\": [\"%s\"],\n", architectures[c->head]);
+	bool is_trex = model_is_trex(c);
+
+	buf_printf(b, "{\n  \"architectures\": [\"%s%s\"],\n", prefixes[is_trex],
+		architectures[c->head]);
 	for (size_t i = 0; i < COUNT_OF(config_fields); i++)
 		buf_printf(b, "  \"%s\": %u,\n", config_fields[i].key,
 			*(const uint32_t *)((const char *)c + config_fields[i].at));
+	if (is_trex)
+		buf_printf(b, "  \"max_operand_positions\": %u,\n  \"projection\": %s,\n",
+			c->max_op, c->projection ? "true" : "false");
+	buf_printf(b, "  \"model_type\": \"%s\",\n", types[is_trex]);
 	for (size_t i = 0; i < COUNT_OF(config_texts); i++)
 		buf_printf(b, "  \"%s\": \"%s\",\n", config_texts[i].key, config_texts[i].value);
 	print_names(b, m);
@@ -280,7 +327,32 @@ static void get(void *ctx, float *dst, const float *src, size_t n)
 	nn->op->get(nn, dst, src, n);
 }
 
-/* The entries of one flat device array, each tensor's name after prefix (owned by names). */
+/* to[k,n] of from[n,k], both on the host. */
+static void transpose(size_t n, size_t k, const float *from, float *to)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < k; j++)
+			to[j * n + i] = from[i * k + j];
+}
+
+/* What files hold of a turned tensor, as new device memory. */
+static float *turn(const struct model *m, const float *array, const struct model_tensor *s)
+{
+	float *host = mem_alloc(s->n, sizeof(*host)), *turned = mem_alloc(s->n, sizeof(*turned));
+	float *device = m->nn->op->alloc(m->nn, s->n);
+
+	m->nn->op->get(m->nn, host, array + s->at, s->n);
+	transpose(s->shape[1], s->shape[0], host, turned);
+	m->nn->op->put(m->nn, device, turned, s->n);
+	mem_free(host);
+	mem_free(turned);
+	return device;
+}
+
+/*
+ * The entries of one flat device array, each tensor's name after prefix (owned by names); to be
+ * given to forget_tensors.
+ */
 static void list_tensors(const struct model *m, const float *array, const char *prefix,
 	struct safetensors_entry *t, struct arena *names)
 {
@@ -294,8 +366,15 @@ static void list_tensors(const struct model *m, const float *array, const char *
 		t[i] = (struct safetensors_entry){.name = name, .rank = s->rank, .n = s->n};
 		t[i].shape[0] = s->shape[0];
 		t[i].shape[1] = s->shape[1];
-		t[i].data = array + s->at;
+		t[i].data = s->turned ? turn(m, array, s) : array + s->at;
 	}
+}
+
+static void forget_tensors(const struct model *m, struct safetensors_entry *t)
+{
+	for (size_t i = 0; i < m->ntensors; i++)
+		if (m->tensor[i].turned)
+			m->nn->op->free(m->nn, (float *)t[i].data);
 }
 
 int checkpoint_save(const char *folder, const struct model *m, bool bf16, struct err *e)
@@ -317,6 +396,7 @@ int checkpoint_save(const char *folder, const struct model *m, bool bf16, struct
 			in_folder(&path, folder, "config.json"), text.p, text.n, e);
 	if (r == 0)
 		r = safetensors_write(in_folder(&path, folder, "model.safetensors"), &f, e);
+	forget_tensors(m, t);
 	buf_free(&path);
 	buf_free(&text);
 	arena_free(&names);
@@ -357,7 +437,7 @@ static int load_tensor(struct safetensors *s, const char *path, const struct mod
 	const struct model_tensor *t, const char *name, float *dst, struct err *e)
 {
 	const struct safetensors_entry *f = find(s, name);
-	float *host;
+	float *host, *turned = NULL;
 	int r;
 
 	if (!f)
@@ -371,8 +451,13 @@ static int load_tensor(struct safetensors *s, const char *path, const struct mod
 	for (size_t i = 0; i < t->n && r == 0; i++)
 		if (!isfinite(host[i]))
 			r = err_set(e, "%s: %s has a value that is not finite", path, f->name);
+	if (t->turned) {
+		turned = mem_alloc(t->n, sizeof(*turned));
+		transpose(t->shape[0], t->shape[1], host, turned);
+	}
 	if (r == 0)
-		m->nn->op->put(m->nn, dst + t->at, host, t->n);
+		m->nn->op->put(m->nn, dst + t->at, turned ? turned : host, t->n);
+	mem_free(turned);
 	mem_free(host);
 	return r == 0 ? 1 : -1;
 }
@@ -381,7 +466,7 @@ static int load_tensor(struct safetensors *s, const char *path, const struct mod
 static bool is_head(const char *name)
 {
 	return strncmp(name, "cls.", 4) == 0 || strncmp(name, "classifier.", 11) == 0 ||
-	       strncmp(name, "bert.pooler.", 12) == 0;
+	       strncmp(name, "projection.", 11) == 0 || strncmp(name + 4, ".pooler.", 8) == 0;
 }
 
 static int load_tensors(struct safetensors *s, const char *path, struct model *m, uint64_t seed,
@@ -409,7 +494,8 @@ static int load_tensors(struct safetensors *s, const char *path, struct model *m
 static int check_size(const struct safetensors *s, const char *path, const struct model_config *c,
 	bool own_head, struct err *e)
 {
-	static const char word[] = "bert.embeddings.word_embeddings.weight";
+	const char *word = model_is_trex(c) ? "trex.embeddings.word_embeddings.weight"
+					    : "bert.embeddings.word_embeddings.weight";
 	bool classifies = c->head == MODEL_SEQUENCES || c->head == MODEL_TOKENS;
 
 	if (!find(s, word))
@@ -420,6 +506,8 @@ static int check_size(const struct safetensors *s, const char *path, const struc
 			(unsigned long long)model_config_floats(c));
 	if (own_head && classifies && !find(s, "classifier.weight"))
 		return err_set(e, "%s: no tensor classifier.weight", path);
+	if (own_head && c->projection && !find(s, "projection.0.weight"))
+		return err_set(e, "%s: no tensor projection.0.weight", path);
 	return 0;
 }
 
@@ -437,8 +525,9 @@ static struct model *load(const char *folder, struct nn *nn, const struct model_
 		if (head) {
 			c.head = head->head;
 			c.classes = head->classes;
+			c.projection = model_is_trex(&c) && c.head == MODEL_BARE;
 		}
-		if (model_config_check(&c, &why) < 0)
+		if (model_config_check(&c, &why) < 0 || model_fits(nn, &c, &why) < 0)
 			(void)err_set(e, "%.120s: %.120s", buf_text(&config), why.text);
 		else
 			s = safetensors_open(in_folder(&path, folder, "model.safetensors"), e);
@@ -502,6 +591,8 @@ int checkpoint_save_state(const char *folder, const struct model *m, const struc
 			in_folder(&path, folder, "trainer_state.json"), state, strlen(state), e);
 	if (r == 0)
 		r = safetensors_write(in_folder(&path, folder, "optimizer.safetensors"), &f, e);
+	for (int i = 0; i < 3; i++)
+		forget_tensors(m, t + (size_t)i * m->ntensors);
 	buf_free(&path);
 	arena_free(&names);
 	mem_free(t);

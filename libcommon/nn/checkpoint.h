@@ -13,8 +13,9 @@
 #include "nn/optim.h"
 
 /*
- * Reads a BertConfig in JSON. 0 or -1. Fields that are missing keep what *c holds. The head follows
- * from `architectures`; of classes that it does not know it takes MODEL_PRETRAINING.
+ * Reads a BertConfig in JSON, or that of a Trex, which is one with "model_type": "trex",
+ * max_operand_positions and projection. 0 or -1. Fields that are missing keep what *c holds. The
+ * head follows from `architectures`; of classes that it does not know it takes MODEL_PRETRAINING.
  */
 int checkpoint_read_config(const char *path, struct model_config *c, struct err *e) MUST_CHECK;
 
@@ -29,7 +30,10 @@ int checkpoint_save(const char *folder, const struct model *m, bool bf16, struct
  */
 struct model *checkpoint_load(
 	const char *folder, struct nn *nn, uint64_t seed, size_t *fresh, struct err *e);
-/* The same under another head; a classifier is always fresh. */
+/*
+ * The same under another head; a classifier is always fresh. A Trex as MODEL_BARE gets a projection
+ * if it has none.
+ */
 struct model *checkpoint_load_as(const char *folder, struct nn *nn, enum model_head head,
 	uint32_t classes, uint64_t seed, struct err *e);
 

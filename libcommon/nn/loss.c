@@ -22,21 +22,53 @@ double loss_cosine(size_t h, const float *a, const float *b)
 	return n > 0 ? dot(h, a, b) / n : 0;
 }
 
-/* d cos/da = b/(|a||b|) - cos a/|a|^2 */
+/* Two vectors: the squares of their lengths, the product of the lengths, the cosine. */
+struct angle {
+	double aa, bb, ab, cos;
+};
+
+/* False if one of them is zero. */
+static bool measure(struct angle *v, size_t h, const float *a, const float *b)
+{
+	v->aa = dot(h, a, a);
+	v->bb = dot(h, b, b);
+	v->ab = sqrt(v->aa * v->bb);
+	v->cos = v->ab > 0 ? dot(h, a, b) / v->ab : 0;
+	return v->ab > 0;
+}
+
+/* Adds g d cos: d cos/da = b/(|a||b|) - cos a/|a|^2 */
+static void turn(size_t h, const struct angle *v, double g, const float *a, const float *b,
+	float *da, float *db)
+{
+	for (size_t i = 0; i < h; i++) {
+		da[i] += (float)(g * (b[i] / v->ab - v->cos * a[i] / v->aa));
+		db[i] += (float)(g * (a[i] / v->ab - v->cos * b[i] / v->bb));
+	}
+}
+
 double loss_cosine_mse(
 	size_t h, const float *a, const float *b, double want, double scale, float *da, float *db)
 {
-	double aa = dot(h, a, a), bb = dot(h, b, b), ab = sqrt(aa * bb), cos, g;
+	struct angle v;
 
-	if (!(ab > 0))
+	if (!measure(&v, h, a, b))
 		return scale * want * want;
-	cos = dot(h, a, b) / ab;
-	g = 2 * scale * (cos - want);
-	for (size_t i = 0; i < h; i++) {
-		da[i] += (float)(g * (b[i] / ab - cos * a[i] / aa));
-		db[i] += (float)(g * (a[i] / ab - cos * b[i] / bb));
-	}
-	return scale * (cos - want) * (cos - want);
+	turn(h, &v, 2 * scale * (v.cos - want), a, b, da, db);
+	return scale * (v.cos - want) * (v.cos - want);
+}
+
+double loss_cosine_margin(size_t h, const float *a, const float *b, bool alike, double margin,
+	double scale, float *da, float *db)
+{
+	struct angle v;
+
+	if (!measure(&v, h, a, b))
+		return alike ? scale : 0;
+	if (!alike && v.cos <= margin)
+		return 0;
+	turn(h, &v, alike ? -scale : scale, a, b, da, db);
+	return scale * (alike ? 1 - v.cos : v.cos - margin);
 }
 
 /*

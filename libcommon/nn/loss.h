@@ -19,6 +19,13 @@ double loss_cosine_mse(
 	size_t h, const float *a, const float *b, double want, double scale, float *da, float *db);
 
 /*
+ * PyTorch's CosineEmbeddingLoss times scale (Trex, arXiv 2012.08680, section IV): 1 - cos(a,b) of
+ * what is alike, max(0, cos(a,b) - margin) of what is not. The gradients are added to da and db.
+ */
+double loss_cosine_margin(size_t h, const float *a, const float *b, bool alike, double margin,
+	double scale, float *da, float *db);
+
+/*
  * InfoNCE in the batch (van den Oord et al., arXiv 1807.03748): for each vector that has another of
  * its group, the mean over those of -log softmax over all others of cos/temperature, averaged over
  * such vectors. x[n,h], group[n]; the gradient is added to dx[n,h].

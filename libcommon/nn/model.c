@@ -4,6 +4,7 @@
  */
 #include "nn/model.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "nn/model_pass.h"
+#include "nn/values.h"
 
 int model_config_named(struct model_config *c, const char *name)
 {
@@ -19,9 +21,9 @@ int model_config_named(struct model_config *c, const char *name)
 		const char *name;
 		struct model_config c;
 	} known[] = {
-		{"tiny", {0, 128, 2, 2, 512, 512, 2, 1e-12f, 0.02f, MODEL_PRETRAINING, 0}},
-		{"small", {0, 256, 4, 4, 1024, 512, 2, 1e-12f, 0.02f, MODEL_PRETRAINING, 0}},
-		{"base", {0, 768, 12, 12, 3072, 512, 2, 1e-12f, 0.02f, MODEL_PRETRAINING, 0}},
+		{"tiny", {0, 128, 2, 2, 512, 512, 2, 1e-12f, 0.02f, MODEL_PRETRAINING, 0, 0, 0}},
+		{"small", {0, 256, 4, 4, 1024, 512, 2, 1e-12f, 0.02f, MODEL_PRETRAINING, 0, 0, 0}},
+		{"base", {0, 768, 12, 12, 3072, 512, 2, 1e-12f, 0.02f, MODEL_PRETRAINING, 0, 0, 0}},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(known); i++) {
@@ -67,7 +69,22 @@ int model_config_check(const struct model_config *c, struct err *e)
 	if ((c->head == MODEL_SEQUENCES || c->head == MODEL_TOKENS) &&
 		(c->classes < 2 || c->classes > MODEL_CLASSES_MAX))
 		return err_set(e, "%u classes: must be 2 to %d", c->classes, MODEL_CLASSES_MAX);
+	if (c->max_op > 1 << 16)
+		return err_set(
+			e, "max_operand_positions is %u: must be 1 to %d", c->max_op, 1 << 16);
+	if (c->projection && (c->projection > 1 || !model_is_trex(c) || c->head != MODEL_BARE))
+		return err_set(e, "a projection where there can be none");
+	if (model_is_trex(c) && c->hidden % 2)
+		return err_set(e, "hidden_size %u is odd: a Trex has half of it in each direction",
+			c->hidden);
 	return 0;
+}
+
+int model_fits(const struct nn *nn, const struct model_config *c, struct err *e)
+{
+	if (!model_is_trex(c) || nn->op->cell)
+		return 0;
+	return err_set(e, "a Trex, and %s has no operations for its values", nn->op->name);
 }
 
 uint64_t model_config_floats(const struct model_config *c)
@@ -75,10 +92,22 @@ uint64_t model_config_floats(const struct model_config *c)
 	uint64_t h = c->hidden, f = c->intermediate;
 	uint64_t layer = 3 * (h * h + h) + h * h + h + 2 * f * h + f + h + 4 * h;
 
-	return ((uint64_t)c->vocab + c->max_len + c->types + 2) * h + c->layers * layer;
+	uint64_t d = h / 2, lstm = model_is_trex(c) ? 2 * 4 * d * (NN_BYTES + d + 1) : 0;
+
+	return ((uint64_t)c->vocab + c->max_len + c->types + c->max_op + 2) * h +
+	       c->layers * layer + lstm;
 }
 
-/* Adds a tensor of n rows of k (k = 0: a vector of n); returns its place. */
+/* Whether the head looks at [CLS] through a layer of its own. */
+static bool has_pooler(const struct model_config *c)
+{
+	return c->head == MODEL_SEQUENCES || (c->head != MODEL_TOKENS && !model_is_trex(c));
+}
+
+/*
+ * Adds a tensor of n rows of k (k = 0: a vector of n); returns its place. What is "bert.*" in the
+ * encoder of a BERT is "trex.*" in that of a Trex.
+ */
 PRINTF_LIKE(4, 5)
 static size_t add(struct model *m, size_t n, size_t k, const char *fmt, ...)
 {
@@ -88,6 +117,8 @@ static size_t add(struct model *m, size_t n, size_t k, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(t->name, sizeof(t->name), fmt, ap);
 	va_end(ap);
+	if (strncmp(t->name, "bert.", 5) == 0 && model_is_trex(&m->config))
+		memcpy(t->name, "trex", 4);
 	t->rank = k ? 2 : 1;
 	t->shape[0] = n;
 	t->shape[1] = k;
@@ -97,19 +128,77 @@ static size_t add(struct model *m, size_t n, size_t k, const char *fmt, ...)
 	return t->at;
 }
 
-#define LAYER "bert.encoder.layer.%u."
+#define LAYER         "bert.encoder.layer.%u."
+#define VALUE         "bert.embeddings.value."
+#define VALUE_OF_TREX "trex.embeddings.value."
+
+/* What only a Trex has. */
+static void lay_out_trex_matrices(struct model *m)
+{
+	const struct model_config *c = &m->config;
+	struct model_trex *x = &m->trex;
+	size_t h = c->hidden, d = h / 2;
+
+	x->op = add(m, c->max_op, h, "bert.embeddings.operand_embeddings.weight");
+	for (int i = 0; i < 2; i++) {
+		const char *way = i ? "_reverse" : "";
+
+		x->lstm[i].table = add(m, 4 * d, NN_BYTES, VALUE "weight_ih_l0%s", way);
+		m->tensor[m->ntensors - 1].turned = true;
+		x->lstm[i].u_w = add(m, 4 * d, d, VALUE "weight_hh_l0%s", way);
+	}
+}
+
+static void lay_out_trex_vectors(struct model *m)
+{
+	size_t d = m->config.hidden / 2;
+
+	for (int i = 0; i < 2; i++)
+		m->trex.lstm[i].u_b = add(m, 4 * d, 0, VALUE "bias_hh_l0%s", i ? "_reverse" : "");
+}
+
+/* Its heads but the classifiers, which are BERT's. */
+static void lay_out_trex_head(struct model *m, bool matrices)
+{
+	const struct model_config *c = &m->config;
+	struct model_trex *x = &m->trex;
+	size_t h = c->hidden;
+
+	if (c->head == MODEL_PRETRAINING && matrices) {
+		x->tr_w = add(m, h, h, "cls.values.transform.dense.weight");
+		for (int i = 0; i < MODEL_VALUE_BYTES; i++)
+			x->byte_w[i] = add(m, NN_BYTE_NONE, h, "cls.values.decoder.%d.weight", i);
+	} else if (c->head == MODEL_PRETRAINING) {
+		x->tr_b = add(m, h, 0, "cls.values.transform.dense.bias");
+		x->tr_norm_g = add(m, h, 0, "cls.values.transform.LayerNorm.weight");
+		x->tr_norm_b = add(m, h, 0, "cls.values.transform.LayerNorm.bias");
+		for (int i = 0; i < MODEL_VALUE_BYTES; i++)
+			x->byte_b[i] = add(m, NN_BYTE_NONE, 0, "cls.values.decoder.%d.bias", i);
+	}
+	for (int i = 0; i < 2 && c->projection; i++) {
+		if (matrices)
+			x->projection_w[i] = add(m, h, h, "projection.%d.weight", 2 * i);
+		else
+			x->projection_b[i] = add(m, h, 0, "projection.%d.bias", 2 * i);
+	}
+}
 
 /* Matrices, which decay, come first; query, key and value adjoin, as one matrix of 3h rows. */
 static void lay_out(struct model *m)
 {
 	const struct model_config *c = &m->config;
 	size_t h = c->hidden, f = c->intermediate;
+	bool is_trex = model_is_trex(c);
 
-	m->tensor = mem_zalloc(16u * c->layers + 16, sizeof(*m->tensor));
+	m->tensor = mem_zalloc(16u * c->layers + 48, sizeof(*m->tensor));
 	m->layer = mem_zalloc(c->layers, sizeof(*m->layer));
 	m->word = add(m, c->vocab, h, "bert.embeddings.word_embeddings.weight");
 	m->pos = add(m, c->max_len, h, "bert.embeddings.position_embeddings.weight");
-	m->type = add(m, c->types, h, "bert.embeddings.token_type_embeddings.weight");
+	m->type = add(m, c->types, h,
+		is_trex ? "bert.embeddings.architecture_embeddings.weight"
+			: "bert.embeddings.token_type_embeddings.weight");
+	if (is_trex)
+		lay_out_trex_matrices(m);
 	for (unsigned i = 0; i < c->layers; i++) {
 		struct model_layer *l = &m->layer[i];
 
@@ -120,17 +209,21 @@ static void lay_out(struct model *m)
 		l->up_w = add(m, f, h, LAYER "intermediate.dense.weight", i);
 		l->down_w = add(m, h, f, LAYER "output.dense.weight", i);
 	}
-	if (c->head != MODEL_TOKENS)
+	if (has_pooler(c))
 		m->pooler_w = add(m, h, h, "bert.pooler.dense.weight");
-	if (c->head == MODEL_PRETRAINING) {
+	if (c->head == MODEL_PRETRAINING)
 		m->tr_w = add(m, h, h, "cls.predictions.transform.dense.weight");
+	if (is_trex)
+		lay_out_trex_head(m, true);
+	else if (c->head == MODEL_PRETRAINING)
 		m->cls_w = add(m, 2, h, "cls.seq_relationship.weight");
-	} else if (c->head != MODEL_BARE) {
+	if (c->classes)
 		m->cls_w = add(m, c->classes, h, "classifier.weight");
-	}
 	m->nmatrix = m->nparam;
 	m->norm_g = add(m, h, 0, "bert.embeddings.LayerNorm.weight");
 	m->norm_b = add(m, h, 0, "bert.embeddings.LayerNorm.bias");
+	if (is_trex)
+		lay_out_trex_vectors(m);
 	for (unsigned i = 0; i < c->layers; i++) {
 		struct model_layer *l = &m->layer[i];
 
@@ -145,17 +238,20 @@ static void lay_out(struct model *m)
 		l->norm2_g = add(m, h, 0, LAYER "output.LayerNorm.weight", i);
 		l->norm2_b = add(m, h, 0, LAYER "output.LayerNorm.bias", i);
 	}
-	if (c->head != MODEL_TOKENS)
+	if (has_pooler(c))
 		m->pooler_b = add(m, h, 0, "bert.pooler.dense.bias");
 	if (c->head == MODEL_PRETRAINING) {
 		m->tr_b = add(m, h, 0, "cls.predictions.transform.dense.bias");
 		m->tr_norm_g = add(m, h, 0, "cls.predictions.transform.LayerNorm.weight");
 		m->tr_norm_b = add(m, h, 0, "cls.predictions.transform.LayerNorm.bias");
 		m->dec_b = add(m, c->vocab, 0, "cls.predictions.bias");
-		m->cls_b = add(m, 2, 0, "cls.seq_relationship.bias");
-	} else if (c->head != MODEL_BARE) {
-		m->cls_b = add(m, c->classes, 0, "classifier.bias");
 	}
+	if (is_trex)
+		lay_out_trex_head(m, false);
+	else if (c->head == MODEL_PRETRAINING)
+		m->cls_b = add(m, 2, 0, "cls.seq_relationship.bias");
+	if (c->classes)
+		m->cls_b = add(m, c->classes, 0, "classifier.bias");
 }
 
 static void multiply_by(struct model *m, size_t w, size_t n, size_t k)
@@ -168,21 +264,31 @@ static void lay_out_products(struct model *m)
 {
 	const struct model_config *c = &m->config;
 	size_t h = c->hidden, f = c->intermediate, room = 0;
+	bool is_trex = model_is_trex(c);
 
-	m->product = mem_alloc(4u * c->layers + 4, sizeof(*m->product));
+	m->product = mem_alloc(4u * c->layers + 16, sizeof(*m->product));
 	if (c->head == MODEL_PRETRAINING)
 		multiply_by(m, m->word, c->vocab, h);
+	for (int i = 0; i < 2 && is_trex; i++)
+		multiply_by(m, m->trex.lstm[i].u_w, 2 * h, h / 2);
 	for (unsigned i = 0; i < c->layers; i++) {
 		multiply_by(m, m->layer[i].qkv_w, 3 * h, h);
 		multiply_by(m, m->layer[i].out_w, h, h);
 		multiply_by(m, m->layer[i].up_w, f, h);
 		multiply_by(m, m->layer[i].down_w, h, f);
 	}
-	if (c->head != MODEL_TOKENS)
+	if (has_pooler(c))
 		multiply_by(m, m->pooler_w, h, h);
 	if (c->head == MODEL_PRETRAINING)
 		multiply_by(m, m->tr_w, h, h);
-	if (c->head != MODEL_BARE)
+	if (is_trex && c->head == MODEL_PRETRAINING) {
+		multiply_by(m, m->trex.tr_w, h, h);
+		for (int i = 0; i < MODEL_VALUE_BYTES; i++)
+			multiply_by(m, m->trex.byte_w[i], NN_BYTE_NONE, h);
+	}
+	for (int i = 0; i < 2 && c->projection; i++)
+		multiply_by(m, m->trex.projection_w[i], h, h);
+	if (model_classes_of(c))
 		multiply_by(m, m->cls_w, model_classes_of(c), h);
 	for (size_t i = 0; i < m->nproducts; i++) {
 		struct model_product *p = &m->product[i];
@@ -203,6 +309,8 @@ struct model *model_new(struct nn *nn, const struct model_config *c)
 	m->param = nn->op->alloc(nn, m->nparam);
 	lay_out_products(m);
 	m->acts = model_pass_new();
+	if (model_is_trex(c))
+		m->trex.values = values_new(nn, c->hidden / 2);
 	return m;
 }
 
@@ -212,6 +320,7 @@ void model_free(struct model *m)
 		return;
 	model_pass_free(m);
 	model_pass_unround(m);
+	values_free(m->trex.values);
 	model_name(m, NULL, NULL, NULL);
 	mem_free(m->rarity);
 	m->nn->op->free(m->nn, m->param);
@@ -231,9 +340,14 @@ void model_init_tensor(struct model *m, size_t tensor, uint64_t seed)
 	float range = m->config.init_range;
 
 	/* Small beside the words: until training says otherwise a sequence is a bag of words. */
-	if (t->at == m->pos || t->at == m->type)
+	if (t->at == m->pos || t->at == m->type || (t->at && t->at == m->trex.op))
 		range *= 0.1f;
-	if (t->rank == 2) {
+	if (strncmp(t->name, VALUE_OF_TREX, strlen(VALUE_OF_TREX)) == 0) { /* as PyTorch's LSTM */
+		float bound = sqrtf(2 / (float)m->config.hidden);
+
+		for (size_t i = 0; i < t->n; i++)
+			v[i] = (2 * rng_f32(&r) - 1) * bound;
+	} else if (t->rank == 2) {
 		for (size_t i = 0; i < t->n; i++)
 			v[i] = rng_normal(&r) * range;
 		if (t->at == m->word) /* [PAD] is nothing */

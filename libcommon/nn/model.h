@@ -1,6 +1,11 @@
 /*
  * model.h: the BERT encoder (Devlin et al., arXiv 1810.04805) with BinBert's heads for pre-training
- * and for classification (arXiv 2208.06692, sections 3.4 and 6.2).
+ * and for classification (arXiv 2208.06692, sections 3.4 and 6.2), or the same encoder on Trex's
+ * embedding layer with its heads (arXiv 2012.08680, section IV).
+ *
+ * Trex's tokens come with a value, their place in the instruction, the instruction's place and the
+ * architecture; what BERT calls positions and token types are the last two. Its heads guess tokens
+ * and bytes of values, and a projection, two layers, makes the vectors that are compared.
  *
  * All parameters are one flat array with a table of named tensors, and so are gradients and
  * optimiser moments: what works on all of them is one loop. Names and shapes are those of Hugging
@@ -21,10 +26,12 @@ enum { MODEL_PAD, MODEL_UNK, MODEL_CLS, MODEL_SEP, MODEL_MASK, MODEL_SPECIALS };
 
 /* What stands on the encoder, in transformers' names. */
 enum model_head {
-	MODEL_PRETRAINING, /* BertForPreTraining: pooler, masked tokens, two classes for SSM */
-	MODEL_BARE,        /* BertModel: pooler */
-	MODEL_SEQUENCES,   /* BertForSequenceClassification: pooler, classes of a sequence */
-	MODEL_TOKENS,      /* BertForTokenClassification: classes of a token; no pooler */
+	/* BertForPreTraining: pooler, masked tokens, two classes for SSM; Trex: masked tokens,
+	   bytes */
+	MODEL_PRETRAINING,
+	MODEL_BARE,      /* BertModel: pooler; Trex: perhaps the projection */
+	MODEL_SEQUENCES, /* BertForSequenceClassification: pooler, classes of a sequence */
+	MODEL_TOKENS,    /* BertForTokenClassification: classes of a token; no pooler */
 	MODEL_HEADS,
 };
 
@@ -34,20 +41,32 @@ struct model_config {
 	uint32_t layers; /* 0: vectors of tokens and positions are all there is */
 	uint32_t heads;
 	uint32_t intermediate; /* f */
-	uint32_t max_len;      /* positions */
-	uint32_t types;        /* token types */
+	uint32_t max_len;      /* positions; no sequence has more tokens */
+	uint32_t types;        /* token types; Trex: architectures, by enum arch */
 	float norm_eps;
 	float init_range; /* standard deviation of fresh weights */
 	enum model_head head;
 	uint32_t classes; /* of MODEL_SEQUENCES and MODEL_TOKENS, else 0 */
+	uint32_t max_op; /* Trex: places in an instruction, what is beyond gets the last; BERT: 0 */
+	uint32_t projection; /* Trex, MODEL_BARE: 1 if vectors go through the projection; else 0 */
 };
 
-enum { MODEL_CLASSES_MAX = 1 << 16 };
+enum {
+	MODEL_CLASSES_MAX = 1 << 16,
+	MODEL_MAX_OP = 64, /* of a new Trex */
+	MODEL_VALUE_BYTES = 8,
+};
+
+/* Whether it is a Trex. */
+static inline bool model_is_trex(const struct model_config *c)
+{
+	return c->max_op > 0;
+}
 
 /* How many classes the head that looks at [CLS] or at tokens has: of SSM two. */
 static inline uint32_t model_classes_of(const struct model_config *c)
 {
-	return c->head == MODEL_PRETRAINING ? 2 : c->classes;
+	return c->head == MODEL_PRETRAINING && !model_is_trex(c) ? 2 : c->classes;
 }
 
 /* The config by its name: tiny (2 layers of 128), small (4 of 256), base (12 of 768, the paper's).
@@ -55,6 +74,8 @@ static inline uint32_t model_classes_of(const struct model_config *c)
 int model_config_named(struct model_config *c, const char *name) MUST_CHECK;
 /* 0 if a model of this config can be built, else -1 and the reason. */
 int model_config_check(const struct model_config *c, struct err *e) MUST_CHECK;
+/* 0 if the device has the operations it needs, else -1 and the reason. */
+int model_fits(const struct nn *nn, const struct model_config *c, struct err *e) MUST_CHECK;
 /* Floats of the encoder without any head. */
 uint64_t model_config_floats(const struct model_config *c);
 
@@ -63,6 +84,7 @@ struct model_tensor {
 	size_t at, n;  /* place and size in the flat array, in floats */
 	size_t shape[2];
 	unsigned rank; /* 1 or 2 */
+	bool turned;   /* files hold its transpose, of this shape */
 };
 
 /* Offsets of one layer's tensors in the flat array. */
@@ -80,6 +102,11 @@ struct model_targets {
 	const uint32_t *label; /* [S] 1: code and expression belong together; NULL: no SSM loss */
 	float elm_scale;       /* weight of one masked token in the loss */
 	float ssm_scale;       /* weight of one sequence in the loss */
+	/* Trex: */
+	size_t values;                           /* N masked tokens that have a value */
+	const uint32_t *value;                   /* [N] which */
+	const uint32_t *byte[MODEL_VALUE_BYTES]; /* [N] each: its bytes, most significant first */
+	float value_scale;                       /* weight of one byte in the loss */
 };
 
 /* Results of a pre-training pass; the arrays are the model's, good until its next use. */
@@ -88,6 +115,8 @@ struct model_losses {
 	const float *loss;        /* [M] */
 	const uint32_t *best;     /* [M] most probable token */
 	const uint32_t *ssm_best; /* [S] */
+	double value;             /* Trex: the sum over all bytes, not scaled */
+	const uint32_t *byte_best[MODEL_VALUE_BYTES]; /* [N] each */
 };
 
 /* What a classifier is to say. */
@@ -102,6 +131,20 @@ struct model_classes {
 struct model_product {
 	size_t w, n, k; /* where it begins in param, its sizes */
 	size_t wt;      /* where its prepared form begins */
+};
+
+/* Offsets of what only a Trex has. */
+struct model_trex {
+	size_t op; /* places in an instruction */
+	struct {
+		size_t table, u_w, u_b;
+	} lstm[2];                               /* of bytes, both directions: values.h */
+	size_t tr_w, tr_b, tr_norm_g, tr_norm_b; /* MODEL_PRETRAINING: before the bytes */
+	size_t byte_w[MODEL_VALUE_BYTES], byte_b[MODEL_VALUE_BYTES];
+	size_t projection_w[2], projection_b[2]; /* MODEL_BARE */
+	struct values *values;                   /* owned */
+	const float *vector[2];                  /* what it made of the batch's values, */
+	bool held;                               /* which the next pass may use */
 };
 
 struct model {
@@ -126,6 +169,7 @@ struct model {
 	size_t pooler_w, pooler_b;                      /* all but MODEL_TOKENS */
 	size_t tr_w, tr_b, tr_norm_g, tr_norm_b, dec_b; /* MODEL_PRETRAINING */
 	size_t cls_w, cls_b;                            /* the classifier, or SSM's */
+	struct model_trex trex;
 	struct model_acts *acts;
 };
 
@@ -155,7 +199,10 @@ int model_round(struct model *m) MUST_CHECK;
 
 void model_zero_grad(struct model *m);
 
-/* Losses of a batch; if train, the gradient of elm_scale elm + ssm_scale ssm is added to grad. */
+/*
+ * Losses of a batch; if train, the gradient of elm_scale elm + ssm_scale ssm + value_scale value is
+ * added to grad.
+ */
 void model_pretrain(struct model *m, const struct nn_batch *b, const struct model_targets *t,
 	bool train, struct model_losses *out);
 
@@ -171,7 +218,7 @@ void model_predict(
 
 /*
  * vec[S,h]: the mean of all hidden states of each sequence after `layer` layers (0: embeddings),
- * weighted if model_weigh was called.
+ * weighted if model_weigh was called, through the projection if the model has one.
  * With keep the pass can be followed by model_embed_back with the same batch.
  */
 void model_embed(struct model *m, const struct nn_batch *b, unsigned layer, bool keep, float *vec);

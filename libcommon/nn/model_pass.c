@@ -12,35 +12,6 @@
 #include "base/mem.h"
 #include "nn/model.h"
 
-/* Activations of one layer. Without a backward pass all layers share the first one's. */
-struct kept_layer {
-	float *qkv; /* [T,3h] */
-	float *o;   /* [T,h] attention output */
-	float *lse; /* [T,heads] */
-	float *z1;  /* [T,h] after the first normalisation */
-	float *u;   /* [T,f] */
-	struct nn_kept n1, n2;
-};
-
-struct model_acts {
-	bool keep;                 /* the layers have their own buffers */
-	size_t rows, seqs, masked; /* what there is room for */
-	float **x; /* [layers+1] of [T,h]: hidden states; x[l] is the input of layer l */
-	struct kept_layer *layer;
-	struct nn_kept n0;        /* of the embeddings */
-	float *d, *e, *dqkv;      /* [T,h] [T,h] [T,3h] gradients */
-	float *hm, *um, *zm, *dm; /* [M,h] head: masked rows, before GELU, transformed, gradient */
-	struct nn_kept nm;
-	float *hs, *ps, *ds, *es; /* [S,h] [CLS] rows, what the pooler makes, and their gradients */
-	float *vec;               /* [S,h] floats: vectors of sequences, or their gradients */
-	float *loss;              /* host [max(M,S)] */
-	uint32_t *best, *sbest;   /* host [M], [S] */
-	float *share;             /* host [T], with model_weigh */
-	uint32_t *times;          /* host [vocab], with model_weigh; all 0 between uses */
-	float **all;              /* every device buffer above, to be freed */
-	size_t nall;
-};
-
 struct model_acts *model_pass_new(void)
 {
 	return mem_zalloc(1, sizeof(struct model_acts));
@@ -58,6 +29,7 @@ static void acts_free(struct model *m)
 	mem_free(a->loss);
 	mem_free(a->best);
 	mem_free(a->sbest);
+	mem_free(a->bbest);
 	mem_free(a->share);
 	mem_free(a->times);
 	*a = (struct model_acts){0};
@@ -67,31 +39,6 @@ void model_pass_free(struct model *m)
 {
 	acts_free(m);
 	mem_free(m->acts);
-}
-
-static struct nn_dense dense(const struct model *m, size_t w, size_t b, size_t n, size_t k)
-{
-	const struct model_product *p = m->product;
-
-	while (p->w != w)
-		p++;
-	return (struct nn_dense){
-		.w = m->param + w, .wt = m->wt + p->wt, .b = m->param + b, .n = n, .k = k};
-}
-
-static struct nn_dense_grad dense_grad(const struct model *m, size_t w, size_t b)
-{
-	return (struct nn_dense_grad){m->grad + w, m->grad + b};
-}
-
-static struct nn_norm norm(const struct model *m, size_t g, size_t b)
-{
-	return (struct nn_norm){m->param + g, m->param + b, m->config.norm_eps};
-}
-
-static struct nn_norm_grad norm_grad(const struct model *m, size_t g, size_t b)
-{
-	return (struct nn_norm_grad){m->grad + g, m->grad + b};
 }
 
 /* A device buffer of activations. */
@@ -137,7 +84,7 @@ static struct model_acts *acts(struct model *m, const struct nn_batch *b, size_t
 	a->rows = rows;
 	a->seqs = seqs;
 	a->masked = mrows;
-	a->all = mem_alloc(12 * nl + 33, sizeof(*a->all));
+	a->all = mem_alloc(12 * nl + 35, sizeof(*a->all));
 	a->x = mem_alloc(nl + 1, sizeof(*a->x));
 	a->layer = mem_zalloc(nl, sizeof(*a->layer));
 	for (size_t l = 0; l <= nl; l++)
@@ -162,6 +109,8 @@ static struct model_acts *acts(struct model *m, const struct nn_batch *b, size_t
 	a->vec = floats(m, seqs * h);
 	a->hs = room(m, seqs * h);
 	a->ps = room(m, seqs * h);
+	if (m->config.projection)
+		a->os = room(m, seqs * h);
 	if (keep) {
 		a->n0 = room_kept(m, rows);
 		a->d = room(m, rows * h);
@@ -176,10 +125,14 @@ static struct model_acts *acts(struct model *m, const struct nn_batch *b, size_t
 		a->um = room(m, mrows * h);
 		a->dm = room(m, mrows * h);
 		a->nm = room_kept(m, mrows);
+		if (model_is_trex(&m->config))
+			a->vm = room(m, mrows * h);
 	}
 	a->loss = mem_alloc(MAX(mrows, seqs), sizeof(*a->loss));
 	a->best = mem_alloc(mrows, sizeof(*a->best));
 	a->sbest = mem_alloc(seqs, sizeof(*a->sbest));
+	if (model_is_trex(&m->config))
+		a->bbest = mem_alloc(mrows, MODEL_VALUE_BYTES * sizeof(*a->bbest));
 	return a;
 }
 
@@ -188,7 +141,7 @@ static struct nn_embed embeddings(const struct model *m)
 	return (struct nn_embed){.word = m->param + m->word,
 		.pos = m->param + m->pos,
 		.type = m->param + m->type,
-		.norm = norm(m, m->norm_g, m->norm_b),
+		.norm = model_norm(m, m->norm_g, m->norm_b),
 		.h = m->config.hidden};
 }
 
@@ -207,10 +160,10 @@ static struct parts parts(const struct model *m, unsigned i)
 {
 	const struct model_layer *l = &m->layer[i];
 	size_t h = m->config.hidden, f = m->config.intermediate;
-	struct parts p = {dense(m, l->qkv_w, l->qkv_b, 3 * h, h),
-		dense(m, l->out_w, l->out_b, h, h), dense(m, l->up_w, l->up_b, f, h),
-		dense(m, l->down_w, l->down_b, h, f), norm(m, l->norm1_g, l->norm1_b),
-		norm(m, l->norm2_g, l->norm2_b)};
+	struct parts p = {model_dense(m, l->qkv_w, l->qkv_b, 3 * h, h),
+		model_dense(m, l->out_w, l->out_b, h, h), model_dense(m, l->up_w, l->up_b, f, h),
+		model_dense(m, l->down_w, l->down_b, h, f), model_norm(m, l->norm1_g, l->norm1_b),
+		model_norm(m, l->norm2_g, l->norm2_b)};
 
 	if (m->int8) {
 		p.qkv.int8 = m->int8[i].qkv;
@@ -264,6 +217,8 @@ static void forward(struct model *m, const struct nn_batch *b, unsigned layers, 
 	struct nn_embed e = embeddings(m);
 	size_t t = b->tokens, h = m->config.hidden;
 
+	if (model_is_trex(&m->config))
+		model_trex_embed(m, b, keep, &e);
 	op->embed(m->nn, b, &e, a->x[0], keep ? &a->n0 : &none);
 	for (unsigned i = 0; i < layers && !(m->nn->stop && *m->nn->stop); i++) {
 		struct kept_layer *k = &a->layer[i];
@@ -287,19 +242,19 @@ static void backward(struct model *m, const struct nn_batch *b, unsigned layers)
 	struct nn_embed_grad ge = {.word = m->grad + m->word,
 		.pos = m->grad + m->pos,
 		.type = m->grad + m->type,
-		.norm = norm_grad(m, m->norm_g, m->norm_b)};
+		.norm = model_norm_grad(m, m->norm_g, m->norm_b)};
 	size_t t = b->tokens, h = m->config.hidden;
 
 	for (unsigned i = layers; i-- > 0 && !(m->nn->stop && *m->nn->stop);) {
 		const struct model_layer *l = &m->layer[i];
 		struct kept_layer *k = &a->layer[i];
 		struct parts p = parts(m, i);
-		struct nn_dense_grad qkv = dense_grad(m, l->qkv_w, l->qkv_b);
-		struct nn_dense_grad out = dense_grad(m, l->out_w, l->out_b);
-		struct nn_dense_grad up = dense_grad(m, l->up_w, l->up_b);
-		struct nn_dense_grad down = dense_grad(m, l->down_w, l->down_b);
-		struct nn_norm_grad n1 = norm_grad(m, l->norm1_g, l->norm1_b);
-		struct nn_norm_grad n2 = norm_grad(m, l->norm2_g, l->norm2_b);
+		struct nn_dense_grad qkv = model_dense_grad(m, l->qkv_w, l->qkv_b);
+		struct nn_dense_grad out = model_dense_grad(m, l->out_w, l->out_b);
+		struct nn_dense_grad up = model_dense_grad(m, l->up_w, l->up_b);
+		struct nn_dense_grad down = model_dense_grad(m, l->down_w, l->down_b);
+		struct nn_norm_grad n1 = model_norm_grad(m, l->norm1_g, l->norm1_b);
+		struct nn_norm_grad n2 = model_norm_grad(m, l->norm2_g, l->norm2_b);
 
 		op->norm_back(m->nn, t, h, &p.norm2, &n2, a->d, &k->n2, a->d);
 		op->ffn_back(m->nn, t, &p.up, &p.down, &up, &down, k->z1, k->u, a->d, a->e);
@@ -310,7 +265,11 @@ static void backward(struct model *m, const struct nn_batch *b, unsigned layers)
 			m->nn, t, &p.qkv, &qkv, NN_LINEAR, a->x[i], NULL, NULL, a->dqkv, a->d);
 		op->add(m->nn, nn_rows(t) * h, a->e, a->d); /* the residual path */
 	}
+	if (model_is_trex(&m->config))
+		model_trex_embed_grad(m, &ge);
 	op->embed_back(m->nn, b, &e, &ge, a->d, &a->n0);
+	if (model_is_trex(&m->config))
+		model_trex_embed_back(m, b, &ge);
 }
 
 /* The masked-token head: transform (GELU, normalisation), then the tied decoder. */
@@ -320,18 +279,18 @@ static void elm(
 	struct model_acts *a = m->acts;
 	const struct nn_backend *op = m->nn->op;
 	size_t h = m->config.hidden, n = t->masked;
-	struct nn_dense tr = dense(m, m->tr_w, m->tr_b, h, h);
-	struct nn_dense dec = dense(m, m->word, m->dec_b, m->config.vocab, h);
-	struct nn_norm nm = norm(m, m->tr_norm_g, m->tr_norm_b);
+	struct nn_dense tr = model_dense(m, m->tr_w, m->tr_b, h, h);
+	struct nn_dense dec = model_dense(m, m->word, m->dec_b, m->config.vocab, h);
+	struct nn_norm nm = model_norm(m, m->tr_norm_g, m->tr_norm_b);
 	struct nn_dense_grad gtr, gdec;
 	struct nn_norm_grad gnm;
 
 	op->gather(m->nn, n, h, t->row, a->x[m->config.layers], a->hm);
 	op->dense_norm(m->nn, n, &tr, NN_GELU, &nm, a->hm, NULL, a->um, a->zm, &a->nm);
 	if (train) {
-		gtr = dense_grad(m, m->tr_w, m->tr_b);
-		gdec = dense_grad(m, m->word, m->dec_b);
-		gnm = norm_grad(m, m->tr_norm_g, m->tr_norm_b);
+		gtr = model_dense_grad(m, m->tr_w, m->tr_b);
+		gdec = model_dense_grad(m, m->word, m->dec_b);
+		gnm = model_norm_grad(m, m->tr_norm_g, m->tr_norm_b);
 	}
 	op->classify(m->nn, n, &dec, train ? &gdec : NULL, t->want, t->elm_scale, a->zm,
 		train ? a->dm : NULL, a->loss, a->best);
@@ -354,15 +313,15 @@ static double sequences(
 	struct model_acts *a = m->acts;
 	const struct nn_backend *op = m->nn->op;
 	size_t h = m->config.hidden, n = b->seqs;
-	struct nn_dense pool = dense(m, m->pooler_w, m->pooler_b, h, h);
-	struct nn_dense cls = dense(m, m->cls_w, m->cls_b, model_classes_of(&m->config), h);
+	struct nn_dense pool = model_dense(m, m->pooler_w, m->pooler_b, h, h);
+	struct nn_dense cls = model_dense(m, m->cls_w, m->cls_b, model_classes_of(&m->config), h);
 	struct nn_dense_grad gpool, gcls;
 	float *loss = mem_alloc(n, sizeof(*loss));
 	double sum = 0;
 
 	if (train) {
-		gpool = dense_grad(m, m->pooler_w, m->pooler_b);
-		gcls = dense_grad(m, m->cls_w, m->cls_b);
+		gpool = model_dense_grad(m, m->pooler_w, m->pooler_b);
+		gcls = model_dense_grad(m, m->cls_w, m->cls_b);
 	}
 	op->gather(m->nn, n, h, b->cu, a->x[m->config.layers], a->hs);
 	op->dense(m->nn, n, &pool, NN_TANH, a->hs, NULL, a->ps);
@@ -384,12 +343,12 @@ static double tokens(struct model *m, const struct model_classes *c, bool train)
 	struct model_acts *a = m->acts;
 	const struct nn_backend *op = m->nn->op;
 	size_t h = m->config.hidden;
-	struct nn_dense cls = dense(m, m->cls_w, m->cls_b, m->config.classes, h);
+	struct nn_dense cls = model_dense(m, m->cls_w, m->cls_b, m->config.classes, h);
 	struct nn_dense_grad gcls;
 	double sum = 0;
 
 	if (train)
-		gcls = dense_grad(m, m->cls_w, m->cls_b);
+		gcls = model_dense_grad(m, m->cls_w, m->cls_b);
 	op->gather(m->nn, c->n, h, c->row, a->x[m->config.layers], a->hm);
 	op->classify(m->nn, c->n, &cls, train ? &gcls : NULL, c->want, c->scale, a->hm,
 		train ? a->dm : NULL, a->loss, a->best);
@@ -413,6 +372,8 @@ void model_pretrain(struct model *m, const struct nn_batch *b, const struct mode
 		elm(m, t, train, out);
 	if (t->label)
 		out->ssm = sequences(m, b, t->label, t->ssm_scale, train);
+	if (t->values)
+		model_trex_values(m, t, train, out);
 	if (train)
 		backward(m, b, m->config.layers);
 }
@@ -457,14 +418,14 @@ void model_predict(
 	size_t h = m->config.hidden, classes = m->config.classes;
 	bool by_token = m->config.head == MODEL_TOKENS;
 	struct model_acts *a = acts(m, b, by_token ? MAX(n, (size_t)1) : 0, false);
-	struct nn_dense cls = dense(m, m->cls_w, m->cls_b, classes, h);
+	struct nn_dense cls = model_dense(m, m->cls_w, m->cls_b, classes, h);
 	float *logit = op->room(m->nn, nn_rows(n) * classes);
 
 	forward(m, b, m->config.layers, false);
 	op->gather(m->nn, n, h, by_token ? row : b->cu, a->x[m->config.layers],
 		by_token ? a->hm : a->hs);
 	if (!by_token) {
-		struct nn_dense pool = dense(m, m->pooler_w, m->pooler_b, h, h);
+		struct nn_dense pool = model_dense(m, m->pooler_w, m->pooler_b, h, h);
 
 		op->dense(m->nn, n, &pool, NN_TANH, a->hs, NULL, a->ps);
 	}
@@ -510,6 +471,8 @@ static void embed(struct model *m, const struct nn_batch *b, unsigned layer, boo
 	forward(m, b, layer, keep);
 	m->nn->op->pool(m->nn, &w, h, a->x[layer], a->vec);
 	m->nn->op->get(m->nn, vec, a->vec, b->seqs * h);
+	if (m->config.projection)
+		model_trex_project(m, b->seqs, vec);
 }
 
 /*
@@ -547,18 +510,28 @@ void model_embed(struct model *m, const struct nn_batch *b, unsigned layer, bool
 	cu = mem_alloc(b->seqs + 1, sizeof(*cu));
 	for (size_t s = 0, end; s < b->seqs; s = end) {
 		size_t t = b->cu[s];
-		struct nn_batch g = {.cu = cu, .ids = b->ids + t, .pos = b->pos + t};
+		struct nn_batch g = *b;
 
 		end = group_end(b, s, group);
-		g.types = b->types + t;
+		g.cu = cu;
+		g.ids += t;
+		g.pos += t;
+		g.types += t;
+		if (model_is_trex(&m->config)) {
+			g.op += t;
+			g.value += t;
+		}
 		g.tokens = b->cu[end] - t;
 		g.seqs = end - s;
+		g.longest = 0;
 		for (size_t i = s; i <= end; i++) {
 			cu[i - s] = (uint32_t)(b->cu[i] - t);
 			g.longest = MAX(g.longest, i > s ? (size_t)(b->cu[i] - b->cu[i - 1]) : 0);
 		}
 		embed(m, &g, layer, false, vec + s * m->config.hidden);
+		m->trex.held = true;
 	}
+	m->trex.held = false;
 	mem_free(cu);
 }
 
@@ -587,6 +560,8 @@ void model_embed_inner(struct model *m, const struct nn_batch *b, unsigned layer
 	op->pool(m->nn, &inner, h, x, a->vec);
 	mean = mem_alloc(seqs * h, sizeof(*mean));
 	op->get(m->nn, mean, a->vec, seqs * h);
+	if (m->config.projection)
+		model_trex_project(m, seqs, mean);
 	for (size_t s = 0, k = 0; s < b->seqs; s++) {
 		bool is_empty = b->cu[s] + 2 >= b->cu[s + 1];
 
@@ -606,8 +581,15 @@ void model_embed_back(struct model *m, const struct nn_batch *b, unsigned layer,
 	struct model_acts *a = m->acts;
 	struct nn_batch w = weighted(m, b);
 	size_t h = m->config.hidden;
+	float *d = NULL;
 
-	m->nn->op->put(m->nn, a->vec, dvec, b->seqs * h);
+	if (m->config.projection) {
+		d = mem_alloc(b->seqs * h, sizeof(*d));
+		memcpy(d, dvec, b->seqs * h * sizeof(*d));
+		model_trex_project_back(m, b->seqs, d);
+	}
+	m->nn->op->put(m->nn, a->vec, d ? d : dvec, b->seqs * h);
+	mem_free(d);
 	m->nn->op->pool_back(m->nn, &w, h, a->vec, a->d);
 	backward(m, b, layer);
 }

@@ -37,6 +37,7 @@ void sample_free(struct sample *s)
 	mem_free(s->expr);
 	mem_free(s->row);
 	mem_free(s->want);
+	mem_free(s->room);
 	*s = (struct sample){0};
 }
 
@@ -95,9 +96,30 @@ static int mark(struct sample *s, const struct tokens *t)
 	return s->nrows ? 0 : -1;
 }
 
-int sample_make(struct sample *s, enum sample_task task, const struct tokens *t)
+struct pack_traced sample_traced(const struct tokens *t, int arch)
+{
+	return (struct pack_traced){.ids = t->ids.p,
+		.starts = t->starts.p,
+		.vat = t->vat.p,
+		.values = t->values.p,
+		.n = (uint32_t)t->ids.n,
+		.nstarts = (uint32_t)t->starts.n,
+		.nvalues = (uint32_t)t->vat.n,
+		.arch = (uint32_t)arch};
+}
+
+int sample_make(struct sample *s, enum sample_task task, const struct tokens *t, int arch)
 {
 	*s = (struct sample){0};
+	if (arch != SAMPLE_CODE) {
+		s->traced = sample_traced(t, arch);
+		if (task != SAMPLE_CLASSIFY || !t->ids.n)
+			return -1;
+		s->room = mem_alloc(pack_words(&s->traced), sizeof(uint32_t));
+		pack_store(&s->traced, s->room);
+		s->ncode = s->traced.n;
+		return 0;
+	}
 	if (!t->ids.n || (task == SAMPLE_EXECUTE && !t->elens.n))
 		return -1;
 	if (task == SAMPLE_RECOVER) {
@@ -123,13 +145,17 @@ bool sample_is_cut(const struct sample *s, size_t max_len)
 	return pack_is_cut(max_len, s->ncode, s->has_expr, s->nexpr);
 }
 
-void sample_pack(const struct sample *s, struct pack *p, size_t max_len, uint32_t *row,
-	uint32_t *want, size_t *n)
+void sample_pack(const struct sample *s, struct pack *p, const struct model_config *c,
+	uint32_t *row, uint32_t *want, size_t *n)
 {
 	size_t first = p->tokens + 1; /* behind [CLS] */
-	size_t had =
-		pack_add(p, max_len, s->code, s->ncode, s->has_expr ? s->expr : NULL, s->nexpr);
+	size_t had;
 
+	if (model_is_trex(c)) {
+		pack_add_traced(p, c->max_len, c->max_op, &s->traced);
+		return;
+	}
+	had = pack_add(p, c->max_len, s->code, s->ncode, s->has_expr ? s->expr : NULL, s->nexpr);
 	if (had < s->needs)
 		return; /* the marked instruction was cut off: nothing can be said */
 	for (size_t i = 0; i < s->nrows && s->row[i] < had; i++) {

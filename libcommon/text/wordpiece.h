@@ -39,7 +39,7 @@ struct wordpiece;
  * What the vocabulary was learned from, so that it is not used for the other: code, or expressions
  * in its place (bb-join). A folder's tokenizer_config.json says it.
  */
-enum wordpiece_reads { WORDPIECE_ANY, WORDPIECE_CODE, WORDPIECE_COMPUTED };
+enum wordpiece_reads { WORDPIECE_ANY, WORDPIECE_CODE, WORDPIECE_COMPUTED, WORDPIECE_TRACED };
 
 /* Makes a vocabulary of the n bytes of a vocab.txt: NULL and e ("line 7: why") if it is bad. */
 struct wordpiece *wordpiece_parse(const char *text, size_t n, struct err *e);

@@ -879,7 +879,7 @@ struct training {
 static struct training train(struct nn *nn)
 {
 	static const unsigned len[] = {3, 33, 17, 1, 2, 31};
-	struct model_config c = {90, 48, 2, 4, 100, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0};
+	struct model_config c = {90, 48, 2, 4, 100, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0, 0, 0};
 	struct model *m = model_new(nn, &c);
 	struct optim o = optim_new(m, 2e-3f);
 	struct nn_batch b = batch(len, COUNT_OF(len), c.vocab);
@@ -936,7 +936,7 @@ static void trainings(struct nn *c, struct nn *g, bool fp32)
 static void packing(struct nn *g)
 {
 	static const unsigned len[] = {3, 64, 1, 130, 33};
-	struct model_config c = {90, 96, 2, 3, 130, 512, 2, 1e-12f, 0.05f, MODEL_BARE, 0};
+	struct model_config c = {90, 96, 2, 3, 130, 512, 2, 1e-12f, 0.05f, MODEL_BARE, 0, 0, 0};
 	struct model *m = model_new(g, &c);
 	struct nn_batch b = batch(len, COUNT_OF(len), c.vocab);
 	float all[COUNT_OF(len) * 96], one[96];
@@ -964,7 +964,7 @@ static void packing(struct nn *g)
 static void leftovers(struct nn *g)
 {
 	static const unsigned first[] = {2, 36}, then[] = {34};
-	struct model_config c = {90, 48, 1, 4, 60, 512, 2, 1e-12f, 0.05f, MODEL_BARE, 0};
+	struct model_config c = {90, 48, 1, 4, 60, 512, 2, 1e-12f, 0.05f, MODEL_BARE, 0, 0, 0};
 	struct model *m = model_new(g, &c);
 	float fresh[48], later[48], other[2 * 48];
 	struct nn_batch b;

@@ -24,7 +24,7 @@ static const char *in(const char *name)
 	return path;
 }
 
-static struct model_config config = {50, 24, 2, 2, 40, 32, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0};
+static struct model_config config = {50, 24, 2, 2, 40, 32, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0, 0, 0};
 
 static void round_trip(struct nn *nn)
 {

@@ -151,8 +151,12 @@ static void fill(
 		.ids = d->ids,
 		.pos = d->pos,
 		.types = d->types};
-	d->t = (struct model_targets){
-		d->t.masked, d->row, d->want, d->label, 1.0f / (float)d->t.masked, 1.0f / (float)n};
+	d->t = (struct model_targets){.masked = d->t.masked,
+		.row = d->row,
+		.want = d->want,
+		.label = d->label,
+		.elm_scale = 1.0f / (float)d->t.masked,
+		.ssm_scale = 1.0f / (float)n};
 }
 
 static const unsigned name[12] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
@@ -161,7 +165,8 @@ static const unsigned len[12] = {3, 64, 17, 1, 130, 2, 33, 127, 31, 512, 16, 65}
 /* A sequence's vector has the same bits alone and among any others. */
 static void packing(uint32_t h, uint32_t heads, uint32_t f, bool round)
 {
-	struct model_config c = {500, h, 2, heads, f, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0};
+	struct model_config c = {
+		500, h, 2, heads, f, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0, 0, 0};
 	struct nn *nn = nn_cpu_open(2);
 	struct model *m = model_new(nn, &c);
 	struct data *d = mem_alloc(1, sizeof(*d));
@@ -187,7 +192,8 @@ static void packing(uint32_t h, uint32_t heads, uint32_t f, bool round)
 /* Rounded to 8 bits the vectors change, but little: the mean cosine. */
 static void rounding(uint32_t h, uint32_t heads, uint32_t f)
 {
-	struct model_config c = {500, h, 2, heads, f, 512, 2, 1e-12f, 0.1f, MODEL_PRETRAINING, 0};
+	struct model_config c = {
+		500, h, 2, heads, f, 512, 2, 1e-12f, 0.1f, MODEL_PRETRAINING, 0, 0, 0};
 	struct nn *nn = nn_cpu_open(2);
 	struct model *m = model_new(nn, &c);
 	struct data *d = mem_alloc(1, sizeof(*d));
@@ -216,7 +222,8 @@ static void rounding(uint32_t h, uint32_t heads, uint32_t f)
 /* Three steps of training with that many threads; returns the parameters. */
 static float *train(unsigned threads, size_t *n, double *first, double *last)
 {
-	struct model_config c = {300, 48, 2, 4, 100, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0};
+	struct model_config c = {
+		300, 48, 2, 4, 100, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0, 0, 0};
 	struct nn *nn = nn_cpu_open(threads);
 	struct model *m = model_new(nn, &c);
 	struct optim o = optim_new(m, 1e-3f);

@@ -21,6 +21,11 @@ static uint32_t ids[77], pos[77], row[20], want[20], label[S];
 static uint8_t types[77];
 static const struct nn_batch batch = {
 	.tokens = 77, .seqs = S, .longest = 35, .cu = cu, .ids = ids, .pos = pos, .types = types};
+/* The same tokens as a Trex sees them, N of those to be guessed with a value. */
+enum { VALUES = 9, N = 7, OPS = 6 };
+static uint32_t op[77], value[77], bytes_of[MODEL_VALUE_BYTES][N];
+static uint16_t bytes[VALUES * MODEL_VALUE_BYTES];
+static struct nn_batch traced;
 static const uint32_t kind[S] = {2, 0, 1, 2, 2};
 static uint32_t part[20];
 static const uint32_t group[S] = {0, 1, 0, 2, 1};
@@ -42,35 +47,65 @@ static void fill(void)
 		want[i] = (uint32_t)rng_below(&r, V);
 		part[i] = want[i] & 1;
 	}
+	for (unsigned t = 0; t < 77; t++) {
+		op[t] = (uint32_t)rng_below(&r, OPS);
+		value[t] = (uint32_t)rng_below(&r, VALUES);
+	}
+	for (unsigned i = 0; i < VALUES * MODEL_VALUE_BYTES; i++)
+		bytes[i] = (uint16_t)(i < 16 ? NN_BYTE_NONE + i / 8 : rng_below(&r, 256));
+	for (unsigned i = 0; i < MODEL_VALUE_BYTES * N; i++)
+		bytes_of[i / N][i % N] = (uint32_t)rng_below(&r, 256);
+	traced = batch;
+	traced.op = op;
+	traced.value = value;
+	traced.nvalues = VALUES;
+	traced.bytes = bytes;
 }
 
 /*
  * The losses under test: 0 pre-training, 1 cosine MSE of pairs, 2 InfoNCE (once more with weighted
- * vectors), 3 classes of sequences, 4 classes of tokens.
+ * vectors), 3 classes of sequences, 4 classes of tokens, 5 PyTorch's cosine loss of pairs. A Trex
+ * has no SSM, but bytes of values.
  */
 static double loss(struct model *m, int what, bool train)
 {
 	static const struct model_targets t = {
 		.masked = 20, .row = row, .want = want, .label = label, 0.05f, 0.2f};
+	bool is_trex = model_is_trex(&m->config);
+	const struct nn_batch *b = is_trex ? &traced : &batch;
+	struct model_targets own = t;
 	struct model_losses l;
 	float vec[S * H], dvec[S * H];
 	double v = 0;
 
-	if (what >= 3) {
+	if (is_trex) {
+		own.label = NULL;
+		own.values = N;
+		own.value = row + 3;
+		own.value_scale = 0.02f;
+		for (int i = 0; i < MODEL_VALUE_BYTES; i++)
+			own.byte[i] = bytes_of[i];
+	}
+	if (what == 3 || what == 4) {
 		struct model_classes c = {.n = what == 3 ? S : 20, .want = what == 3 ? kind : part};
 		const uint32_t *best;
 
 		c.row = what == 3 ? NULL : row;
 		c.scale = 0.2f;
-		return model_classify(m, &batch, &c, train, &best) * (double)c.scale;
+		return model_classify(m, b, &c, train, &best) * (double)c.scale;
 	}
 	if (what == 0) {
-		model_pretrain(m, &batch, &t, train, &l);
-		return l.elm * (double)0.05f + l.ssm * (double)0.2f;
+		model_pretrain(m, b, &own, train, &l);
+		return l.elm * (double)0.05f + l.ssm * (double)0.2f +
+		       l.value * (double)own.value_scale;
 	}
-	model_embed(m, &batch, 2, train, vec);
+	model_embed(m, b, 2, train, vec);
 	memset(dvec, 0, sizeof(dvec));
-	if (what == 1) {
+	if (what == 5) {
+		for (unsigned i = 0; i + 1 < S; i++)
+			v += loss_cosine_margin(H, vec + i * H, vec + i * H + H, i & 1, -0.9, 0.5,
+				dvec + i * H, dvec + i * H + H);
+	} else if (what == 1) {
 		for (unsigned i = 0; i + 1 < S; i++)
 			v += loss_cosine_mse(H, vec + i * H, vec + i * H + H, i & 1 ? 1 : -1, 1,
 				dvec + i * H, dvec + i * H + H);
@@ -78,7 +113,7 @@ static double loss(struct model *m, int what, bool train)
 		v = loss_infonce(S, H, vec, group, 0.3f, dvec);
 	}
 	if (train)
-		model_embed_back(m, &batch, 2, dvec);
+		model_embed_back(m, b, 2, dvec);
 	return v;
 }
 
@@ -96,7 +131,10 @@ static void check(struct model *m, int what)
 		memcpy(keep, p, t->n * sizeof(*p));
 		for (size_t k = 0; k < t->n; k++)
 			gg += (double)m->grad[t->at + k] * m->grad[t->at + k];
-		if (gg == 0) { /* a head that is not used, or a key bias */
+		/* a head that is not used, or a key bias */
+		CHECK(gg > 0 || !model_is_trex(&m->config) || strstr(t->name, "key.bias") ||
+			(what && !strncmp(t->name, "cls.", 4)));
+		if (gg == 0) {
 			mem_free(keep);
 			continue;
 		}
@@ -131,9 +169,11 @@ static void check(struct model *m, int what)
 	printf("loss %d: worst relative difference %.4f\n", what, worst);
 }
 
-static void check_head(struct nn *nn, enum model_head head, uint32_t classes, int from, int to)
+static void check_head(
+	struct nn *nn, enum model_head head, uint32_t classes, uint32_t max_op, int from, int to)
 {
-	struct model_config c = {V, H, 2, 3, 40, 64, 2, 1e-12f, 0.25f, head, classes};
+	struct model_config c = {V, H, 2, 3, 40, 64, 2, 1e-12f, 0.25f, head, classes, max_op,
+		max_op && head == MODEL_BARE};
 	struct model *m = model_new(nn, &c);
 	struct err e;
 
@@ -164,9 +204,15 @@ int main(void)
 	struct nn *nn = nn_cpu_open(2);
 
 	fill();
-	check_head(nn, MODEL_PRETRAINING, 0, 0, 3);
-	check_head(nn, MODEL_SEQUENCES, 3, 3, 4);
-	check_head(nn, MODEL_TOKENS, 2, 4, 5);
+	check_head(nn, MODEL_PRETRAINING, 0, 0, 0, 3);
+	check_head(nn, MODEL_SEQUENCES, 3, 0, 3, 4);
+	check_head(nn, MODEL_TOKENS, 2, 0, 4, 5);
+	check_head(nn, MODEL_BARE, 0, 0, 5, 6);
+	check_head(nn, MODEL_PRETRAINING, 0, OPS, 0, 1);
+	check_head(nn, MODEL_BARE, 0, OPS, 1, 3);
+	check_head(nn, MODEL_BARE, 0, OPS, 5, 6);
+	check_head(nn, MODEL_SEQUENCES, 3, OPS, 3, 4);
+	check_head(nn, MODEL_TOKENS, 2, OPS, 4, 5);
 	nn->op->close(nn);
 	return unit_done();
 }
