@@ -451,75 +451,47 @@ DEVICE void slopes(const struct spot *p, const float *edge, size_t first, size_t
 	}
 }
 
-/* Own rows are queries: dQ = dS k. */
-DEVICE void backward_queries(const struct flash_args *a, int together, int wide)
+/*
+ * Own rows are queries: dQ = dS k. Own rows are keys: dK = dS^T q and dV = P^T dO. `keys` is known
+ * when this is compiled.
+ */
+DEVICE void backward(const struct flash_args *a, int together, int wide, bool keys)
 {
 	SHARED(shared);
 	struct spot p = find(&a->j, shared, together, wide);
-	size_t h = a->j.h, ld = 3 * h, q = p.seq * ld + p.head * a->d;
-	struct others kv = {{a->j.qkv, a->j.qkv}, {q + h, q + 2 * h}, {ld, ld}, false};
-	float lse[2] = {0, 0}, delta[2] = {0, 0}, one[2] = {1, 1};
-	struct own query, dout;
-	struct sums dq;
+	size_t h = a->j.h, ld = 3 * h, q = p.seq * ld + p.head * a->d, k = q + h, v = k + h;
+	size_t at = p.seq * h + p.head * a->d; /* in dO */
+	struct others kv = {{a->j.qkv, a->j.qkv}, {k, v}, {ld, ld}, false};
+	struct others qdo = {{a->j.qkv, a->j.dout}, {q, at}, {ld, h}, true};
+	const struct others *others = keys ? &qdo : &kv;
+	float lse[2] = {0, 0}, delta[2] = {0, 0};
+	const float one[2] = {1, 1};
+	struct own own1, own2; /* q and dO, or k and v */
+	struct sums sum1, sum2;
 
 	if (!p.n)
 		return;
-	clear(wide, &dq);
-	take_own(&p, together, wide, a->d, a->j.qkv, q, ld, &query);
-	take_own(&p, together, wide, a->d, a->j.dout, p.seq * h + p.head * a->d, h, &dout);
+	clear(wide, &sum1);
+	clear(wide, &sum2);
+	take_own(&p, together, wide, a->d, a->j.qkv, keys ? k : q, ld, &own1);
+	if (keys)
+		take_own(&p, together, wide, a->d, a->j.qkv, v, ld, &own2);
+	else
+		take_own(&p, together, wide, a->d, a->j.dout, at, h, &own2);
 	UNROLL
 	for (int r = 0; r < 2; r++) {
 		size_t row = p.row + (size_t)(p.g + 8 * r);
 
-		if (row < p.n) {
+		if (!keys && row < p.n) {
 			lse[r] = a->j.lse[(p.seq + row) * a->j.heads + p.head];
 			delta[r] = a->j.delta[(p.seq + row) * a->j.heads + p.head];
 		}
 	}
-	begin_first(a, &p, together, wide, &kv);
+	begin_first(a, &p, together, wide, others);
 	NO_UNROLL
 	for (size_t j = 0; j < p.n; j += OTHERS) {
-		const uint16_t *k = next_others(a, &p, together, wide, &kv, j);
-		size_t n = MIN(p.n - j, (size_t)OTHERS);
-
-		UNROLL
-		for (size_t i = 0; i < OTHERS; i += 16, k += 16 * pitch(wide)) {
-			float s[2][4], t[2][4];
-
-			if (i >= n)
-				continue;
-			multiply_half(wide, &query, k, s);
-			multiply_half(wide, &dout, k + MATRIX(wide), t);
-			slopes(&p, NULL, i, n, a->scale, lse, delta, s, t);
-			accumulate_half(wide, t, k, &dq);
-		}
-	}
-	store(&p, wide, a->d, &dq, one, a->j.dqkv, q, ld);
-}
-
-/* Own rows are keys: dK = dS^T q and dV = P^T dO. */
-DEVICE void backward_keys(const struct flash_args *a, int together, int wide)
-{
-	SHARED(shared);
-	struct spot p = find(&a->j, shared, together, wide);
-	size_t h = a->j.h, ld = 3 * h, q = p.seq * ld + p.head * a->d;
-	size_t at = p.seq * h + p.head * a->d;
-	struct others qdo = {{a->j.qkv, a->j.dout}, {q, at}, {ld, h}, true};
-	const float one[2] = {1, 1};
-	struct own key, value;
-	struct sums dk, dv;
-
-	if (!p.n)
-		return;
-	clear(wide, &dk);
-	clear(wide, &dv);
-	take_own(&p, together, wide, a->d, a->j.qkv, q + h, ld, &key);
-	take_own(&p, together, wide, a->d, a->j.qkv, q + 2 * h, ld, &value);
-	begin_first(a, &p, together, wide, &qdo);
-	NO_UNROLL
-	for (size_t j = 0; j < p.n; j += OTHERS) {
-		const uint16_t *x = next_others(a, &p, together, wide, &qdo, j);
-		const float *edge = (const float *)(x + 2 * MATRIX(wide));
+		const uint16_t *x = next_others(a, &p, together, wide, others, j);
+		const float *edge = keys ? (const float *)(x + 2 * MATRIX(wide)) : NULL;
 		size_t n = MIN(p.n - j, (size_t)OTHERS);
 
 		UNROLL
@@ -528,15 +500,27 @@ DEVICE void backward_keys(const struct flash_args *a, int together, int wide)
 
 			if (i >= n)
 				continue;
-			multiply_half(wide, &key, x, s);
-			multiply_half(wide, &value, x + MATRIX(wide), t);
-			slopes(&p, edge, i, n, a->scale, one, one, s, t);
-			accumulate_half(wide, t, x, &dk);
-			accumulate_half(wide, s, x + MATRIX(wide), &dv);
+			multiply_half(wide, &own1, x, s);
+			multiply_half(wide, &own2, x + MATRIX(wide), t);
+			slopes(&p, edge, i, n, a->scale, lse, delta, s, t);
+			accumulate_half(wide, t, x, &sum1);
+			if (keys)
+				accumulate_half(wide, s, x + MATRIX(wide), &sum2);
 		}
 	}
-	store(&p, wide, a->d, &dk, one, a->j.dqkv, q + h, ld);
-	store(&p, wide, a->d, &dv, one, a->j.dqkv, q + 2 * h, ld);
+	store(&p, wide, a->d, &sum1, one, a->j.dqkv, keys ? k : q, ld);
+	if (keys)
+		store(&p, wide, a->d, &sum2, one, a->j.dqkv, v, ld);
+}
+
+DEVICE void backward_queries(const struct flash_args *a, int together, int wide)
+{
+	backward(a, together, wide, false);
+}
+
+DEVICE void backward_keys(const struct flash_args *a, int together, int wide)
+{
+	backward(a, together, wide, true);
 }
 
 /*
