@@ -1,6 +1,7 @@
 /*
  * bb-vocab.c: learns a WordPiece vocabulary from sequences, over both languages: code and symbolic
- * expressions (BinBert section 3.2). The words are those that bb-tok will see.
+ * expressions (BinBert section 3.2), or of micro-traces (Trex). The words are those that bb-tok
+ * will see.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,12 +13,18 @@
 #include "cli/sandbox.h"
 #include "formats/sequence.h"
 #include "text/normalise.h"
+#include "text/traced.h"
 #include "text/vocab.h"
 #include "text/wordpiece.h"
 
 struct options {
 	uint64_t size, min_count, max_words;
 	const char *output; /* a folder, or a .txt file; NULL: stdout */
+};
+
+struct texts_of {
+	struct normalise_text plain;
+	struct traced_text traced;
 };
 
 /* Counts the words of all instructions' texts. */
@@ -33,19 +40,24 @@ static void add_texts(struct vocab *v, const struct normalise_text *t)
  * Counts the words of one record. Without code it is a unit known by what it computes, and its
  * expressions are its text.
  */
-static void add_record(struct vocab *v, const struct sequence *s, struct insn_decoder *dec,
-	struct normalise_text *text)
+static void add_record(
+	struct vocab *v, const struct sequence *s, struct insn_decoder *dec, struct texts_of *text)
 {
 	static const struct normalise_opts opts = {NORMALISE_THRESHOLD, NORMALISE_WORDS};
-	struct buf *expr = &text->expr;
+	struct buf *expr = &text->plain.expr;
 
 	if (!s->code.n) {
-		normalise_exprs(text, &s->exprs, 0, &opts);
-		add_texts(v, text);
+		normalise_exprs(&text->plain, &s->exprs, 0, &opts);
+		add_texts(v, &text->plain);
 		return;
 	}
-	normalise_code(text, dec, &s->code, &s->len, &s->refs, 0, &opts);
-	add_texts(v, text);
+	if (s->run) {
+		traced_code(&text->traced, dec, &s->code, &s->len, &s->refs, 0);
+		vocab_add(v, (char *)text->traced.text.p, text->traced.text.n);
+	} else {
+		normalise_code(&text->plain, dec, &s->code, &s->len, &s->refs, 0, &opts);
+		add_texts(v, &text->plain);
+	}
 	for (size_t i = 0; i < s->exprs.n; i++) {
 		buf_reset(expr);
 		normalise_expr(expr, s->exprs.p[i], &opts);
@@ -53,14 +65,39 @@ static void add_record(struct vocab *v, const struct sequence *s, struct insn_de
 	}
 }
 
+/* What a vocabulary of such records reads. */
+static enum wordpiece_reads reads_of(const struct sequence *s)
+{
+	if (!s->code.n)
+		return s->exprs.n ? WORDPIECE_COMPUTED : WORDPIECE_ANY;
+	return s->run ? WORDPIECE_TRACED : WORDPIECE_CODE;
+}
+
+/*
+ * The same of records with `seen` (bits) among them; -1 when one vocabulary cannot be of all: the
+ * words of code are not those of a trace.
+ */
+static int reads_of_all(unsigned seen)
+{
+	seen &= ~(1u << WORDPIECE_ANY);
+	if (seen == 1u << WORDPIECE_CODE)
+		return WORDPIECE_CODE;
+	if (seen == 1u << WORDPIECE_COMPUTED)
+		return WORDPIECE_COMPUTED;
+	if (seen == 1u << WORDPIECE_TRACED)
+		return WORDPIECE_TRACED;
+	return seen & 1u << WORDPIECE_TRACED ? -1 : WORDPIECE_ANY;
+}
+
 /* Counts the words of all records, and says what they are: the number skipped, or -1. */
 static int64_t count(
 	struct prog *p, struct stream_reader *in, struct vocab *v, enum wordpiece_reads *reads)
 {
-	bool any_code = false, any_computed = false;
 	struct progress *progress = progress_new(p, "records");
 	struct insn_decoder *dec = insn_open(ARCH_X86_64);
-	struct normalise_text text = {0};
+	struct texts_of text = {0};
+	int all = WORDPIECE_ANY;
+	unsigned seen = 0;
 	uint64_t done, total, records = 0;
 	struct sequence s;
 	int64_t skipped = 0;
@@ -77,19 +114,24 @@ static int64_t count(
 				break;
 			continue;
 		}
+		seen |= 1u << reads_of(&s);
+		if ((all = reads_of_all(seen)) < 0)
+			break;
 		add_record(v, &s, dec, &text);
-		any_code |= s.code.n > 0;
-		any_computed |= !s.code.n && s.exprs.n;
 	}
-	*reads = any_code == any_computed ? WORDPIECE_ANY
-		 : any_code               ? WORDPIECE_CODE
-					  : WORDPIECE_COMPUTED;
+	*reads = (enum wordpiece_reads)all;
 	if (got < 0)
 		prog_error(p, "%s", stream_error(in));
+	if (all < 0)
+		prog_error(p,
+			"%s: %s at %#llx: records with and without a trace: a vocabulary is of "
+			"one kind",
+			s.origin.file, s.unit, (unsigned long long)s.origin.addr);
 	progress_free(progress, (uint64_t)skipped);
 	insn_close(dec);
-	normalise_text_free(&text);
-	return got < 0 || (skipped && p->strict) ? -1 : skipped;
+	normalise_text_free(&text.plain);
+	traced_text_free(&text.traced);
+	return got < 0 || all < 0 || (skipped && p->strict) ? -1 : skipped;
 }
 
 static bool is_text_file(const char *path)
@@ -114,6 +156,8 @@ static void save(struct prog *p, const char *to, const struct buf *txt, enum wor
 	struct wordpiece *w;
 	struct err e;
 
+	if (reads == WORDPIECE_TRACED && (!to || is_text_file(to)))
+		prog_fail(p, "of traces: that has to stand beside vocab.txt: -o DIR");
 	if (!to) {
 		fwrite(txt->p, 1, txt->n, stdout); /* prog_end says whether it worked */
 		return;

@@ -24,6 +24,8 @@
 const char *const wordpiece_special[WORDPIECE_SPECIALS] = {
 	"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
+const char *const wordpiece_reads_name[WORDPIECE_READS] = {NULL, "code", "computed", "traced"};
+
 enum { START = 0, CONT = 1 }; /* the roots: at the start of a word, behind a token */
 enum { POPS_MAX = 1 << 24 };  /* entries of all pops; only a vocabulary made to hurt gets there */
 enum { MEMO_WORDS = 1 << 16 };
@@ -268,10 +270,9 @@ static int read_reads(const char *folder, enum wordpiece_reads *reads, struct er
 	else if (!(j = json_loadb((char *)text.p, text.n, 0, &why)))
 		r = err_set(e, "%s: line %d: %s", (char *)name.p, why.line, why.text);
 	says = json_string_value(json_object_get(j, "bb_reads"));
-	if (says && !strcmp(says, "code"))
-		*reads = WORDPIECE_CODE;
-	if (says && !strcmp(says, "computed"))
-		*reads = WORDPIECE_COMPUTED;
+	for (unsigned k = WORDPIECE_ANY + 1; says && k < WORDPIECE_READS; k++)
+		if (!strcmp(says, wordpiece_reads_name[k]))
+			*reads = k;
 	json_decref(j);
 	buf_free(&name);
 	buf_free(&text);

@@ -36,10 +36,19 @@ extern const char *const wordpiece_special[WORDPIECE_SPECIALS];
 struct wordpiece;
 
 /*
- * What the vocabulary was learned from, so that it is not used for the other: code, or expressions
- * in its place (bb-join). A folder's tokenizer_config.json says it.
+ * What the vocabulary was learned from, so that it is not used for another: code (normalise.h),
+ * expressions in its place (bb-join), or code as words with values (traced.h). A folder's
+ * tokenizer_config.json says it.
  */
-enum wordpiece_reads { WORDPIECE_ANY, WORDPIECE_CODE, WORDPIECE_COMPUTED, WORDPIECE_TRACED };
+enum wordpiece_reads {
+	WORDPIECE_ANY,
+	WORDPIECE_CODE,
+	WORDPIECE_COMPUTED,
+	WORDPIECE_TRACED,
+	WORDPIECE_READS,
+};
+/* "code", as tokenizer_config.json has it; NULL for any. */
+extern const char *const wordpiece_reads_name[WORDPIECE_READS];
 
 /* Makes a vocabulary of the n bytes of a vocab.txt: NULL and e ("line 7: why") if it is bad. */
 struct wordpiece *wordpiece_parse(const char *text, size_t n, struct err *e);

@@ -78,7 +78,7 @@ void wordpiece_json(struct buf *b, const struct wordpiece *w)
 
 void wordpiece_config(struct buf *b, const struct wordpiece *w)
 {
-	enum wordpiece_reads reads = wordpiece_reads(w);
+	const char *reads = wordpiece_reads_name[wordpiece_reads(w)];
 
 	/* Without it AutoTokenizer goes by config.json, and BERT's own splitting cuts operands. */
 	put_json(b, "{\n"
@@ -89,9 +89,8 @@ void wordpiece_config(struct buf *b, const struct wordpiece *w)
 		    "  'sep_token': '[SEP]',\n"
 		    "  'mask_token': '[MASK]',\n"
 		    "  'clean_up_tokenization_spaces': false");
-	if (reads != WORDPIECE_ANY)
-		put_json(b, reads == WORDPIECE_CODE ? ",\n  'bb_reads': 'code'"
-						    : ",\n  'bb_reads': 'computed'");
+	if (reads)
+		buf_printf(b, ",\n  \"bb_reads\": \"%s\"", reads);
 	put_json(b, "\n}\n");
 }
 

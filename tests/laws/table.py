@@ -91,6 +91,7 @@ USES = {
         stream("strand", ["-m", "{fix}/vocab"], "sequence", "sym", "tokens"),
         stream("function", ["-m", "{fix}/vocab", "-L", "64"], "sequence", "fseq", "tokens"),
         Use("words", ["--text", "words"], "sequence", "sym.bb", empty="text"),
+        Use("values", ["--text", "values"], "sequence", "fseq.bb", empty="text"),
     ],
     "bb-train": [
         Use("elm", ["--vocab", "{fix}/vocab", "--config", "layers=1,hidden=16,heads=2,intermediate=32,max_len=128",

@@ -465,7 +465,7 @@ static void test_save(void)
 	struct err e;
 
 	CHECK(mkdtemp(dir) != NULL);
-	for (int reads = WORDPIECE_COMPUTED; reads >= WORDPIECE_ANY; reads--) {
+	for (int reads = WORDPIECE_READS - 1; reads >= WORDPIECE_ANY; reads--) {
 		wordpiece_set_reads(w, (enum wordpiece_reads)reads);
 		CHECK(wordpiece_save(w, dir, &e) == 0);
 		again = wordpiece_open(dir, &e);
