@@ -46,7 +46,8 @@ static float train_step(struct model *m, struct optim *o, const struct batch *x)
 	model_zero_grad(m);
 	model_pretrain(m, &x->b, &x->t, true, &l);
 	(void)optim_step(o, m);
-	return (float)(l.elm * (double)x->t.elm_scale + l.ssm * (double)x->t.ssm_scale);
+	return (float)(l.elm * (double)x->t.elm_scale + l.ssm * (double)x->t.ssm_scale +
+		       l.value * (double)x->t.value_scale);
 }
 
 int main(int argc, char **argv)

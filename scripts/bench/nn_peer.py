@@ -71,7 +71,7 @@ class Batch:
         self.seq = torch.repeat_interleave(torch.arange(len(seqs)), torch.tensor(self.lengths))
 
     def numbers(self):
-        parts = [[len(self.lengths), len(self.ids), len(self.row)], self.cu, self.ids, self.types, self.row, self.want,
+        parts = [[len(self.lengths), len(self.ids), len(self.row), 0, 0], self.cu, self.ids, self.types, self.row, self.want,
                  self.label]
         return np.concatenate([np.asarray(p, dtype=np.uint32) for p in parts])
 
@@ -117,6 +117,14 @@ def grouped(q, k, v, b, heads):
     return torch.cat(outs)[b.order]
 
 
+def one_layer(layer, x, b, heads, attend=None):
+    """A BertLayer on the rows of a packed batch."""
+    a = layer.attention
+    o = (attend or grouped)(a.self.query(x), a.self.key(x), a.self.value(x), b, heads)
+    x = a.output.LayerNorm(a.output.dense(o) + x)
+    return layer.output.LayerNorm(layer.output.dense(F.gelu(layer.intermediate.dense(x))) + x)
+
+
 def hidden(bert, b, attend=None):
     """
     The last hidden states [T,h] of a packed batch by the modules of a transformers BertModel; attend: another
@@ -125,12 +133,8 @@ def hidden(bert, b, attend=None):
     e = bert.embeddings
     x = e.LayerNorm(e.word_embeddings(b.t["ids"]) + e.position_embeddings(b.t["pos"]) +
                     e.token_type_embeddings(b.t["types"]))
-    heads = bert.config.num_attention_heads
     for layer in bert.encoder.layer:
-        a = layer.attention
-        o = (attend or grouped)(a.self.query(x), a.self.key(x), a.self.value(x), b, heads)
-        x = a.output.LayerNorm(a.output.dense(o) + x)
-        x = layer.output.LayerNorm(layer.output.dense(F.gelu(layer.intermediate.dense(x))) + x)
+        x = one_layer(layer, x, b, bert.config.num_attention_heads, attend)
     return x
 
 

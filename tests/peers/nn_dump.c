@@ -1,11 +1,14 @@
 /*
- * nn_dump.c: what the encoder computes, for nn.py to compare with PyTorch and transformers.
+ * nn_dump.c: what the encoder computes, for nn.py and trex.py to compare with PyTorch and
+ * transformers.
  *
  *	nn_dump MODEL BATCH OUT STEPS
  *
- * BATCH is a safetensors file of whole numbers (cu ids types row want label), OUT gets hidden
- * states, losses, every gradient, pooled vectors and, in OUT.model, the model after STEPS steps.
- *For a model with a classifier: the probabilities, its loss and every gradient.
+ * BATCH is a safetensors file of whole numbers (cu ids types row want label; of a Trex also pos op
+ * value bytes vrow vwant), OUT gets hidden states, losses, every gradient, pooled vectors and, in
+ * OUT.model, the model after STEPS steps. For a model with a classifier: the probabilities, its
+ * loss and every gradient; for one with a projection: the vectors, the cosine loss of neighbours,
+ * of which every other pair is alike, and every gradient.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +17,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "nn/checkpoint.h"
+#include "nn/loss.h"
 #include "nn/safetensors.h"
 
 static struct err e;
@@ -87,6 +91,128 @@ static void classifier(struct model *m, const struct nn_batch *b, const struct m
 	put_gradients(m);
 }
 
+static void projected(struct model *m, const struct nn_batch *b)
+{
+	size_t h = m->config.hidden, pairs = b->seqs - 1;
+	float *v = mem_alloc(b->seqs * h, sizeof(*v)), *dv = mem_zalloc(b->seqs * h, sizeof(*dv));
+	float *loss = mem_alloc(1, sizeof(*loss));
+	double sum = 0;
+
+	model_zero_grad(m);
+	model_embed(m, b, m->config.layers, true, v);
+	for (size_t i = 0; i < pairs; i++)
+		sum += loss_cosine_margin(h, v + i * h, v + i * h + h, i % 2 == 0, 0.1,
+			1 / (double)pairs, dv + i * h, dv + i * h + h);
+	model_embed_back(m, b, m->config.layers, dv);
+	*loss = (float)sum;
+	put("", "pooled", b->seqs * h, v);
+	put("", "losses", 1, loss);
+	put_gradients(m);
+}
+
+static void states(struct model *m, const struct nn_batch *b)
+{
+	size_t h = m->config.hidden;
+	float *x;
+
+	for (unsigned k = 0; k <= m->config.layers; k++) {
+		char name[32];
+
+		x = mem_alloc(b->tokens * h, sizeof(*x));
+		model_hidden(m, b, k, x);
+		snprintf(name, sizeof(name), "hidden.%u", k);
+		put("", name, b->tokens * h, x);
+	}
+	x = mem_alloc(b->seqs * h, sizeof(*x));
+	model_embed(m, b, m->config.layers, false, x);
+	put("", "pooled", b->seqs * h, x);
+}
+
+/* Both losses as they are added up: of masked tokens, and of sequences or of values. */
+static void step(
+	struct model *m, const struct nn_batch *b, const struct model_targets *t, float sum[2])
+{
+	struct model_losses l;
+
+	model_zero_grad(m);
+	model_pretrain(m, b, t, true, &l);
+	sum[0] = (float)(l.elm * (double)t->elm_scale);
+	sum[1] = (float)(l.ssm * (double)t->ssm_scale + l.value * (double)t->value_scale);
+}
+
+static void pretraining(struct model *m, const struct nn_batch *b, const struct model_targets *t,
+	size_t steps, const char *path)
+{
+	float *sums = mem_alloc(2, sizeof(*sums)), *track = mem_alloc(steps + 1, sizeof(*track));
+	struct buf to = {0};
+	struct optim o;
+
+	step(m, b, t, sums);
+	put("", "losses", 2, sums);
+	put_gradients(m);
+	o = optim_new(m, 1e-3f);
+	for (size_t i = 0; i < steps; i++) {
+		float now[2];
+
+		step(m, b, t, now);
+		track[i] = now[0] + now[1];
+		optim_step(&o, m);
+	}
+	put("", "track", steps, track);
+	buf_printf(&to, "%s.model", path);
+	if (checkpoint_save(buf_text(&to), m, false, &e) < 0)
+		fail();
+}
+
+/* What only a batch for a Trex has. */
+static void read_trex(struct safetensors *s, struct nn_batch *b, struct model_targets *t)
+{
+	size_t n;
+	uint32_t *wide = numbers(s, "bytes", &n), *want;
+	uint16_t *bytes = mem_alloc(n, sizeof(*bytes));
+
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = (uint16_t)wide[i];
+	b->bytes = bytes;
+	b->nvalues = n / 8;
+	b->pos = numbers(s, "pos", &n);
+	b->op = numbers(s, "op", &n);
+	b->value = numbers(s, "value", &n);
+	t->value = numbers(s, "vrow", &t->values);
+	want = numbers(s, "vwant", &n);
+	for (size_t k = 0; k < 8; k++)
+		t->byte[k] = want + k * t->values;
+	t->value_scale = 0.125f / (float)t->values;
+	t->label = NULL;
+	t->ssm_scale = 0;
+}
+
+static void read_batch(struct safetensors *s, struct nn_batch *b, struct model_targets *t)
+{
+	size_t n;
+	uint32_t *types, *pos;
+	uint8_t *t8;
+
+	b->cu = numbers(s, "cu", &n);
+	b->seqs = n - 1;
+	b->ids = numbers(s, "ids", &b->tokens);
+	types = numbers(s, "types", &n);
+	pos = mem_alloc(b->tokens, sizeof(*pos));
+	t8 = mem_alloc(b->tokens, 1);
+	for (size_t i = 0; i < b->seqs; i++)
+		for (uint32_t k = b->cu[i]; k < b->cu[i + 1]; k++) {
+			pos[k] = k - b->cu[i];
+			t8[k] = (uint8_t)types[k];
+		}
+	b->pos = pos;
+	b->types = t8;
+	t->row = numbers(s, "row", &t->masked);
+	t->want = numbers(s, "want", &n);
+	t->label = numbers(s, "label", &n);
+	t->elm_scale = 1.0f / (float)t->masked;
+	t->ssm_scale = 1.0f / (float)b->seqs;
+}
+
 int main(int argc, char **argv)
 {
 	struct nn *nn = nn_cpu_open(0);
@@ -94,72 +220,21 @@ int main(int argc, char **argv)
 	struct safetensors *s = m ? safetensors_open(argv[2], &e) : NULL;
 	struct nn_batch b = {0};
 	struct model_targets t = {0};
-	struct model_losses l;
-	struct optim o;
-	struct buf path = {0};
-	uint32_t *types, *pos;
-	uint8_t *t8;
-	size_t n, h;
-	float *x, sums[2], *track;
-	long steps = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
 
 	if (!s)
 		fail();
-	h = m->config.hidden;
-	b.cu = numbers(s, "cu", &n);
-	b.seqs = n - 1;
-	b.ids = numbers(s, "ids", &b.tokens);
-	types = numbers(s, "types", &n);
-	pos = mem_alloc(b.tokens, sizeof(*pos));
-	t8 = mem_alloc(b.tokens, 1);
-	for (size_t i = 0; i < b.seqs; i++)
-		for (uint32_t k = b.cu[i]; k < b.cu[i + 1]; k++) {
-			pos[k] = k - b.cu[i];
-			t8[k] = (uint8_t)types[k];
-		}
-	b.pos = pos;
-	b.types = t8;
-	t.row = numbers(s, "row", &t.masked);
-	t.want = numbers(s, "want", &n);
-	t.label = numbers(s, "label", &n);
-	t.elm_scale = 1.0f / (float)t.masked;
-	t.ssm_scale = 1.0f / (float)b.seqs;
+	read_batch(s, &b, &t);
+	if (model_is_trex(&m->config))
+		read_trex(s, &b, &t);
 	if (m->config.classes) {
 		classifier(m, &b, &t);
-		if (safetensors_write(
-			    argv[3], &(struct safetensors_file){.t = out, .n = nout}, &e) < 0)
-			fail();
-		return 0;
+	} else if (m->config.projection) {
+		projected(m, &b);
+	} else {
+		states(m, &b);
+		pretraining(m, &b, &t, (size_t)strtoul(argv[4], NULL, 10), argv[3]);
 	}
-	for (unsigned k = 0; k <= m->config.layers; k++) {
-		char name[32];
-
-		x = mem_alloc(b.tokens * h, sizeof(*x));
-		model_hidden(m, &b, k, x);
-		snprintf(name, sizeof(name), "hidden.%u", k);
-		put("", name, b.tokens * h, x);
-	}
-	x = mem_alloc(b.seqs * h, sizeof(*x));
-	model_embed(m, &b, m->config.layers, false, x);
-	put("", "pooled", b.seqs * h, x);
-	model_zero_grad(m);
-	model_pretrain(m, &b, &t, true, &l);
-	sums[0] = (float)(l.elm / (double)t.masked);
-	sums[1] = (float)(l.ssm / (double)b.seqs);
-	put("", "losses", 2, sums);
-	put_gradients(m);
-	o = optim_new(m, 1e-3f);
-	track = mem_alloc((size_t)steps + 1, sizeof(*track));
-	for (long i = 0; i < steps; i++) {
-		model_zero_grad(m);
-		model_pretrain(m, &b, &t, true, &l);
-		track[i] = (float)(l.elm / (double)t.masked + l.ssm / (double)b.seqs);
-		optim_step(&o, m);
-	}
-	put("", "track", (size_t)steps, track);
-	buf_printf(&path, "%s.model", argv[3]);
-	if (safetensors_write(argv[3], &(struct safetensors_file){.t = out, .n = nout}, &e) < 0 ||
-		checkpoint_save(buf_text(&path), m, false, &e) < 0)
+	if (safetensors_write(argv[3], &(struct safetensors_file){.t = out, .n = nout}, &e) < 0)
 		fail();
 	return 0;
 }
