@@ -5,12 +5,14 @@ import glob
 import json
 import math
 import os
+import random
 import re
 import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import readstream
+import traced
 from bbtest import BIN, FIX, LONG, O, TOP, done, ok, prog, read, run, skip, tmpdir
 
 T = tmpdir()
@@ -26,16 +28,20 @@ def emu(name, *args, trouble=None):
     return run([os.path.join(EMU, name), *args], timeout=600, env={"BB_DEVICE": trouble} if trouble else None)
 
 
-def train(program, folder, *args, trouble=None, order="0", steps=4, save=2):
-    return run([program, "--vocab", os.path.join(FIX, "vocab"), "--config",
-                "layers=1,hidden=32,heads=2,intermediate=48,max_len=64", "--batch-tokens", "256", "--steps", str(steps),
-                "--epochs", "1", "-s", "3", "--save-every", str(save), "-o", at(folder), *args, TOKENS], timeout=600,
-               env={"BB_ORDER": order, **({"BB_DEVICE": trouble} if trouble else {})})
+SMALL = "layers=1,hidden=32,heads=2,intermediate=48,max_len=64"
 
 
-def losses(folder):
+def train(program, folder, *args, trouble=None, order="0", steps=4, save=2, tokens=TOKENS, fails=None,
+          start=("--vocab", os.path.join(FIX, "vocab"), "--config", SMALL)):
+    shim = {"LD_PRELOAD": os.path.join(O, "lib/failio"), "FAILIO": fails} if fails else {}
+    return run([program, *start, "--batch-tokens", "256", "--steps", str(steps), "--epochs", "1", "-s", "3",
+                "--save-every", str(save), "-o", at(folder), *args, tokens], timeout=600,
+               env={"BB_ORDER": order, **shim, **({"BB_DEVICE": trouble} if trouble else {})})
+
+
+def losses(folder, what="elm"):
     with open(os.path.join(at(folder), "metrics.jsonl")) as f:
-        return [r["elm"] for r in map(json.loads, f) if "grad" in r and "elm" in r]
+        return [r[what] for r in map(json.loads, f) if "grad" in r and what in r]
 
 
 def vectors(data):
@@ -170,16 +176,67 @@ def test_train():
            abs(losses("moved")[-1] - z[-1]) < 5e-3 * z[-1], s)
 
 
-def test_embed():
-    model, tok = os.path.join(FIX, "model"), os.path.join(FIX, "ftok.a.bb")
+def micro_traces():
+    """Tokens of the code of traced.py, each of all processors in some runs; and their vocabulary."""
+    rng = random.Random(4)
+    value = lambda: rng.getrandbits(64) if rng.random() < 0.5 else rng.randrange(300)
+    seqs = traced.stream(*(traced.sequence(a, c, [value() for _ in range(t.count("%"))], n) for n in range(1, 25)
+                           for a, (c, t) in traced.CODE.items()))
+    ok("cuda/vocabulary of micro-traces", run([prog("bb-vocab"), "-n", "400", "-o", at("traced")], seqs).rc == 0)
+    with open(at("traced.bb"), "wb") as f:
+        f.write(run([prog("bb-tok"), "-m", at("traced")], seqs).out)
+    return at("traced.bb"), ("--task", "trex", "--vocab", at("traced"), "--config", SMALL)
+
+
+def test_trex():
+    gpu, cpu, model = os.path.join(EMU, "bb-train"), prog("bb-train"), "model.safetensors"
+    tokens, start = micro_traces()
+    do = lambda program, folder, *args, **more: train(program, folder, *args, tokens=tokens, start=start, **more)
+    a, b, c = do(cpu, "t-cpu"), do(gpu, "t-gpu", "--device", "cuda", "--fp32"), do(gpu, "t-bf16", "--device", "cuda")
+    if not ok("cuda/bb-train --task trex --device cuda", a.rc == b.rc == c.rc == 0, f"{a} {b} {c}"):
+        return
+    for what in ("code", "value"):
+        x, y, z = losses("t-cpu", what), losses("t-gpu", what), losses("t-bf16", what)
+        ok(f"cuda/trex: loss curves of CPU and fp32 agree: {what}", len(x) == 4 and far(x, y) < 1e-5, (x, y))
+        ok(f"cuda/trex: loss curves of CPU and bf16 agree: {what}", 0 < far(x, z) < 2e-3, (x, z))
+    r = do(gpu, "t-again", "--device", "cuda", order="1")
+    ok("cuda/trex: blocks and threads in another order give equal bytes", r.rc == 0 and
+       read(os.path.join(at("t-again"), model)) == read(os.path.join(at("t-bf16"), model)), r)
+    renames = re.search(r"^failio rename (\d+)", do(cpu, "t-count", fails="count").err, re.M)
+    on = {gpu: ("--device", "cuda"), cpu: ()}
+    for name, first, then in (("t-device-first", gpu, cpu), ("t-cpu-first", cpu, gpu)):
+        r = do(first, name, *on[first], fails=f"rename:{renames[1]}:kill")  # in the second checkpoint
+        s = do(then, name, *on[then])
+        x, y = losses(name, "value"), losses("t-cpu", "value")
+        ok(f"cuda/trex: checkpoints go to the other: {name}", r.rc < 0 and s.rc == 0 and "resuming" in s.err and
+           len(x) == 4 and far(y, x) < 2e-3, f"{r} {s} {x} {y}")
+    tuned = ("--task", "similarity", "--loss", "cosine", "--init", at("t-cpu"))
+    a, b = (train(p, f, *d, tokens=tokens, start=tuned) for p, f, d in
+            ((cpu, "t-tuned", ()), (gpu, "t-tuned-gpu", ("--device", "cuda", "--fp32"))))
+    x, y = losses("t-tuned", "loss"), losses("t-tuned-gpu", "loss")
+    ok("cuda/trex: tuned by cosine", a.rc == b.rc == 0 and len(x) == 4 and far(x, y) < 1e-4, f"{a} {b} {x} {y}")
+    embed_as_cpu("trex, with values", at("t-cpu"), tokens)
+    plain = run([prog("bb-tok"), "-m", at("traced")], traced.stream(*(traced.sequence(a, c) for a, (c, _) in
+                                                                      traced.CODE.items())))
+    with open(at("plain.bb"), "wb") as f:
+        f.write(plain.out)
+    embed_as_cpu("trex, projected, without values", at("t-tuned"), at("plain.bb"))
+
+
+def embed_as_cpu(what, model, tok):
     want = vectors(run([prog("bb-embed"), "-m", model, tok]).out)
     for name, args, limit in (("bf16", [], 2e-2), ("fp32", ["--fp32"], 1e-5)):
         r = emu("bb-embed", "-m", model, "--device", "cuda", *args, tok)
-        if ok(f"cuda/bb-embed {name}", r.rc == 0, r):
+        if ok(f"cuda/bb-embed {name}, {what}", r.rc == 0, r):
             got = vectors(r.out)
-            ok(f"cuda/bb-embed {name}: the CPU's vectors", far(want, got) < limit, far(want, got))
+            ok(f"cuda/bb-embed {name}, {what}: the CPU's vectors", far(want, got) < limit, far(want, got))
             s = emu("bb-embed", "-m", model, "--device", "cuda", *args, "--batch-tokens", "64", tok)
-            ok(f"cuda/bb-embed {name}: a vector does not depend on its batch", r.out == s.out, s)
+            ok(f"cuda/bb-embed {name}, {what}: a vector does not depend on its batch", r.out == s.out, s)
+
+
+def test_embed():
+    model, tok = os.path.join(FIX, "model"), os.path.join(FIX, "ftok.a.bb")
+    embed_as_cpu("BERT", model, tok)
     r = run([prog("bb-cat"), "-H"], emu("bb-embed", "-m", model, "--device", "cuda", tok).out)
     ok("cuda/the provenance names the device", b"device=cuda" in r.out, r.out)
 
@@ -255,6 +312,7 @@ if __name__ == "__main__":
     test_errors()
     test_embed()
     test_train()
+    test_trex()
     test_bench()
     test_parity()
     sys.exit(done())

@@ -174,5 +174,6 @@ def main():
         ok(f"traced/{kind}: {why}", r.rc == 1 and why in r.err, r)
 
 
-main()
-sys.exit(done())
+if __name__ == "__main__":
+    main()
+    sys.exit(done())
