@@ -141,6 +141,8 @@ static void print_sequence(struct text *t, struct buf *b, const struct sequence 
 	print_origin(b, &s->origin, &s->labels);
 	if (*s->group)
 		buf_printf(b, " group %s", s->group);
+	if (s->run)
+		buf_printf(b, " run %" PRIu64 ", %zu values", s->run, s->values.n);
 	buf_putc(b, '\n');
 	for (size_t i = 0; i < s->len.n; i++) {
 		buf_puts(b, s->marks.n ? marked[s->marks.p[i]] : "    ");
@@ -157,8 +159,11 @@ static void print_tokens(struct buf *b, const struct tokens *t)
 {
 	buf_printf(b, "%s ", t->unit);
 	print_origin(b, &t->origin, &t->labels);
-	buf_printf(b, ": %zu instructions, %zu tokens, %zu expressions\n   ", t->starts.n, t->ids.n,
+	buf_printf(b, ": %zu instructions, %zu tokens, %zu expressions", t->starts.n, t->ids.n,
 		t->elens.n);
+	if (t->vat.n)
+		buf_printf(b, ", %zu values", t->vat.n);
+	buf_puts(b, "\n   ");
 	for (size_t i = 0; i < t->ids.n; i++)
 		buf_printf(b, " %u", t->ids.p[i]);
 	buf_putc(b, '\n');

@@ -285,8 +285,9 @@ int regs_find(enum arch a, const char *word, size_t n)
 {
 	const struct table *t = &tables[a];
 
-	for (unsigned k = 0; k < t->nspans; k++) {
-		int i = find(&t->span[k], word, n);
+	for (unsigned k = 0; n && k < t->nspans; k++) {
+		const struct span *s = &t->span[k];
+		int i = s->before[0] == word[0] ? find(s, word, n) : -1;
 
 		if (i >= 0)
 			return i;

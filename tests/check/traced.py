@@ -143,6 +143,10 @@ def main():
     line = tok(stream(traced[0]), "--text", "values").out.decode()
     ok("traced/--text values of a trace", line.startswith("push rbp=1234567800  mov rbp=1234567901 rsp=1234567a02  "), line)
 
+    said = [run([prog("bb-cat"), "-t"], x).out.decode().splitlines()[0] for x in
+            (stream(traced[0]), stream(plain[0]), tok(stream(traced[0]), "-m", large).out)]
+    ok("traced/bb-cat -t", said[0].endswith(" run 1, 6 values") and " run " not in said[1] and said[2].endswith(", 8 values"), said)
+
     # What does not go together.
     r = run([prog("bb-vocab"), "-o", os.path.join(T, "mixed")], stream(traced[0], plain[1]))
     ok("traced/vocabulary of both", r.rc == 1 and "with and without a trace" in r.err and
