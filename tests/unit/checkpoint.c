@@ -24,7 +24,8 @@ static const char *in(const char *name)
 	return path;
 }
 
-static struct model_config config = {50, 24, 2, 2, 40, 32, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0, 0, 0};
+static struct model_config config = {
+	50, 24, 2, 2, 40, 32, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0, 0, 0};
 
 static void round_trip(struct nn *nn)
 {
@@ -211,6 +212,118 @@ static void heads(struct nn *nn)
 	}
 }
 
+static struct model_config trex = {
+	50, 24, 2, 2, 40, 32, 5, 1e-12f, 0.05f, MODEL_PRETRAINING, 0, 7, 0};
+
+/* A Trex under every head; its table of bytes is stored as PyTorch's weight_ih, the transpose. */
+static void trexes(struct nn *nn)
+{
+	struct model_config c = trex;
+	struct err e = {""};
+	struct model *m, *q;
+	struct safetensors *s;
+	size_t d = c.hidden / 2, fresh;
+	float *file = mem_alloc(4 * d * NN_BYTES, sizeof(*file));
+
+	for (int head = 0; head < MODEL_HEADS; head++) {
+		const float *table;
+
+		c.head = (enum model_head)head;
+		c.classes = head >= MODEL_SEQUENCES ? 3 : 0;
+		c.projection = head == MODEL_BARE;
+		CHECK(model_config_check(&c, &e) == 0);
+		m = model_new(nn, &c);
+		model_init(m, 4);
+		CHECK(checkpoint_save(folder, m, false, &e) == 0);
+		q = checkpoint_load(folder, nn, 0, &fresh, &e);
+		CHECK(q && fresh == 0 && q->nparam == m->nparam &&
+			memcmp(q->param, m->param, m->nparam * sizeof(float)) == 0);
+		CHECK(q && memcmp(&q->config, &c, sizeof(c)) == 0);
+		model_free(q);
+		s = safetensors_open(in("model.safetensors"), &e);
+		for (int way = 0; s && way < 2; way++) {
+			const struct safetensors_entry *t = safetensors_find(
+				s, way ? "trex.embeddings.value.weight_ih_l0_reverse"
+				       : "trex.embeddings.value.weight_ih_l0");
+
+			CHECK(t && t->shape[0] == 4 * d && t->shape[1] == NN_BYTES);
+			CHECK(t && safetensors_read(s, t, file, &e) == 0);
+			table = m->param + m->trex.lstm[way].table;
+			for (size_t i = 0; i < 4 * d; i++)
+				for (size_t k = 0; k < NN_BYTES; k += 43)
+					CHECK(file[i * NN_BYTES + k] == table[k * 4 * d + i]);
+		}
+		CHECK(s && !safetensors_find(s, "cls.seq_relationship.weight"));
+		CHECK(s && !safetensors_find(s, "trex.pooler.dense.weight") ==
+				   (head != MODEL_SEQUENCES));
+		safetensors_close(s);
+		/* the projection is fresh, or the one that was there */
+		q = checkpoint_load_as(folder, nn, MODEL_BARE, 0, 7, &e);
+		CHECK(q && q->config.projection == 1);
+		CHECK(q && memcmp(q->param, m->param, m->layer[0].qkv_w * sizeof(float)) == 0);
+		for (int i = 0; q && head == MODEL_BARE && i < 2; i++)
+			CHECK(memcmp(q->param + q->trex.projection_w[i],
+				      m->param + m->trex.projection_w[i],
+				      24 * 24 * sizeof(float)) == 0);
+		model_free(q);
+		model_free(m);
+	}
+	mem_free(file);
+}
+
+/* What config.json may say: each lie is refused, and named. */
+static void lies(struct nn *nn)
+{
+	static const struct {
+		const char *key, *value, *why;
+	} lie[] = {
+		{"max_operand_positions", "0", "max_operand_positions"},
+		{"max_operand_positions", "-1", "max_operand_positions"},
+		{"max_operand_positions", "4294967295", "max_operand_positions"},
+		{"max_operand_positions", "65537", "max_operand_positions"},
+		{"max_operand_positions", "6", "[7,24]"},
+		{"max_operand_positions", "\"7\"", "max_operand_positions"},
+		{"projection", "1", "projection"},
+		{"projection", "true", "projection"},
+		{"model_type", "\"bert\"", "bert"},
+		{"model_type", "\"roberta\"", "model_type"},
+		{"model_type", "null", "model_type"},
+		{"type_vocab_size", "4", "[5,24]"},
+		{"type_vocab_size", "257", "type_vocab_size"},
+		{"hidden_size", "1048576", "hidden_size"},
+		{"hidden_size", "22", ""},
+		{"hidden_size", "16384", "numbers"},
+		{"num_hidden_layers", "256", "numbers"},
+	};
+	struct model_config c = trex;
+	struct err e;
+	struct model *m;
+
+	c.head = MODEL_BARE;
+	m = model_new(nn, &c);
+	model_init(m, 4);
+	for (size_t i = 0; i < COUNT_OF(lie); i++) {
+		json_t *j;
+
+		CHECK(checkpoint_save(folder, m, false, &e) == 0);
+		j = json_load_file(in("config.json"), 0, NULL);
+		CHECK(json_object_set_new(
+			      j, lie[i].key, json_loads(lie[i].value, JSON_DECODE_ANY, NULL)) == 0);
+		CHECK(json_dump_file(j, in("config.json"), 0) == 0);
+		json_decref(j);
+		e.text[0] = '\0';
+		CHECK(checkpoint_load(folder, nn, 0, NULL, &e) == NULL);
+		CHECK(e.text[0] && strstr(e.text, lie[i].why));
+	}
+	model_free(m);
+	c.hidden = 9;
+	c.heads = 3;
+	CHECK(model_config_check(&c, &e) < 0 && strstr(e.text, "odd"));
+	c = config;
+	c.projection = 1;
+	CHECK(model_config_check(&c, &e) < 0 && strstr(e.text, "projection"));
+}
+
 /* Half precision as transformers may write it. */
 static void halves(void)
 {
@@ -289,6 +402,8 @@ int main(void)
 	round_trip(nn);
 	rarities(nn);
 	heads(nn);
+	trexes(nn);
+	lies(nn);
 	hostile();
 	halves();
 	bf16(nn);
