@@ -876,10 +876,66 @@ struct training {
 	size_t n;
 };
 
-static struct training train(struct nn *nn)
+enum { VALUES = 70, PLACES = 8 };
+
+/* Makes a batch one of a Trex: some of its tokens have one of VALUES values. */
+static struct nn_batch with_values(struct nn_batch b)
+{
+	static uint32_t op[T_MAX], value[T_MAX];
+	static uint16_t bytes[VALUES * VALUES_STEPS];
+	struct rng r = rng_new(11, b.tokens);
+
+	for (uint32_t i = 0; i < VALUES * VALUES_STEPS; i++)
+		bytes[i] = i / VALUES_STEPS < 2   ? NN_BYTE_NONE + i / VALUES_STEPS
+			   : i % VALUES_STEPS < 5 ? 0
+						  : (uint16_t)rng_below(&r, NN_BYTE_NONE);
+	for (uint32_t t = 0; t < b.tokens; t++) {
+		op[t] = t % PLACES;
+		value[t] = t % 2 ? (uint32_t)rng_below(&r, VALUES) : 0;
+	}
+	b.op = op;
+	b.value = value;
+	b.nvalues = VALUES;
+	b.bytes = bytes;
+	return b;
+}
+
+/* The masked tokens with a value, whose bytes are to be guessed. */
+static void want_values(const struct nn_batch *b, struct model_targets *t)
+{
+	static uint32_t row[T_MAX], byte[VALUES_STEPS][T_MAX];
+
+	t->values = 0;
+	for (size_t i = 0; i < t->masked; i++) {
+		const uint16_t *of = b->bytes + b->value[t->row[i]] * VALUES_STEPS;
+
+		if (b->value[t->row[i]] < 2)
+			continue;
+		row[t->values] = t->row[i];
+		for (size_t k = 0; k < VALUES_STEPS; k++)
+			byte[k][t->values] = of[k];
+		t->values++;
+	}
+	t->value = row;
+	for (size_t k = 0; k < VALUES_STEPS; k++)
+		t->byte[k] = byte[k];
+	t->value_scale = 0.125f / (float)t->values;
+}
+
+static struct training train(struct nn *nn, bool trex)
 {
 	static const unsigned len[] = {3, 33, 17, 1, 2, 31};
-	struct model_config c = {90, 48, 2, 4, 100, 512, 2, 1e-12f, 0.05f, MODEL_PRETRAINING, 0, 0, 0};
+	struct model_config c = {.vocab = 90,
+		.hidden = 48,
+		.layers = 2,
+		.heads = 4,
+		.intermediate = 100,
+		.max_len = 512,
+		.types = 2,
+		.norm_eps = 1e-12f,
+		.init_range = 0.05f,
+		.head = MODEL_PRETRAINING,
+		.max_op = trex ? PLACES : 0};
 	struct model *m = model_new(nn, &c);
 	struct optim o = optim_new(m, 2e-3f);
 	struct nn_batch b = batch(len, COUNT_OF(len), c.vocab);
@@ -896,12 +952,18 @@ static struct training train(struct nn *nn)
 		label[i] = i & 1;
 	t.elm_scale = 1.0f / (float)t.masked;
 	t.ssm_scale = 1.0f / (float)b.seqs;
+	if (trex) {
+		b = with_values(b);
+		t.label = NULL;
+		want_values(&b, &t);
+	}
 	model_init(m, 5);
 	model_update(m);
 	for (int i = 0; i < STEPS; i++) {
 		model_zero_grad(m);
 		model_pretrain(m, &b, &t, true, &l);
-		r.loss[i] = l.elm * (double)t.elm_scale + l.ssm * (double)t.ssm_scale;
+		r.loss[i] = l.elm * (double)t.elm_scale + l.ssm * (double)t.ssm_scale +
+			    l.value * (double)t.value_scale;
 		check(isfinite(optim_step(&o, m)), "a finite gradient");
 	}
 	r.n = m->nparam;
@@ -912,19 +974,19 @@ static struct training train(struct nn *nn)
 	return r;
 }
 
-static void trainings(struct nn *c, struct nn *g, bool fp32)
+static void trainings(struct nn *c, struct nn *g, bool fp32, bool trex)
 {
-	struct training a = train(c), b = train(g), again;
+	struct training a = train(c, trex), b = train(g, trex), again;
 	double most = 0;
 
 	for (int i = 0; i < STEPS; i++)
 		most = fmax(most, fabs(a.loss[i] - b.loss[i]) / a.loss[i]);
-	printf("%-24s %s %.2g of the loss, %.4f to %.4f\n", "training", fp32 ? "fp32" : "bf16",
-		most, a.loss[0], a.loss[STEPS - 1]);
+	printf("%-24s %s %.2g of the loss, %.4f to %.4f\n", trex ? "training, Trex" : "training",
+		fp32 ? "fp32" : "bf16", most, a.loss[0], a.loss[STEPS - 1]);
 	check(most < (fp32 ? 1e-4 : 5e-3), "the loss curves agree");
 	check(b.loss[STEPS - 1] < b.loss[0] - 0.1, "the loss falls");
-	for (int i = 0; i < 2; i++) {
-		again = train(g);
+	for (int i = 0; i < (quick ? 1 : 2); i++) {
+		again = train(g, trex);
 		check(memcmp(again.p, b.p, b.n * sizeof(*b.p)) == 0, "equal bits each time");
 		mem_free(again.p);
 	}
@@ -932,15 +994,35 @@ static void trainings(struct nn *c, struct nn *g, bool fp32)
 	mem_free(b.p);
 }
 
+/* The values of the tokens from `from` on as the only ones, one for each token. */
+static void own_values(const struct nn_batch *b, uint32_t from, struct nn_batch *alone)
+{
+	static uint32_t value[T_MAX];
+	static uint16_t bytes[T_MAX * VALUES_STEPS];
+
+	for (uint32_t i = 0; i < alone->tokens; i++) {
+		memcpy(bytes + i * VALUES_STEPS, b->bytes + b->value[from + i] * VALUES_STEPS,
+			VALUES_STEPS * sizeof(*bytes));
+		value[i] = i;
+	}
+	alone->op = b->op + from;
+	alone->value = value;
+	alone->bytes = bytes;
+	alone->nvalues = alone->tokens;
+}
+
 /* A sequence's vector has the same bits alone and among others. */
-static void packing(struct nn *g)
+static void packing(struct nn *g, bool trex)
 {
 	static const unsigned len[] = {3, 64, 1, 130, 33};
-	struct model_config c = {90, 96, 2, 3, 130, 512, 2, 1e-12f, 0.05f, MODEL_BARE, 0, 0, 0};
+	struct model_config c = {
+		90, 96, 2, 3, 130, 512, 2, 1e-12f, 0.05f, MODEL_BARE, 0, trex ? PLACES : 0, trex};
 	struct model *m = model_new(g, &c);
 	struct nn_batch b = batch(len, COUNT_OF(len), c.vocab);
 	float all[COUNT_OF(len) * 96], one[96];
 
+	if (trex)
+		b = with_values(b);
 	model_init(m, 5);
 	model_update(m);
 	model_embed(m, &b, 2, false, all);
@@ -951,6 +1033,8 @@ static void packing(struct nn *g)
 		alone.ids = ids + cu[s];
 		alone.pos = pos + cu[s];
 		alone.types = types + cu[s];
+		if (trex)
+			own_values(&b, cu[s], &alone);
 		model_embed(m, &alone, 2, false, one);
 		check(memcmp(one, all + s * 96, sizeof(one)) == 0, "equal bits alone");
 	}
@@ -1015,10 +1099,12 @@ static void compare(struct nn *cpu, struct nn *g, bool fp32, int argc, char **ar
 	rows(cpu, g, fp32, argc, argv);
 	if (wanted("training", argc, argv)) {
 		exact(g, fp32);
-		trainings(cpu, g, fp32);
+		trainings(cpu, g, fp32, false);
+		trainings(cpu, g, fp32, true);
 	}
 	if (wanted("packing", argc, argv)) {
-		packing(g);
+		packing(g, false);
+		packing(g, true);
 		leftovers(g);
 	}
 }
@@ -1045,7 +1131,7 @@ static int bf16(int argc, char **argv)
 		}
 		if (threads == 1)
 			compare(cpu, g, false, argc, argv);
-		other = train(g);
+		other = train(g, true);
 		if (threads == 1)
 			one = other;
 		check(memcmp(one.p, other.p, one.n * sizeof(*one.p)) == 0, "equal bits at any -t");
