@@ -159,7 +159,7 @@ HELP := $(patsubst tests/lib/%.c,$O/lib/%,$(wildcard tests/lib/*.c))
 
 $O/unit/%: $O/tests/unit/%.o $O/libbb.a
 	@mkdir -p $(@D)
-	$(link) -lcbor
+	$(link) -lcbor -lunicorn
 # Replays its corpus; with CC=clang-14 SAN=fuzz it is a libFuzzer program.
 $O/fuzz/%: $O/tests/fuzz/%.o $(if $(filter-out fuzz,$(SAN)),$O/tests/fuzz/replay.o) $O/libbb.a
 	@mkdir -p $(@D)

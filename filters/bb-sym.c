@@ -21,7 +21,6 @@
 #include "sem/given.h"
 #include "sem/merge.h"
 #include "sem/symex.h"
-#include "sem/x86.h"
 
 enum {
 	MEMO_BITS = 13, /* results a worker remembers: about what the processor's own cache holds */
@@ -49,6 +48,7 @@ struct result {
 struct worker {
 	struct options *o;
 	struct insn_decoder *dec;
+	const struct processor *cpu; /* of the code at hand */
 	struct symex *symex;
 	struct merge *merge; /* --prove, else NULL */
 	struct insn *insn;   /* of the sequence at hand */
@@ -77,6 +77,7 @@ static void *worker_new(void *ctx)
 
 	w->o = ctx;
 	w->dec = insn_open(ARCH_X86_64);
+	w->cpu = processor_get(ARCH_X86_64);
 	w->symex = symex_new();
 	w->memo = cache_new(MEMO_BITS);
 	if (w->o->prove) {
@@ -104,6 +105,20 @@ static void worker_free(void *worker)
 	mem_free(w->text);
 	mem_free(w->hash);
 	mem_free(w);
+}
+
+/* The code is of the sequence's processor. -1: nobody knows what that one does. */
+static int use_processor(struct worker *w, const struct sequence *s)
+{
+	enum arch a = arch_find(s->arch);
+
+	if (a == insn_used(w->dec))
+		return 0;
+	if (!processor_get(a) || insn_use(w->dec, a) < 0)
+		return -1;
+	w->cpu = processor_get(a);
+	symex_use(w->symex, w->cpu);
+	return 0;
 }
 
 /* ---- the plain path ---- */
@@ -146,6 +161,7 @@ static void make_key(struct worker *w, const struct sequence *s)
 	struct buf *b = &w->key;
 
 	buf_reset(b);
+	buf_putc(b, insn_used(w->dec));
 	codeseq_key(b, s->code.p, s->len.p, s->len.n);
 	for (size_t i = 0; i < r->insn.n; i++) {
 		const char *name = refs_name(r, i);
@@ -232,7 +248,7 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 		filter_pass(out); /* a function is no straight line: it has no representative set */
 		return;
 	}
-	if (arch_find(s->arch) != ARCH_X86_64) {
+	if (use_processor(w, s) < 0) {
 		filter_skip_alike(out, "%s: no semantics for its architecture", s->origin.file);
 		return;
 	}
@@ -265,14 +281,14 @@ struct tally {
 	uint64_t insns, without, bad;
 };
 
-static void count(struct tally *t, const struct insn *i)
+static void count(struct tally *t, const struct processor *cpu, const struct insn *i)
 {
 	if (codeseq_is_bad(i)) {
 		t->bad++;
 		return;
 	}
 	t->insns++;
-	if (!x86_known(i)) {
+	if (!cpu->known(i)) {
 		t->without++;
 		map_put(&t->unknown, i->mnemonic, strlen(i->mnemonic), NULL)->value++;
 	}
@@ -301,11 +317,11 @@ static int coverage(struct prog *p, struct options *o)
 	int got;
 
 	while ((got = stream_read(in, &s)) > 0) {
-		if (arch_find(s.arch) != ARCH_X86_64)
+		if (use_processor(w, &s) < 0)
 			continue;
 		decode(w, &s);
 		for (size_t i = 0; i < s.len.n; i++)
-			count(&t, &w->insn[i]);
+			count(&t, w->cpu, &w->insn[i]);
 	}
 	if (got < 0)
 		prog_fail(p, "%s", stream_error(in));

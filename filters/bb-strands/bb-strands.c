@@ -362,7 +362,7 @@ static void work(void *worker, const struct kind *kind, void *rec, struct filter
 		if (w->o->max_insns)
 			all.n = MIN(all.n, w->o->max_insns);
 		emit(w, f, &all, 0, out);
-	} else if (w->o->unit == UNIT_STRAND && arch_find(f->arch) != ARCH_X86_64) {
+	} else if (w->o->unit == UNIT_STRAND && plan_use(w->plan, arch_find(f->arch)) < 0) {
 		filter_skip_alike(out, "%s: no semantics for its architecture", f->file);
 	} else {
 		cut_blocks(w, f, out);

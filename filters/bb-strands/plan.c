@@ -56,12 +56,22 @@ void plan_free(struct plan *p)
 	mem_free(p);
 }
 
+int plan_use(struct plan *p, enum arch a)
+{
+	if (a == insn_used(p->dec))
+		return 0;
+	if (!processor_get(a) || insn_use(p->dec, a) < 0)
+		return -1;
+	slice_use(p->slice, processor_get(a));
+	return 0;
+}
+
 static void make_key(struct plan *p, const struct function *f, const uint32_t *at,
 	const struct plan_block *b, struct item *item)
 {
 	item->key = p->key.n;
 	if (b->n <= MEMO_INSNS) {
-		buf_putc(&p->key, b->calls_last);
+		buf_putc(&p->key, insn_used(p->dec) << 1 | b->calls_last);
 		codeseq_key(&p->key, f->code.p + at[b->first], f->len.p + b->first, b->n);
 	}
 	item->nkey = p->key.n - item->key;

@@ -8,6 +8,7 @@
 #ifndef PLAN_H
 #define PLAN_H
 
+#include "code/arch.h"
 #include "formats/function.h"
 
 enum {
@@ -29,7 +30,10 @@ struct plan;
 /* One for each thread. */
 struct plan *plan_new(void);
 void plan_free(struct plan *p);
-/* Cuts n blocks of f, at most PLAN_BLOCKS; at[i] is where instruction i begins in its code. */
+/* From now on the code is of this architecture. 0, or -1 when nobody knows what it does. */
+int plan_use(struct plan *p, enum arch a) MUST_CHECK;
+/* Cuts n blocks of f, at most PLAN_BLOCKS; at[i] is where
+ * instruction i begins in its code. */
 void plan_blocks(struct plan *p, const struct function *f, const uint32_t *at,
 	struct plan_block *block, size_t n);
 

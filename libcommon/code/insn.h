@@ -21,17 +21,36 @@ enum { INSN_MAX_LEN = 15, INSN_MAX_OPS = 5, INSN_MAX_IMPLICIT = 12, INSN_HOLE = 
  * so al is (X86_RAX, 0, 1), ah (X86_RAX, 1, 1), eax (X86_RAX, 0, 4) and xmm0 (X86_V0, 0, 16).
  */
 enum x86_reg {
-	X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI,
-	X86_R8, X86_R9, X86_R10, X86_R11, X86_R12, X86_R13, X86_R14, X86_R15,
+	X86_RAX,
+	X86_RCX,
+	X86_RDX,
+	X86_RBX,
+	X86_RSP,
+	X86_RBP,
+	X86_RSI,
+	X86_RDI,
+	X86_R8,
+	X86_R9,
+	X86_R10,
+	X86_R11,
+	X86_R12,
+	X86_R13,
+	X86_R14,
+	X86_R15,
 	X86_RIP,
 	X86_FLAGS,
-	X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS,
-	X86_V0 = 32, /* zmm0 to zmm31, with ymm and xmm as parts */
+	X86_ES,
+	X86_CS,
+	X86_SS,
+	X86_DS,
+	X86_FS,
+	X86_GS,
+	X86_V0 = 32,  /* zmm0 to zmm31, with ymm and xmm as parts */
 	X86_ST0 = 64, /* st(0) to st(7) */
 	X86_MM0 = 72,
 	X86_K0 = 80,
-	X86_CR0 = 88, /* to cr15 */
-	X86_DR0 = 104, /* to dr15 */
+	X86_CR0 = 88,   /* to cr15 */
+	X86_DR0 = 104,  /* to dr15 */
 	X86_BND0 = 120, /* to bnd3 */
 	X86_FPSW = 124, /* x87 status and control */
 	X86_MXCSR = 125,
@@ -50,9 +69,10 @@ enum { INSN_READ = 1, INSN_WRITE = 2 };
 enum insn_op_kind {
 	INSN_OP_NONE,
 	INSN_OP_REG,
-	INSN_OP_IMM, /* sign-extended to 64 bits if the CPU extends it, else as encoded: or eax, -1 is
-	              * 0xffffffff, mov al, 0xff is 0xff; its low bits in the operand's width count */
-	INSN_OP_REL, /* branch target: address of the next instruction + imm */
+	INSN_OP_IMM,  /* sign-extended to 64 bits if the CPU extends it, else as encoded: or eax, -1
+		       * is  0xffffffff, mov al, 0xff is 0xff; its low bits in the operand's width
+		       * count */
+	INSN_OP_REL,  /* branch target: address of the next instruction + imm */
 	INSN_OP_ADDR, /* address of this instruction + imm */
 	INSN_OP_PAGE, /* the same, but of the 4 KiB page it is in */
 	INSN_OP_WORD, /* the same, but of the 4 bytes it is in */
@@ -71,9 +91,9 @@ struct insn_op {
 			uint8_t base, index; /* enum x86_reg or X86_NOREG; base may be X86_RIP */
 			uint8_t scale;       /* 1, 2, 4, 8 */
 			uint8_t seg;         /* segment override or X86_NOREG; only X86_FS and
-			                      * X86_GS change the address */
+					      * X86_GS change the address */
 			uint8_t addr_size;   /* 8, or 4 with an address-size prefix */
-			uint8_t index_size;  /* bytes of the index register: a vector's in gathers */
+			uint8_t index_size; /* bytes of the index register: a vector's in gathers */
 			int64_t disp;
 		} mem;
 	};
@@ -99,12 +119,27 @@ enum { /* insn.prefix */
 
 /* x86 condition codes in encoding order, so that cc ^ 1 is the opposite: jcc, setcc, cmovcc. */
 enum x86_cc {
-	X86_CC_O, X86_CC_NO, X86_CC_B, X86_CC_AE, X86_CC_E, X86_CC_NE, X86_CC_BE, X86_CC_A,
-	X86_CC_S, X86_CC_NS, X86_CC_P, X86_CC_NP, X86_CC_L, X86_CC_GE, X86_CC_LE, X86_CC_G,
+	X86_CC_O,
+	X86_CC_NO,
+	X86_CC_B,
+	X86_CC_AE,
+	X86_CC_E,
+	X86_CC_NE,
+	X86_CC_BE,
+	X86_CC_A,
+	X86_CC_S,
+	X86_CC_NS,
+	X86_CC_P,
+	X86_CC_NP,
+	X86_CC_L,
+	X86_CC_GE,
+	X86_CC_LE,
+	X86_CC_G,
 	X86_CC_NONE,
 };
 
-/* What AVX-512 instructions between registers say of rounding; from NEAREST on in encoding order. */
+/* What AVX-512 instructions between registers say of rounding; from NEAREST on in encoding order.
+ */
 enum insn_rounding {
 	INSN_ROUND_MXCSR, /* nothing */
 	INSN_SAE,         /* no exceptions; rounding, if any, as MXCSR says */
@@ -126,6 +161,8 @@ struct insn {
 	uint8_t nreads, nwrites; /* implicit registers (flags among them), for instructions that */
 	struct insn_reg reads[INSN_MAX_IMPLICIT]; /* have no semantics of our own */
 	struct insn_reg writes[INSN_MAX_IMPLICIT];
+	uint32_t word; /* instructions of fixed size: their bytes as a little-endian number, else 0
+			*/
 	struct insn_op op[INSN_MAX_OPS]; /* Intel order: destination first */
 	/*
 	 * Instructions of fixed size (not x86): the operands as text, with an INSN_HOLE for each
@@ -160,18 +197,19 @@ int insn_decode(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn 
 void insn_decode_all(struct insn_decoder *d, const uint8_t *code, size_t there, const uint8_t *len,
 	size_t n, struct insn *out);
 /* The same without the memo: slow, for tests. */
-int insn_decode_plain(struct insn_decoder *d, const uint8_t *p, size_t n,
-	struct insn *out) MUST_CHECK;
+int insn_decode_plain(
+	struct insn_decoder *d, const uint8_t *p, size_t n, struct insn *out) MUST_CHECK;
 
 /* What a walk over code needs of an instruction, ten times as fast as all of it. */
-enum { /* insn_brief.has */
-	INSN_HAS_REL = 1,   /* op[0] is INSN_OP_REL: imm */
-	INSN_HAS_IMM = 2,   /* an INSN_OP_IMM encoded in 4 bytes or more: imm */
-	INSN_HAS_RIP = 4,   /* a memory operand relative to rip, without index: disp */
-	INSN_HAS_ABS = 8,   /* a memory operand without a base, or with a displacement of 4 bytes: disp */
+enum {                    /* insn_brief.has */
+	INSN_HAS_REL = 1, /* op[0] is INSN_OP_REL: imm */
+	INSN_HAS_IMM = 2, /* an INSN_OP_IMM encoded in 4 bytes or more: imm */
+	INSN_HAS_RIP = 4, /* a memory operand relative to rip, without index: disp */
+	INSN_HAS_ABS =
+		8, /* a memory operand without a base, or with a displacement of 4 bytes: disp */
 	INSN_HAS_INDEX = 16, /* its memory operand has an index */
-	INSN_HAS_REG = 32,  /* op[0] is a register */
-	INSN_HAS_BASE = 64, /* 32-bit x86: a memory operand with a base, base, and disp */
+	INSN_HAS_REG = 32,   /* op[0] is a register */
+	INSN_HAS_BASE = 64,  /* 32-bit x86: a memory operand with a base, base, and disp */
 };
 
 struct insn_brief {
@@ -182,7 +220,8 @@ struct insn_brief {
 };
 
 /* The same answer as insn_decode, in brief; for x86 only. */
-int insn_look(struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out) MUST_CHECK;
+int insn_look(
+	struct insn_decoder *d, const uint8_t *p, size_t n, struct insn_brief *out) MUST_CHECK;
 
 /* "eax" for (X86_RAX, 0, 4); "?" for a part that has no name. Static text. */
 const char *insn_reg_name(struct insn_reg r);

@@ -203,6 +203,8 @@ static int decode(
 	uint64_t addr = 0;
 
 	*out = (struct insn){.len = i->len, .flow = i->flow, .cc = X86_CC_NONE, .pred = 255};
+	for (size_t k = i->len; k--;)
+		out->word = out->word << 8 | p[k];
 	if (i->op == RISC_IF)
 		return condition(r, i, out);
 	if (it && !tell(r, it, big))

@@ -1,7 +1,7 @@
 /*
  * defuse.c: see defuse.h.
  *
- * One idea: x86_step already says what an instruction reads and writes, with memory by its
+ * One idea: the step already says what an instruction reads and writes, with memory by its
  * symbolic address, so def-use here is bookkeeping: who wrote each part last (an edge for every
  * read), and whether the last operation on each variable was a write (an output).
  */
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "sem/x86.h"
 
 enum { NONE = 0xffff }; /* no instruction */
 
@@ -37,13 +38,14 @@ struct place {
 };
 
 struct defuse {
+	const struct processor *cpu;
 	struct expr_pool *pool;
 	struct state state;
 	unsigned options; /* of the state */
 	struct x86_effects fx;
 	size_t n;            /* instructions so far */
 	uint64_t touched[2]; /* bit set of the registers that `reg` knows */
-	struct reg reg[X86_REG_COUNT];
+	struct reg reg[PROCESSOR_REGS];
 	uint16_t flag[X86_FLAG_COUNT]; /* who wrote each flag last */
 	/* That instruction may have left the flag alone (a shift by 0): who wrote it before, or
 	 * NONE */
@@ -67,13 +69,11 @@ struct defuse {
 static const uint8_t general_parts[DEFUSE_PARTS] = {0, 1, 2, 4, 8};
 static const uint8_t vector_parts[DEFUSE_PARTS] = {0, 4, 8, 16, 32};
 
-static const uint8_t int_args[DEFUSE_INT_ARGS] = {
-	X86_RDI, X86_RSI, X86_RDX, X86_RCX, X86_R8, X86_R9};
-
 struct defuse *defuse_new(void)
 {
 	struct defuse *d = mem_zalloc(1, sizeof(*d));
 
+	d->cpu = &x86_processor;
 	d->pool = expr_pool_new(0);
 	return d;
 }
@@ -98,6 +98,11 @@ struct expr_pool *defuse_pool(struct defuse *d)
 void defuse_blind(struct defuse *d)
 {
 	d->options = STATE_BLIND;
+}
+
+void defuse_use(struct defuse *d, const struct processor *cpu)
+{
+	d->cpu = d->state.cpu = cpu;
 }
 
 void defuse_start(struct defuse *d)
@@ -137,15 +142,15 @@ static struct reg *touch(struct defuse *d, unsigned id)
 	return r;
 }
 
-static const uint8_t *parts_of(unsigned id)
+static const uint8_t *parts_of(const struct defuse *d, unsigned id)
 {
-	return id >= X86_V0 && id < X86_V0 + 32 ? vector_parts : general_parts;
+	return id - d->cpu->vec < d->cpu->nvec ? vector_parts : general_parts;
 }
 
 static void read_reg(struct defuse *d, struct insn_reg part)
 {
 	struct reg *r = touch(d, part.id);
-	const uint8_t *begin = parts_of(part.id);
+	const uint8_t *begin = parts_of(d, part.id);
 
 	for (unsigned i = 0; i < DEFUSE_PARTS && begin[i] < part.lo + part.size; i++)
 		if (i + 1 == DEFUSE_PARTS || begin[i + 1] > part.lo)
@@ -157,7 +162,7 @@ static void read_reg(struct defuse *d, struct insn_reg part)
 static void write_reg(struct defuse *d, struct insn_reg part, enum last how)
 {
 	struct reg *r = touch(d, part.id);
-	const uint8_t *begin = parts_of(part.id);
+	const uint8_t *begin = parts_of(d, part.id);
 	unsigned end = part.lo + part.size;
 
 	for (unsigned i = 0; i < DEFUSE_PARTS && begin[i] < end; i++) {
@@ -220,8 +225,12 @@ static void write_mem(struct defuse *d, const struct effects_mem *m)
 
 /* ---- one instruction ---- */
 
-static bool names(const struct insn *i, unsigned reg)
+static bool names(const struct defuse *d, const struct insn *i, struct insn_reg part)
 {
+	unsigned reg = part.id;
+
+	if (!d->cpu->implicit)
+		return part.lo == 0; /* an upper lane alone is no argument */
 	for (unsigned k = 0; k < i->nops; k++)
 		if (i->op[k].kind == INSN_OP_REG && i->op[k].reg.id == reg &&
 			i->op[k].access & INSN_WRITE)
@@ -257,7 +266,7 @@ static void step_effects(struct defuse *d, const struct insn *insn)
 		if (fx->mem[i].write)
 			write_mem(d, &fx->mem[i]);
 	for (unsigned i = 0; i < fx->nwrite; i++)
-		write_reg(d, fx->write[i], names(insn, fx->write[i].id) ? LAST_NAMED : LAST_WRITE);
+		write_reg(d, fx->write[i], names(d, insn, fx->write[i]) ? LAST_NAMED : LAST_WRITE);
 	for (unsigned left = fx->flags_written; left; left &= left - 1) {
 		unsigned f = (unsigned)__builtin_ctz(left);
 
@@ -279,8 +288,7 @@ static void add_arg(struct defuse *d, unsigned reg, unsigned bits)
 	struct defuse_call *c = &d->call;
 
 	read_reg(d, (struct insn_reg){(uint8_t)reg, 0, (uint8_t)(bits / 8)});
-	c->arg[c->nargs++] =
-		expr_extract(d->pool, state_peek(&d->state, (enum x86_reg)reg), 0, bits);
+	c->arg[c->nargs++] = expr_extract(d->pool, state_peek(&d->state, reg), 0, bits);
 }
 
 static enum last last_of(const struct defuse *d, unsigned reg)
@@ -294,8 +302,8 @@ static void stack_args(struct defuse *d)
 	const struct expr *base;
 	int64_t offset;
 
-	read_reg(d, (struct insn_reg){X86_RSP, 0, 8});
-	expr_split(d->pool, state_peek(&d->state, X86_RSP), &base, &offset);
+	read_reg(d, (struct insn_reg){d->cpu->sp, 0, 8});
+	expr_split(d->pool, state_peek(&d->state, d->cpu->sp), &base, &offset);
 	for (int64_t k = 0; k < DEFUSE_STACK_ARGS; k++) {
 		const struct place *p = NULL;
 		size_t i = d->nplaces;
@@ -311,15 +319,15 @@ static void stack_args(struct defuse *d)
 	}
 }
 
-/* Number of vector registers used by the arguments of a variadic function. */
-static bool sets_al(struct defuse *d)
+/* Number of vector registers used by the arguments of a variadic function: al. */
+static bool counts_vectors(struct defuse *d)
 {
-	const struct expr *al;
+	const struct expr *n;
 
-	if (last_of(d, X86_RAX) != LAST_NAMED)
+	if (d->cpu->vec_count == PROCESSOR_NOREG || last_of(d, d->cpu->vec_count) != LAST_NAMED)
 		return false;
-	al = state_peek(&d->state, X86_RAX);
-	return al->op == EXPR_CONST && al->val <= DEFUSE_VEC_ARGS;
+	n = state_peek(&d->state, d->cpu->vec_count);
+	return n->op == EXPR_CONST && n->val <= DEFUSE_VEC_ARGS;
 }
 
 static const struct expr *target_address(
@@ -331,12 +339,12 @@ static const struct expr *target_address(
 	for (unsigned i = 0; i < COUNT_OF(id); i++) {
 		const struct expr *x;
 
-		if (id[i] == X86_NOREG)
+		if (id[i] == PROCESSOR_NOREG)
 			continue;
-		if (id[i] == X86_RIP && rip) {
+		if (id[i] == d->cpu->pc && rip) {
 			x = rip;
 		} else {
-			x = state_peek(&d->state, (enum x86_reg)id[i]);
+			x = state_peek(&d->state, id[i]);
 			read_reg(d, (struct insn_reg){id[i], 0, 8});
 		}
 		x = expr_zext(d->pool, x, 64);
@@ -350,7 +358,7 @@ static const struct expr *target_address(
 static void call_target(struct defuse *d, const struct insn_op *op, const struct expr *rip)
 {
 	if (op->kind == INSN_OP_REG) {
-		d->call.target = state_peek(&d->state, (enum x86_reg)op->reg.id);
+		d->call.target = state_peek(&d->state, op->reg.id);
 		read_reg(d, op->reg);
 	} else if (op->kind == INSN_OP_MEM) {
 		const struct expr *addr = target_address(d, op, rip), *base;
@@ -364,24 +372,31 @@ static void call_target(struct defuse *d, const struct insn_op *op, const struct
 
 static void step_call(struct defuse *d, const struct insn *insn, const struct expr *rip)
 {
-	unsigned n = DEFUSE_INT_ARGS, v = DEFUSE_VEC_ARGS;
+	const struct processor *cpu = d->cpu;
+	unsigned n = cpu->nargs, v = DEFUSE_VEC_ARGS;
+	struct insn_op callee = cpu->callee(insn);
 
 	d->call = (struct defuse_call){0};
-	call_target(d, &insn->op[0], rip);
-	while (n && last_of(d, int_args[n - 1]) != LAST_NAMED)
+	call_target(d, &callee, rip);
+	while (n && last_of(d, cpu->arg[n - 1]) != LAST_NAMED)
 		n--;
-	while (v && last_of(d, X86_V0 + v - 1) != LAST_NAMED)
+	while (v && last_of(d, cpu->vec + v - 1) != LAST_NAMED)
 		v--;
 	for (unsigned i = 0; i < n; i++)
-		add_arg(d, int_args[i], 64);
+		add_arg(d, cpu->arg[i], 64);
 	for (unsigned i = 0; i < v; i++)
-		add_arg(d, X86_V0 + i, 64);
-	if (n == DEFUSE_INT_ARGS)
+		add_arg(d, cpu->vec + i, 64);
+	if (n == cpu->nargs)
 		stack_args(d);
-	if (sets_al(d))
-		read_reg(d, (struct insn_reg){X86_RAX, 0, 1});
+	if (counts_vectors(d))
+		read_reg(d, (struct insn_reg){cpu->vec_count, 0, 1});
 	d->end = (struct defuse_output){.kind = DEFUSE_CALL};
 	d->ended = true;
+}
+
+void defuse_refer(struct defuse *d, const struct expr *addr)
+{
+	d->state.address = addr;
 }
 
 void defuse_hold(struct defuse *d, const struct expr *addr, const struct expr *value)
@@ -402,7 +417,7 @@ bool defuse_step(struct defuse *d, const struct insn *i, const struct expr *rip,
 	} else {
 		d->state.fx = &d->fx;
 		d->state.rip = rip;
-		x86_step(&d->state, i);
+		d->cpu->step(&d->state, i);
 		d->state.fx = NULL;
 		depend(d, d->barrier);
 		if (d->fx.overflow) {
@@ -416,7 +431,7 @@ bool defuse_step(struct defuse *d, const struct insn *i, const struct expr *rip,
 		else if (i->flow == INSN_JUMP)
 			end_with(d, DEFUSE_JUMP, d->state.target);
 	}
-	d->state.slot = NULL;
+	d->state.slot = d->state.address = NULL;
 	d->n++;
 	d->start[d->n] = (uint32_t)d->ndeps;
 	return goes_on && d->n < DEFUSE_MAX;
@@ -424,34 +439,36 @@ bool defuse_step(struct defuse *d, const struct insn *i, const struct expr *rip,
 
 /* ---- outputs ---- */
 
-static bool outlives_call(unsigned reg)
+static bool has(const uint64_t *set, unsigned reg)
 {
-	return reg == X86_RBX || reg == X86_RBP || reg == X86_RSP ||
-	       (reg >= X86_R12 && reg <= X86_R15);
+	return set[reg / 64] >> reg % 64 & 1;
 }
 
 static bool is_output(struct defuse *d, unsigned reg, const struct expr *value)
 {
+	const struct processor *cpu = d->cpu;
 	const struct expr *base;
 	int64_t offset;
 
-	if (reg == X86_RIP || reg == X86_FLAGS || reg == X86_FPSW || reg == X86_MXCSR)
+	if (has(cpu->hidden, reg))
 		return false;
-	if (d->ended && d->end.kind == DEFUSE_CALL && !outlives_call(reg))
+	if (d->ended && d->end.kind == DEFUSE_CALL && !has(cpu->kept, reg))
 		return false;
-	if (reg == X86_RSP) {
+	if (has(cpu->frame, reg)) {
 		expr_split(d->pool, value, &base, &offset);
 		return !base || base->op != EXPR_INPUT ||
-		       (base->lo != X86_RSP && base->lo != X86_RBP);
+		       (base->lo != cpu->input + cpu->sp && base->lo != cpu->input + cpu->fp);
 	}
-	return value->op != EXPR_INPUT || value->lo != reg;
+	if (cpu->is_half && cpu->is_half(value))
+		return false;
+	return value->op != EXPR_INPUT || value->lo != cpu->input + reg;
 }
 
 size_t defuse_outputs(struct defuse *d, const struct defuse_output **out)
 {
 	size_t n = 0;
 
-	d->out = mem_grow(d->out, &d->capout, X86_REG_COUNT + d->nplaces + 1, sizeof(*d->out));
+	d->out = mem_grow(d->out, &d->capout, PROCESSOR_REGS + d->nplaces + 1, sizeof(*d->out));
 	for (unsigned w = 0; w < 2; w++)
 		for (uint64_t left = d->touched[w]; left; left &= left - 1) {
 			unsigned reg = 64 * w + (unsigned)__builtin_ctzll(left);
@@ -459,10 +476,11 @@ size_t defuse_outputs(struct defuse *d, const struct defuse_output **out)
 
 			if (d->reg[reg].last < LAST_WRITE)
 				continue;
-			value = state_peek(&d->state, (enum x86_reg)reg);
+			value = state_peek(&d->state, reg);
 			if (is_output(d, reg, value))
-				d->out[n++] = (struct defuse_output){
-					.kind = DEFUSE_REG, .reg = reg, .value = value};
+				d->out[n++] = (struct defuse_output){.kind = DEFUSE_REG,
+					.reg = d->cpu->input + reg,
+					.value = value};
 		}
 	for (size_t i = 0; i < d->nplaces; i++) {
 		const struct place *p = &d->place[i];
@@ -495,7 +513,7 @@ void defuse_seeds(const struct defuse *d, const struct defuse_output *out, uint6
 {
 	if (out->kind == DEFUSE_REG) {
 		for (unsigned i = 0; i < DEFUSE_PARTS; i++)
-			mark(set, d->reg[out->reg].def[i]);
+			mark(set, d->reg[out->reg - d->cpu->input].def[i]);
 	} else if (out->kind == DEFUSE_MEM) {
 		const struct place *p = &d->place[out->place];
 

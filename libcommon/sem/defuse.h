@@ -24,7 +24,9 @@
  * behind that are no arguments), up to the last of them (one before it that the stretch does not
  * write is handed through); al when it holds a constant up to 8, as before a variadic function;
  * stack arguments, slots from [rsp] upwards that the stretch wrote, when r9 is an argument; the
- * target of an indirect call. A tail call is a jump that the caller says is a call.
+ * target of an indirect call. In a strand, which lacks what only reads a register, the second one
+ * of a load of a pair may look like an argument. A tail call is a jump that the caller says is a
+ * call.
  */
 #ifndef DEFUSE_H
 #define DEFUSE_H
@@ -34,8 +36,8 @@
 enum {
 	DEFUSE_MAX = 1024, /* instructions of a stretch */
 	DEFUSE_PARTS = 5,  /* parts of a register that are tracked */
-	DEFUSE_INT_ARGS = 6,
-	DEFUSE_VEC_ARGS = 8,
+	DEFUSE_INT_ARGS = PROCESSOR_INT_ARGS,
+	DEFUSE_VEC_ARGS = PROCESSOR_VEC_ARGS,
 	DEFUSE_STACK_ARGS = 16, /* more are not looked at */
 	DEFUSE_ARGS = DEFUSE_INT_ARGS + DEFUSE_VEC_ARGS + DEFUSE_STACK_ARGS,
 };
@@ -44,7 +46,7 @@ enum defuse_kind { DEFUSE_REG, DEFUSE_MEM, DEFUSE_COND, DEFUSE_JUMP, DEFUSE_CALL
 
 struct defuse_output {
 	enum defuse_kind kind;
-	unsigned reg;             /* REG: enum x86_reg */
+	unsigned reg;             /* REG: its number as an input (sem/processor.h) */
 	const struct expr *addr;  /* MEM: of the location */
 	const struct expr *value; /* REG, MEM: what it holds; COND: 1 bit; JUMP: the target */
 	uint32_t place;           /* MEM: private, for defuse_seeds */
@@ -65,6 +67,8 @@ void defuse_free(struct defuse *d);
 struct expr_pool *defuse_pool(struct defuse *d);
 /* From now on nobody asks for the value of a DEFUSE_COND (it is 1): faster. */
 void defuse_blind(struct defuse *d);
+/* From now on the code is of this processor; x86-64 before the first call. */
+void defuse_use(struct defuse *d, const struct processor *cpu);
 /* Begins a stretch. The expressions of the one before are dead. */
 void defuse_start(struct defuse *d);
 /*
@@ -74,6 +78,8 @@ void defuse_start(struct defuse *d);
  */
 bool defuse_step(
 	struct defuse *d, const struct insn *i, const struct expr *rip, bool is_call) MUST_CHECK;
+/* For the next step: the address that a reference of the instruction says, a constant. */
+void defuse_refer(struct defuse *d, const struct expr *addr);
 /* For the next step: the memory at addr, both constants, holds value, and always has. */
 void defuse_hold(struct defuse *d, const struct expr *addr, const struct expr *value);
 

@@ -77,6 +77,22 @@ void flags_keep(struct state *s, unsigned mask, const struct expr *keep,
 		s->fx->flags_kept |= (uint8_t)mask;
 }
 
+void flags_unless(struct state *s, unsigned mask, const struct expr *holds, unsigned bits)
+{
+	struct flags *before[X86_FLAG_COUNT];
+
+	memcpy(before, s->flag, sizeof(before));
+	for (unsigned i = 0; i < X86_FLAG_COUNT; i++)
+		if (mask >> i & 1) {
+			before[i] = arena_zget(&s->arena, 1, sizeof(*before[i]));
+			before[i]->kind = FLAGS_VALUE;
+			before[i]->a = expr_const(s->pool, 1, bits >> i & 1);
+		}
+	flags_keep(s, mask, expr_not(s->pool, holds), before);
+	if (s->fx)
+		s->fx->flags_kept &= (uint8_t)~mask; /* they are always set */
+}
+
 /* ---- one flag ---- */
 
 static const struct expr *top(struct expr_pool *p, const struct expr *e)
@@ -125,6 +141,7 @@ static const struct expr *carry(struct expr_pool *p, const struct flags *f)
 	case FLAGS_ADD: return expr_ult(p, f->r, f->a);
 	case FLAGS_ADC: return carry_out(p, f->a, f->b, f->r);
 	case FLAGS_SUB: return expr_ult(p, f->a, f->b);
+	case FLAGS_SUBC: return expr_ule(p, f->b, f->a);
 	/* a - b - c borrows when ~a + b + c carries; its result is ~r. */
 	case FLAGS_SBB: return carry_out(p, expr_not(p, f->a), f->b, expr_not(p, f->r));
 	case FLAGS_MUL:
@@ -173,6 +190,7 @@ static const struct expr *overflow(struct expr_pool *p, const struct flags *f)
 	case FLAGS_ADD:
 	case FLAGS_ADC:
 	case FLAGS_SUB:
+	case FLAGS_SUBC:
 	case FLAGS_SBB: break;
 	case FLAGS_LOGIC: return expr_const(p, 1, 0);
 	default:
@@ -225,14 +243,31 @@ static const struct expr *float_flag(struct expr_pool *p, const struct flags *f,
 	}
 }
 
+/* As Arm's manual says it of fcmp: 1000 less, 0110 equal, 0010 greater, 0011 unordered. */
+static const struct expr *fcmp_flag(struct expr_pool *p, const struct flags *f, enum x86_flag flag)
+{
+	switch (flag) {
+	case X86_SF: return compare_floats(p, SIMD_LTSS, f->a, f->b);
+	case X86_ZF: return compare_floats(p, SIMD_EQSS, f->a, f->b);
+	case X86_CF: return expr_not(p, compare_floats(p, SIMD_LTSS, f->a, f->b));
+	default: return compare_floats(p, SIMD_UNORDSS, f->a, f->b);
+	}
+}
+
+static bool subtracts(const struct flags *f)
+{
+	return f->kind == FLAGS_SUB || f->kind == FLAGS_SUBC;
+}
+
 static const struct expr *make(struct expr_pool *p, struct flags *f, enum x86_flag flag)
 {
-	if (f->kind == FLAGS_SUB && !f->r && flag != X86_CF && flag != X86_ZF)
+	if (subtracts(f) && !f->r && flag != X86_CF && flag != X86_ZF)
 		f->r = expr_sub(p, f->a, f->b);
 	switch (f->kind) {
 	case FLAGS_VALUE: return f->a;
 	case FLAGS_UNKNOWN: return unknown(p, f, flag);
 	case FLAGS_FLOAT: return float_flag(p, f, flag);
+	case FLAGS_FCMP: return fcmp_flag(p, f, flag);
 	default: break;
 	}
 	switch (flag) {
@@ -240,7 +275,7 @@ static const struct expr *make(struct expr_pool *p, struct flags *f, enum x86_fl
 	case X86_PF: return parity(p, f->r);
 	case X86_AF: return half_carry(p, f);
 	case X86_ZF:
-		if (f->kind == FLAGS_SUB)
+		if (subtracts(f))
 			return expr_eq(p, f->a, f->b);
 		return expr_eq(p, f->r, expr_const(p, f->r->width, 0));
 	case X86_SF: return top(p, f->r);
@@ -251,7 +286,7 @@ static const struct expr *make(struct expr_pool *p, struct flags *f, enum x86_fl
 static const struct expr *value(struct state *s, struct flags *f, enum x86_flag flag)
 {
 	if (!f)
-		return expr_input(s->pool, STATE_FLAG_INPUT + flag, 1);
+		return expr_input(s->pool, s->cpu->input + STATE_FLAG_INPUT + flag, 1);
 	if (!f->bit[flag]) {
 		f->bit[flag] = make(s->pool, f, flag);
 		if (f->keep)
@@ -276,7 +311,7 @@ const struct expr *state_flag(struct state *s, enum x86_flag f)
 
 /* The flags each pair of conditions looks at: cc / 2. */
 static const uint8_t looks_at[] = {FLAG_O, FLAG_C, FLAG_Z, FLAG_C | FLAG_Z, FLAG_S, FLAG_P,
-	FLAG_S | FLAG_O, FLAG_Z | FLAG_S | FLAG_O};
+	FLAG_S | FLAG_O, FLAG_Z | FLAG_S | FLAG_O, 0, FLAG_C | FLAG_Z};
 
 /* The operation that set all flags of mask, or NULL. */
 static struct flags *common(const struct state *s, unsigned mask)
@@ -302,6 +337,20 @@ static const struct expr *compared(struct expr_pool *p, const struct flags *f, u
 		case X86_CC_LE: return expr_sle(p, f->a, f->b);
 		default: return NULL;
 		}
+	case FLAGS_SUBC:
+		switch (cc) {
+		case STATE_CC_LS: return expr_ule(p, f->a, f->b);
+		case X86_CC_L: return expr_slt(p, f->a, f->b);
+		case X86_CC_LE: return expr_sle(p, f->a, f->b);
+		default: return NULL;
+		}
+	case FLAGS_FCMP: /* l, le also hold for NaN */
+		switch (cc) {
+		case STATE_CC_LS: return compare_floats(p, SIMD_LESS, f->a, f->b);
+		case X86_CC_L: return expr_not(p, compare_floats(p, SIMD_LESS, f->b, f->a));
+		case X86_CC_LE: return expr_not(p, compare_floats(p, SIMD_LTSS, f->b, f->a));
+		default: return NULL;
+		}
 	case FLAGS_LOGIC:
 		zero = expr_const(p, f->r->width, 0);
 		switch (cc) {
@@ -319,48 +368,55 @@ static const struct expr *compared(struct expr_pool *p, const struct flags *f, u
 	}
 }
 
-/* The condition from the flags one by one. cc is even. */
-static const struct expr *from_flags(struct state *s, unsigned cc)
+/* The condition from the flags, as these records say them, one by one. cc is even. */
+static const struct expr *from_flags(struct state *s, struct flags *const *rec, unsigned cc)
 {
+	struct expr_pool *p = s->pool;
 	const struct expr *less, *zero;
 
 	switch (cc) {
-	case X86_CC_O: return state_peek_flag(s, X86_OF);
-	case X86_CC_B: return state_peek_flag(s, X86_CF);
-	case X86_CC_E: return state_peek_flag(s, X86_ZF);
-	case X86_CC_S: return state_peek_flag(s, X86_SF);
-	case X86_CC_P: return state_peek_flag(s, X86_PF);
+	case X86_CC_O: return value(s, rec[X86_OF], X86_OF);
+	case X86_CC_B: return value(s, rec[X86_CF], X86_CF);
+	case X86_CC_E: return value(s, rec[X86_ZF], X86_ZF);
+	case X86_CC_S: return value(s, rec[X86_SF], X86_SF);
+	case X86_CC_P: return value(s, rec[X86_PF], X86_PF);
 	case X86_CC_BE:
-		return expr_or(s->pool, state_peek_flag(s, X86_CF), state_peek_flag(s, X86_ZF));
+		zero = value(s, rec[X86_ZF], X86_ZF);
+		return expr_or(p, value(s, rec[X86_CF], X86_CF), zero);
+	case STATE_CC_LS:
+		zero = value(s, rec[X86_ZF], X86_ZF);
+		return expr_or(p, expr_not(p, value(s, rec[X86_CF], X86_CF)), zero);
 	default:
-		less = expr_xor(s->pool, state_peek_flag(s, X86_SF), state_peek_flag(s, X86_OF));
-		zero = state_peek_flag(s, X86_ZF);
-		return cc == X86_CC_L ? less : expr_or(s->pool, less, zero);
+		less = expr_xor(p, value(s, rec[X86_SF], X86_SF), value(s, rec[X86_OF], X86_OF));
+		zero = value(s, rec[X86_ZF], X86_ZF);
+		return cc == X86_CC_L ? less : expr_or(p, less, zero);
 	}
 }
 
-const struct expr *state_branch(struct state *s, enum x86_cc cc)
+const struct expr *state_branch(struct state *s, unsigned cc)
 {
-	if (!(s->options & STATE_BLIND) || cc >= X86_CC_NONE)
+	if (!(s->options & STATE_BLIND) || cc == X86_CC_NONE)
 		return state_cond(s, cc);
 	note_read(s, looks_at[cc / 2]);
 	return expr_const(s->pool, 1, 1);
 }
 
-const struct expr *state_cond(struct state *s, enum x86_cc cc)
+const struct expr *state_cond(struct state *s, unsigned cc)
 {
 	const struct expr *e = NULL;
 	unsigned mask;
 	struct flags *f;
 
-	if (cc >= X86_CC_NONE)
+	if (cc == X86_CC_NONE)
 		return expr_const(s->pool, 1, 1);
 	mask = looks_at[cc / 2];
 	f = common(s, mask);
 	note_read(s, mask);
-	if (f && !f->keep)
+	if (f)
 		e = compared(s->pool, f, cc & ~1u);
+	if (e && f->keep)
+		e = expr_ite(s->pool, f->keep, from_flags(s, f->old, cc & ~1u), e);
 	if (!e)
-		e = from_flags(s, cc & ~1u);
+		e = from_flags(s, s->flag, cc & ~1u);
 	return cc & 1 ? expr_not(s->pool, e) : e;
 }

@@ -29,6 +29,9 @@ enum flags_kind {
 	FLAGS_ROL, /* r = a rotated by b > 0; C and O only */
 	FLAGS_ROR,
 	FLAGS_FLOAT, /* ucomis: a against b, numbers of 32 or 64 bits */
+	/* AArch64: */
+	FLAGS_SUBC, /* r = a - b as SUB, but C is the opposite: nothing was borrowed */
+	FLAGS_FCMP, /* fcmp: a against b: C and V if unordered, else as SUBC */
 };
 
 struct flags {
@@ -51,6 +54,11 @@ void flags_put(struct state *s, enum x86_flag f, const struct expr *v);
 /* Flags the manual leaves undefined: unknowns named by the instruction, of its operands. */
 void flags_undefined(struct state *s, unsigned mask, const char *name, const struct expr *a,
 	const struct expr *b);
+/*
+ * The flags of mask, all set by the record made last, are the bits of `value` in order of their
+ * numbers (1 << X86_CF ...) unless `holds` (1 bit) is true.
+ */
+void flags_unless(struct state *s, unsigned mask, const struct expr *holds, unsigned value);
 /*
  * The flags of mask, set since `before` was copied from s->flag, are as they were before if keep
  * (1 bit) is true. Every record they have is of this instruction.

@@ -8,13 +8,13 @@
 #include "base/mem.h"
 #include "sem/rewrite.h"
 #include "sem/state.h"
-#include "sem/x86.h"
+#include "sem/processor.h"
 
-enum { INPUTS = STATE_FLAG_INPUT + X86_FLAG_COUNT, PLACE = 8 };
+enum { PLACE = 8 };
 
 struct given {
-	bool known[INPUTS];
-	uint64_t value[INPUTS];
+	bool *known; /* by number of the input */
+	uint64_t *value;
 	struct map64 byte; /* address to value */
 };
 
@@ -43,8 +43,8 @@ static bool read_register(struct given *g, const char **s)
 {
 	size_t n = strcspn(*s, "=");
 
-	for (unsigned r = 0; r < INPUTS; r++) {
-		const char *name = x86_input_name(r);
+	for (unsigned r = 0; r < processor_inputs(); r++) {
+		const char *name = processor_input_name(r);
 		const char *value = *s + n + 1;
 
 		if (!(*s)[n] || *name == '?' || strlen(name) != n || memcmp(name, *s, n) != 0)
@@ -74,6 +74,8 @@ struct given *given_new(const char *text, const char **at)
 {
 	struct given *g = mem_zalloc(1, sizeof(*g));
 
+	g->known = mem_zalloc(processor_inputs(), sizeof(*g->known));
+	g->value = mem_zalloc(processor_inputs(), sizeof(*g->value));
 	for (*at = text;; ++*at) {
 		if (**at == '*' ? !read_memory(g, at) : !read_register(g, at)) {
 			given_free(g);
@@ -89,6 +91,8 @@ void given_free(struct given *g)
 	if (!g)
 		return;
 	map64_free(&g->byte);
+	mem_free(g->known);
+	mem_free(g->value);
 	mem_free(g);
 }
 

@@ -14,7 +14,7 @@
 
 #include "code/insn.h"
 #include "sem/simd.h"
-#include "sem/x86.h"
+#include "sem/processor.h"
 
 enum place {
 	PLACE_TOP,     /* no parentheses needed */
@@ -166,10 +166,11 @@ static void infix(const struct out *o, const struct expr *e, enum place place)
 
 void print_register(struct buf *b, unsigned reg, unsigned bits)
 {
-	bool vector = reg >= X86_V0 && reg < X86_V0 + 32;
+	const struct processor *c = processor_of(reg);
+	unsigned r = reg - c->input;
+	struct insn_reg part = {(uint8_t)r, 0, (uint8_t)(bits / 8)};
 
-	token(b, vector ? insn_reg_name((struct insn_reg){(uint8_t)reg, 0, (uint8_t)(bits / 8)})
-			: x86_input_name(reg));
+	token(b, r - c->vec < c->nvec ? c->reg_name(part) : processor_input_name(reg));
 }
 
 /* A part of a register that has a name of its own (al, eax, xmm0), else its bits: rsi [1:0]. */
@@ -178,12 +179,13 @@ static void field(const struct out *o, const struct expr *e)
 	const struct expr *of = e->arg[0];
 	unsigned hi = e->lo + e->width - 1u;
 
-	if (of->op == EXPR_INPUT && of->lo < X86_REG_COUNT) {
-		struct insn_reg part = {
-			(uint8_t)of->lo, (uint8_t)(e->lo / 8), (uint8_t)(e->width / 8)};
+	if (of->op == EXPR_INPUT && of->lo % PROCESSOR_INPUTS < PROCESSOR_REGS) {
+		const struct processor *c = processor_of(of->lo);
+		struct insn_reg part = {(uint8_t)(of->lo - c->input), (uint8_t)(e->lo / 8),
+			(uint8_t)(e->width / 8)};
 
-		if (e->lo % 8 == 0 && e->width % 8 == 0 && *insn_reg_name(part) != '?') {
-			token(o->b, insn_reg_name(part));
+		if (e->lo % 8 == 0 && e->width % 8 == 0 && *c->reg_name(part) != '?') {
+			token(o->b, c->reg_name(part));
 			return;
 		}
 		print_register(o->b, of->lo, hi < 128 ? 128 : hi < 256 ? 256 : 512);

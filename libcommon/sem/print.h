@@ -25,7 +25,8 @@ void print_cond(struct buf *b, struct expr_pool *p, const struct expr *e);
 /* A call: `fprintf ( * ( rbp ) , 4202500 )`; name NULL: an indirect one, to target. */
 void print_call(struct buf *b, struct expr_pool *p, const char *name, const struct expr *target,
 	const struct expr *const *args, size_t n);
-/* A register as a whole: rax, xmm0, zf; bits is how wide a vector register is shown. */
+/* A register as a whole, by its number as an input: rax, xmm0, zf; bits is how wide a vector
+ * register is shown. */
 void print_register(struct buf *b, unsigned reg, unsigned bits);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "sem/defuse.h"
+#include "sem/x86.h"
 
 enum { WORDS = DEFUSE_MAX / 64, FEW = 32 };
 
@@ -24,6 +25,7 @@ struct strand {
 };
 
 struct slice {
+	const struct processor *cpu;
 	struct defuse *du;
 	struct candidate *cand;
 	uint64_t *order; /* of the candidates: last << 32 | number */
@@ -38,6 +40,7 @@ struct slice *slice_new(void)
 {
 	struct slice *s = mem_zalloc(1, sizeof(*s));
 
+	s->cpu = &x86_processor;
 	s->du = defuse_new();
 	defuse_blind(s->du);
 	return s;
@@ -150,12 +153,10 @@ static void slice_stretch(struct slice *s, size_t n, size_t offset)
 			add_strand(s, nth(s, i), words, offset);
 }
 
-static bool names_rip(const struct insn *insn)
+void slice_use(struct slice *s, const struct processor *cpu)
 {
-	for (unsigned i = 0; i < insn->nops; i++)
-		if (insn->op[i].kind == INSN_OP_MEM && insn->op[i].mem.base == X86_RIP)
-			return true;
-	return false;
+	s->cpu = cpu;
+	defuse_use(s->du, cpu);
 }
 
 size_t slice_block(struct slice *s, const struct insn *insn, size_t n, bool tail_call)
@@ -167,13 +168,15 @@ size_t slice_block(struct slice *s, const struct insn *insn, size_t n, bool tail
 	s->nstrands = s->nindex = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct expr *rip = NULL;
+		int64_t distance;
 		bool goes_on;
 
 		if (i == start)
 			defuse_start(s->du);
 		next += insn[i].len;
-		if (names_rip(&insn[i]))
-			rip = expr_add(p, expr_input(p, X86_RIP, 64), expr_const(p, 64, next));
+		if (s->cpu->use(&insn[i], &distance) != PROCESSOR_NONE)
+			rip = expr_add(p, expr_input(p, s->cpu->input + s->cpu->pc, 64),
+				expr_const(p, 64, next));
 		goes_on = defuse_step(s->du, &insn[i], rip, tail_call && i + 1 == n);
 		if (!goes_on || i + 1 == n) {
 			slice_stretch(s, i + 1 - start, start);

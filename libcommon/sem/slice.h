@@ -20,13 +20,15 @@
 #ifndef SLICE_H
 #define SLICE_H
 
-#include "code/insn.h"
+#include "sem/processor.h"
 
 struct slice;
 
 /* One for each thread. */
 struct slice *slice_new(void);
 void slice_free(struct slice *s);
+/* From now on the code is of this processor; x86-64 before the first call. */
+void slice_use(struct slice *s, const struct processor *cpu);
 /*
  * Cuts the n instructions of a block into strands; tail_call says that the last one is a jump
  * that calls a function. Returns the number of strands, in the order of their last instructions.

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "sem/x86.h"
 
 enum { LINE = 16, FIRST_SLOTS = 64 };
 
@@ -36,6 +37,7 @@ void state_reset(struct state *s, struct expr_pool *p, unsigned options)
 	struct state_line **line = s->line;
 	size_t nslots = s->nslots, capstores = s->capstores;
 	struct arena arena = s->arena;
+	const struct processor *cpu = s->cpu;
 
 	if (!line) {
 		nslots = FIRST_SLOTS;
@@ -46,6 +48,7 @@ void state_reset(struct state *s, struct expr_pool *p, unsigned options)
 	arena_reset(&arena);
 	forget_registers(s);
 	memset(s, 0, offsetof(struct state, reg));
+	s->cpu = cpu ? cpu : &x86_processor;
 	s->pool = p;
 	s->options = options;
 	s->store = store;
@@ -63,22 +66,19 @@ void state_free(struct state *s)
 	*s = (struct state){0};
 }
 
-/* ---- registers ---- */
-
-unsigned state_reg_size(enum x86_reg r)
+void state_begin(struct state *s)
 {
-	if (r == X86_FLAGS)
-		return 0;
-	if (r < X86_V0)
-		return 8; /* a segment register stands for the segment's base */
-	if (r < X86_ST0)
-		return 64;
-	if (r < X86_MM0)
-		return 10;
-	if (r < X86_BND0)
-		return 8;
-	return r < X86_FPSW ? 16 : 4;
+	struct x86_effects *fx = s->fx;
+
+	s->cond = s->target = s->call = NULL;
+	if (!fx)
+		return;
+	fx->nread = fx->nwrite = fx->nmem = 0; /* what the lists held may stay */
+	fx->flags_read = fx->flags_written = fx->flags_undefined = fx->flags_kept = 0;
+	fx->known = fx->overflow = false;
 }
+
+/* ---- registers ---- */
 
 /* The bytes of a part as a mask. */
 static uint64_t bytes_of(struct insn_reg r)
@@ -86,9 +86,9 @@ static uint64_t bytes_of(struct insn_reg r)
 	return r.size ? UINT64_MAX >> (64 - r.size) << r.lo : 0;
 }
 
-static bool is_part(struct insn_reg r)
+static bool is_part(const struct state *s, struct insn_reg r)
 {
-	return r.id < X86_REG_COUNT && r.size && r.lo + r.size <= (int)state_reg_size(r.id);
+	return r.id < PROCESSOR_REGS && r.size && r.lo + r.size <= s->cpu->size[r.id];
 }
 
 static void touch(struct state *s, unsigned r)
@@ -96,13 +96,13 @@ static void touch(struct state *s, unsigned r)
 	s->touched[r / 64] |= UINT64_C(1) << r % 64;
 }
 
-const struct expr *state_peek(struct state *s, enum x86_reg r)
+const struct expr *state_peek(struct state *s, unsigned r)
 {
-	if (r == X86_RIP && s->rip)
+	if (r == s->cpu->pc && s->rip)
 		return s->rip;
 	if (!s->reg[r]) {
 		touch(s, r);
-		s->reg[r] = expr_input(s->pool, r, state_reg_size(r) * 8);
+		s->reg[r] = expr_input(s->pool, s->cpu->input + r, s->cpu->size[r] * 8u);
 	}
 	return s->reg[r];
 }
@@ -120,9 +120,9 @@ static void note(struct x86_effects *fx, struct insn_reg r, bool write)
 
 const struct expr *state_get(struct state *s, struct insn_reg r)
 {
-	if (!is_part(r)) /* the flags as a register, or a part no register has */
+	if (!is_part(s, r)) /* the flags as a register, or a part no register has */
 		return expr_fn(s->pool, "unknown", r.id, r.size ? r.size * 8u : 8, NULL, 0);
-	if (s->fx && r.id != X86_RIP)
+	if (s->fx && r.id != s->cpu->pc)
 		note(s->fx, r, false);
 	touch(s, r.id);
 	s->read[r.id] |= bytes_of(r) & ~s->written[r.id];
@@ -134,13 +134,13 @@ void state_set(struct state *s, struct insn_reg r, const struct expr *val)
 	const struct expr *old, *piece[3];
 	unsigned n = 0, total, lo = r.lo * 8u, hi = lo + val->width;
 
-	if (!is_part(r) || r.id == X86_RIP)
+	if (!is_part(s, r) || r.id == s->cpu->pc)
 		return;
 	if (s->fx)
 		note(s->fx, r, true);
 	touch(s, r.id);
 	s->written[r.id] |= bytes_of(r);
-	total = state_reg_size(r.id) * 8;
+	total = s->cpu->size[r.id] * 8u;
 	if (val->width == total) {
 		s->reg[r.id] = val;
 		return;
@@ -204,9 +204,9 @@ static int64_t plus(int64_t a, uint64_t b)
 	return (int64_t)((uint64_t)a + b); /* addresses wrap */
 }
 
-static bool is_frame(const struct expr *base)
+static bool is_frame(const struct state *s, const struct expr *base)
 {
-	return base && base->op == EXPR_INPUT && base->lo == X86_RSP;
+	return base && base->op == EXPR_INPUT && base->lo == s->cpu->input + s->cpu->sp;
 }
 
 /* Number of the newest store that may have changed memory of this base behind its back. */
@@ -226,7 +226,7 @@ static bool resolve(const struct state *s, const struct expr *base, int64_t at, 
 	uint32_t k = writer(s, base, at), since = s->call_seq;
 	bool strict = s->options & STATE_STRICT;
 
-	if (k && (s->store[k - 1].seq > s->call_seq || (!strict && is_frame(base))))
+	if (k && (s->store[k - 1].seq > s->call_seq || (!strict && is_frame(s, base))))
 		since = s->store[k - 1].seq;
 	else
 		k = 0;
@@ -261,7 +261,7 @@ const struct expr *state_load(struct state *s, const struct expr *addr, unsigned
 	note_mem(s, addr, base, offset, size, false);
 	if (base && base->op == EXPR_TRUNC) /* the pool is full: the value is missing as well */
 		return expr_load(s->pool, NULL, base, size * 8);
-	mem = is_frame(base) && !(s->options & STATE_STRICT) ? NULL : s->mem;
+	mem = is_frame(s, base) && !(s->options & STATE_STRICT) ? NULL : s->mem;
 	if (!s->nstores)
 		return expr_load(s->pool, mem, addr, size * 8);
 	for (unsigned i = 0; i < size; i++)
@@ -341,11 +341,4 @@ void state_call(struct state *s, const struct expr *mem)
 {
 	s->mem = s->chain = mem;
 	s->call_seq = s->seq;
-}
-
-const char *state_flag_name(enum x86_flag f)
-{
-	static const char *const name[X86_FLAG_COUNT] = {"cf", "pf", "af", "zf", "sf", "of", "df"};
-
-	return name[f];
 }

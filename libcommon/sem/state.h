@@ -21,8 +21,12 @@
 #include "base/arena.h"
 #include "code/insn.h"
 #include "sem/expr.h"
+#include "sem/processor.h"
 
-/* The flags, as bit numbers of masks. */
+/*
+ * The flags, as bit numbers of masks. Processors whose flags have other names keep them here: N is
+ * S, V is O.
+ */
 enum x86_flag { X86_CF, X86_PF, X86_AF, X86_ZF, X86_SF, X86_OF, X86_DF, X86_FLAG_COUNT };
 enum {
 	FLAG_C = 1 << X86_CF,
@@ -33,9 +37,15 @@ enum {
 	FLAG_O = 1 << X86_OF,
 	FLAG_D = 1 << X86_DF,
 	FLAG_ALL6 = FLAG_C | FLAG_P | FLAG_A | FLAG_Z | FLAG_S | FLAG_O,
-	/* As an input, flag f is the 1-bit register STATE_FLAG_INPUT + f. */
-	STATE_FLAG_INPUT = X86_REG_COUNT,
+	/* As an input, flag f is the 1-bit register STATE_FLAG_INPUT + f of its processor. */
+	STATE_FLAG_INPUT = PROCESSOR_REGS,
 };
+
+/*
+ * Conditions besides enum x86_cc, where C after a subtraction says that nothing was borrowed: a
+ * carry and not zero, and the opposite. As there, cc ^ 1 is the opposite.
+ */
+enum { STATE_CC_LS = X86_CC_NONE + 2, STATE_CC_HI };
 
 enum {                    /* options of state_reset */
 	STATE_STRICT = 1, /* loads are exact whatever aliases */
@@ -82,6 +92,7 @@ struct flags;      /* the operation that set a flag: sem/flags.h */
 struct state_line; /* 16 bytes of memory of one base */
 
 struct state {
+	const struct processor *cpu; /* whose state it is; kept by state_reset */
 	struct expr_pool *pool;
 	unsigned options;
 	struct flags *flag[X86_FLAG_COUNT]; /* NULL: as on entry */
@@ -97,8 +108,11 @@ struct state {
 	const struct expr *call;   /* call: FN node named by `callee` with the arguments, or NULL */
 
 	/* Set by the caller before a step, kept until changed: */
-	const struct expr *rip; /* address of the next instruction; NULL: input rip */
-	const char *callee;     /* name of the function a call reaches; NULL: "func" */
+	const struct expr *rip; /* address of the next instruction; NULL: input pc */
+	/* Address that a reference of the instruction says, where it takes two to make one; or NULL
+	 */
+	const struct expr *address;
+	const char *callee; /* name of the function a call reaches; NULL: "func" */
 	/* NULL, or what the memory at slot_addr is known to hold: a constant; no read of memory */
 	const struct expr *slot, *slot_addr;
 
@@ -113,26 +127,29 @@ struct state {
 	uint32_t seq, other_seq;      /* its number, and that of the newest of another base */
 	uint32_t call_seq;            /* number of the newest store before the last call */
 	struct arena arena;           /* lines and flags */
-	uint64_t touched[X86_REG_COUNT / 64]; /* registers that are not as below on entry */
+	uint64_t touched[PROCESSOR_REGS / 64]; /* registers that are not as below on entry */
 
 	/* Last, as state_reset does not go through all of them: */
-	const struct expr *reg[X86_REG_COUNT]; /* NULL: not yet read or written */
-	uint64_t read[X86_REG_COUNT];          /* bytes that were read before they were written */
-	uint64_t written[X86_REG_COUNT];       /* bytes that were written */
+	const struct expr *reg[PROCESSOR_REGS]; /* NULL: not yet read or written */
+	uint64_t read[PROCESSOR_REGS];          /* bytes that were read before they were written */
+	uint64_t written[PROCESSOR_REGS];       /* bytes that were written */
 };
 
-/* Zero-initialise a struct state once; state_reset prepares it for a new run over pool p. */
+/*
+ * Zero-initialise a struct state once; state_reset prepares it for a new run over pool p. Its
+ * processor is x86-64, unless `cpu` was set to another one.
+ */
 void state_reset(struct state *s, struct expr_pool *p, unsigned options);
 void state_free(struct state *s);
 
-/* Bytes of the whole register: 8 for rax, 64 for X86_V0 ...; 0 for X86_FLAGS. */
-unsigned state_reg_size(enum x86_reg r);
+/* A step begins: nothing is touched yet, and no branch taken. */
+void state_begin(struct state *s);
 /* The value of a part of a register, size * 8 bits. */
 const struct expr *state_get(struct state *s, struct insn_reg r);
 /* Writes a part; the rest of the register stays (zero extension is the caller's matter). */
 void state_set(struct state *s, struct insn_reg r, const struct expr *val);
 /* Value of register r now, or its input, without counting as a read; for outputs. */
-const struct expr *state_peek(struct state *s, enum x86_reg r);
+const struct expr *state_peek(struct state *s, unsigned r);
 
 /* size bytes at addr, as size * 8 bits. */
 const struct expr *state_load(struct state *s, const struct expr *addr, unsigned size);
@@ -148,11 +165,9 @@ void state_call(struct state *s, const struct expr *mem);
  * comparing instruction set all the flags it looks at.
  */
 const struct expr *state_flag(struct state *s, enum x86_flag f);
-const struct expr *state_cond(struct state *s, enum x86_cc cc);
+const struct expr *state_cond(struct state *s, unsigned cc);
 /* The same of a branch; with STATE_BLIND its flags are read, but the condition is 1. */
-const struct expr *state_branch(struct state *s, enum x86_cc cc);
-/* "zf"; static text. */
-const char *state_flag_name(enum x86_flag f);
+const struct expr *state_branch(struct state *s, unsigned cc);
 /* The flag without counting as a read. */
 const struct expr *state_peek_flag(struct state *s, enum x86_flag f);
 

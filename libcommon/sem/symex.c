@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "sem/defuse.h"
 #include "sem/print.h"
+#include "sem/x86.h"
 
 enum { MANY = 4096 };
 
@@ -18,6 +19,7 @@ enum { MANY = 4096 };
 #define SLOTS (UINT64_C(1) << 45) /* and those of GOT slots */
 
 struct symex {
+	const struct processor *cpu;
 	struct defuse *du;
 	struct buf text;          /* terminated expressions, one after another */
 	struct symex_output *out; /* text: an offset until the end of the run */
@@ -41,6 +43,7 @@ struct symex *symex_new(void)
 {
 	struct symex *x = mem_zalloc(1, sizeof(*x));
 
+	x->cpu = &x86_processor;
 	x->du = defuse_new();
 	return x;
 }
@@ -55,6 +58,12 @@ void symex_free(struct symex *x)
 	mem_free(x->at);
 	map64_free(&x->seen);
 	mem_free(x);
+}
+
+void symex_use(struct symex *x, const struct processor *cpu)
+{
+	x->cpu = cpu;
+	defuse_use(x->du, cpu);
 }
 
 struct expr_pool *symex_pool(struct symex *x)
@@ -108,36 +117,31 @@ static struct reach reach_of(const struct refs *refs, size_t *r, size_t i)
 	return reach;
 }
 
-/* The memory operand relative to rip, or NULL. */
-static const struct insn_op *rip_operand(const struct insn *insn)
-{
-	for (unsigned i = 0; i < insn->nops; i++)
-		if (insn->op[i].kind == INSN_OP_MEM && insn->op[i].mem.base == X86_RIP)
-			return &insn->op[i];
-	return NULL;
-}
-
 /*
- * The value of rip that makes the operand's address what the reference says. Without a reference
- * it is as if the instructions followed each other: `next` is the offset of the one after this.
+ * The value of rip that makes the address what the reference says. Without a reference it is as if
+ * the instructions followed each other: `next` is the offset of the one after this.
  */
 static const struct expr *rip_of(
 	struct symex *x, const struct insn *insn, const struct reach *reach, uint64_t next)
 {
 	struct expr_pool *p = defuse_pool(x->du);
-	const struct insn_op *o = rip_operand(insn);
+	enum processor_use use;
+	int64_t distance = 0;
 	uint64_t addr;
 
-	if (!o)
+	use = x->cpu->use(insn, &distance);
+	if (use == PROCESSOR_NONE)
 		return NULL;
 	if (!reach->has_addr)
-		return expr_add(p, expr_input(p, X86_RIP, 64), expr_const(p, 64, next));
+		return expr_add(
+			p, expr_input(p, x->cpu->input + x->cpu->pc, 64), expr_const(p, 64, next));
 	addr = reach->addr;
-	if (reach->is_slot && insn->flow == INSN_FALL && insn->mn != X86_LEA) {
+	if (reach->is_slot && use == PROCESSOR_MEMORY) {
 		addr = SLOTS | (hash_mix(addr) & (SLOTS - 1)); /* nobody knows where it is */
 		defuse_hold(x->du, expr_const(p, 64, addr), expr_const(p, 64, reach->addr));
 	}
-	return expr_const(p, 64, addr - (uint64_t)o->mem.disp);
+	defuse_refer(x->du, expr_const(p, 64, addr));
+	return expr_const(p, 64, addr - (uint64_t)distance);
 }
 
 static uint64_t combine(uint64_t h, uint64_t x)

@@ -35,7 +35,7 @@ struct symex_output {
 	const char *text; /* one expression, terminated */
 	uint64_t hash;
 	enum defuse_kind kind;
-	unsigned reg;             /* DEFUSE_REG: enum x86_reg */
+	unsigned reg;             /* DEFUSE_REG: as in struct defuse_output */
 	const struct expr *value; /* as in struct defuse_output; NULL before the last stretch */
 };
 
@@ -44,6 +44,8 @@ struct symex;
 /* One for each thread. */
 struct symex *symex_new(void);
 void symex_free(struct symex *x);
+/* From now on the code is of this processor; x86-64 before the first call. */
+void symex_use(struct symex *x, const struct processor *cpu);
 /* The pool of the outputs' values. */
 struct expr_pool *symex_pool(struct symex *x);
 /*

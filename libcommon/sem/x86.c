@@ -244,22 +244,12 @@ bool x86_known(const struct insn *i)
 	return x86_table_get(i->mn)->fn && is_plain(i);
 }
 
-/* Empties the lists; what they held may stay. */
-static void clear(struct x86_effects *fx)
-{
-	fx->nread = fx->nwrite = fx->nmem = 0;
-	fx->flags_read = fx->flags_written = fx->flags_undefined = fx->flags_kept = 0;
-	fx->known = fx->overflow = false;
-}
-
 int x86_step(struct state *s, const struct insn *i)
 {
 	const struct x86_op *op = x86_table_get(i->mn);
 	struct step x = {.s = s, .p = s->pool, .i = i, .arg = op->arg};
 
-	s->cond = s->target = s->call = NULL;
-	if (s->fx)
-		clear(s->fx);
+	state_begin(s);
 	x.known = op->fn && is_plain(i);
 	if (x.known)
 		op->fn(&x);
@@ -278,19 +268,63 @@ void x86_effects(struct state *s, struct expr_pool *p, const struct insn *i, str
 	s->fx = NULL;
 }
 
-const char *x86_input_name(unsigned n)
+/* ---- the processor ---- */
+
+static struct insn_op callee(const struct insn *i)
 {
-	if (n >= STATE_FLAG_INPUT)
-		return n < STATE_FLAG_INPUT + X86_FLAG_COUNT ? state_flag_name(n - STATE_FLAG_INPUT)
-							     : "?";
-	/* Vectors are called by the name of the part that all processors have. */
-	return insn_reg_name((struct insn_reg){(uint8_t)n, 0,
-		(uint8_t)(n >= X86_V0 && n < X86_ST0   ? 64
-			  : n >= X86_ES && n <= X86_GS ? 2
-						       : state_reg_size(n))});
+	return i->op[0];
 }
 
-unsigned x86_input_width(unsigned n)
+/* Of the memory operand relative to rip. */
+static enum processor_use use(const struct insn *i, int64_t *distance)
 {
-	return n >= STATE_FLAG_INPUT ? 1 : state_reg_size(n) * 8;
+	for (unsigned k = 0; k < i->nops; k++)
+		if (i->op[k].kind == INSN_OP_MEM && i->op[k].mem.base == X86_RIP) {
+			*distance = i->op[k].mem.disp;
+			return i->flow == INSN_FALL && i->mn != X86_LEA ? PROCESSOR_MEMORY
+									: PROCESSOR_ADDRESS;
+		}
+	return PROCESSOR_NONE;
 }
+
+static const char *flag_name(unsigned f)
+{
+	static const char *const name[X86_FLAG_COUNT] = {"cf", "pf", "af", "zf", "sf", "of", "df"};
+
+	return name[f];
+}
+
+#define BIT(r)        (UINT64_C(1) << (r) % 64)
+#define TWO(r, n)     [r] = (n), [(r) + 1] = (n)
+#define FOUR(r, n)    TWO(r, n), TWO((r) + 2, n)
+#define EIGHT(r, n)   FOUR(r, n), FOUR((r) + 4, n)
+#define SIXTEEN(r, n) EIGHT(r, n), EIGHT((r) + 8, n)
+
+const struct processor x86_processor = {
+	.input = 0,
+	.pc = X86_RIP,
+	.sp = X86_RSP,
+	.fp = X86_RBP,
+	.vec = X86_V0,
+	.nvec = 32,
+	/* A segment register stands for the segment's base. */
+	.size = {SIXTEEN(X86_RAX, 8), [X86_RIP] = 8, FOUR(X86_ES, 8), TWO(X86_FS, 8),
+		SIXTEEN(X86_V0, 64), SIXTEEN(X86_V0 + 16, 64), EIGHT(X86_ST0, 10),
+		EIGHT(X86_MM0, 8), EIGHT(X86_K0, 8), SIXTEEN(X86_CR0, 8), SIXTEEN(X86_DR0, 8),
+		FOUR(X86_BND0, 16), FOUR(X86_FPSW, 4)},
+	/* System V ABI, section 3.2. */
+	.kept = {BIT(X86_RBX) | BIT(X86_RBP) | BIT(X86_RSP) | BIT(X86_R12) | BIT(X86_R13) |
+		 BIT(X86_R14) | BIT(X86_R15)},
+	.hidden = {BIT(X86_RIP) | BIT(X86_FLAGS), BIT(X86_FPSW) | BIT(X86_MXCSR)},
+	.frame = {BIT(X86_RSP)},
+	.nargs = 6,
+	.arg = {X86_RDI, X86_RSI, X86_RDX, X86_RCX, X86_R8, X86_R9},
+	.vec_count = X86_RAX,
+	.implicit = true,
+	.step = x86_step,
+	.known = x86_known,
+	.callee = callee,
+	.use = use,
+	.reg_name = insn_reg_name,
+	.flag_name = flag_name,
+};

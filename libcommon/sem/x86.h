@@ -42,9 +42,6 @@ bool x86_known(const struct insn *i);
 void x86_effects(
 	struct state *s, struct expr_pool *p, const struct insn *i, struct x86_effects *fx);
 
-/* "rax", "xmm0", "zf": the name of the whole register INPUT number n; static text. */
-const char *x86_input_name(unsigned n);
-/* Bits of the whole register. */
-unsigned x86_input_width(unsigned n);
+extern const struct processor x86_processor;
 
 #endif

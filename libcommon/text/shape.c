@@ -39,6 +39,12 @@ static bool is_large(struct word w)
 	return v > SHAPE_NUMBER_MAX;
 }
 
+/* Stack and frame pointers of all processors. */
+static bool is_frame(struct word w)
+{
+	return is(w, "rbp") || is(w, "rsp") || is(w, "sp") || is(w, "x29");
+}
+
 /* `* ( rbp )` or `* ( rsp add 8 )` from its `*` to its `)`, or no word. */
 static struct word slot_at(struct word w)
 {
@@ -46,8 +52,7 @@ static struct word slot_at(struct word w)
 
 	if (is(close, "add") && is_number(after(close)))
 		close = after(after(close));
-	if (!is(w, "*") || !is(open, "(") || !(is(base, "rbp") || is(base, "rsp")) ||
-		!is(close, ")"))
+	if (!is(w, "*") || !is(open, "(") || !is_frame(base) || !is(close, ")"))
 		return (struct word){NULL, 0};
 	return (struct word){w.p, (size_t)(close.p - w.p) + 1};
 }
@@ -63,6 +68,19 @@ static struct word behind_place(struct word w)
 	struct word slot = slot_at(w), place = slot.p ? slot : w, equals = after(place);
 
 	return (slot.p || is_name(w)) && is(equals, "=") ? after(equals) : w;
+}
+
+/*
+ * `x0 [7:0]`, `x0 [15:0]`: the low part of a register that has no name of its own, as al has. The
+ * word with the part, or as it is.
+ */
+static struct word with_part(struct word w)
+{
+	struct word part = after(w);
+
+	if (*w.p == 'x' && w.n <= 3 && (is(part, "[7:0]") || is(part, "[15:0]")))
+		w.n = (size_t)(part.p - w.p) + part.n;
+	return w;
 }
 
 struct values {
@@ -110,6 +128,7 @@ void shape_expr(struct buf *b, const char *expr)
 			buf_put(b, w.p, w.n);
 			ended = false;
 		} else {
+			w = with_part(w);
 			put_value(b, &values, w);
 			ended = true;
 		}

@@ -176,6 +176,31 @@ def test_architectures():
     ok("strands/data between code are no block", got == [[4, 4]], got)
 
 
+def test_across():
+    """One function, compiled for two processors, computes the same."""
+    # cmp dword ptr [rdi + 8], 9; ja | mov [rdi], rsi; mov edi, 5; call puts | movzx eax, byte ptr [rdi + rsi]; ret
+    x86 = function([["837f0809", "7710"], ["488937", "bf05000000", "e800000000"], ["0fb60437", "c3"]],
+                   [(4, 2, "puts")])
+    # ldr w2, [x0, 8]; cmp w2, 9; b.hi | str x1, [x0]; mov w0, 5; bl puts | ldrb w0, [x0, x1]; ret
+    a64 = function([["020840b9", "5f240071", "48000054"], ["010000f9", "a0008052", "00000094"],
+                    ["00686138", "c0035fd6"]], [(5, 2, "puts")], arch="aarch64")
+    sets = []
+    for functions in [x86], [a64]:
+        r = run([prog("bb-sym")], run([prog("bb-strands")], stream(functions)).out)
+        r = run([prog("bb-join"), "--shape"], r.out)
+        sets += [json.loads(line) for line in run([prog("bb-cat"), "-j"], r.out).out.splitlines()]
+    want = sorted(["* ( v0 add 8 ) ugt 9", "* ( v0 ) = v1", "puts ( 5 )", "0 Concat * ( v0 add v1 )"])
+    ok("strands/equal shapes across processors", [sorted(s["exprs"]) for s in sets] == [want, want] and
+       [s["arch"] for s in sets] == ["x86-64", "aarch64"], sets)
+    both = run([prog("bb-sym")], run([prog("bb-strands"), "-t", "1"], stream([x86, a64, x86])).out)
+    got = [json.loads(line)["exprs"] for line in run([prog("bb-cat"), "-j"], both.out).out.splitlines()]
+    ok("strands/processors by turns", len(got) == 12 and got[:4] == got[8:] and got[4] == ["* ( x0 add 8 ) ugt 9"], got)
+    last = run([prog("bb-sym"), "--coverage"], run([prog("bb-strands"), "-u", "block"], stream([x86, a64])).out).out.decode()
+    ok("strands/--coverage of two processors", "instructions 15  without semantics 0" in last, last)
+    got = [e for s in pipe([a64], ["-u", "block"], sym=["--eval", "x0=8,*16=12"]) for e in s["exprs"]]
+    ok("strands/--eval of AArch64", got[0] == "1 ne 0", got)
+
+
 def test_corpus():
     blocks = run([prog("bb-strands"), "-u", "block", os.path.join(FIX, "functions.bb")])
     for name, data in (("strands", read(os.path.join(FIX, "strands.bb"))), ("blocks", blocks.out)):
@@ -196,5 +221,6 @@ if __name__ == "__main__":
     test_prove()
     test_eval()
     test_architectures()
+    test_across()
     test_corpus()
     sys.exit(done())

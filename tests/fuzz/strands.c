@@ -1,7 +1,7 @@
 /*
- * strands.c: any bytes as a basic block, through strands and symbolic execution. Strands are
- * ascending lists of instructions of the block, none twice; expressions are tokens with one blank
- * between them; doing it again gives the same.
+ * strands.c: any bytes as a basic block, of each processor that has semantics, through strands and
+ * symbolic execution. Strands are ascending lists of instructions of the block, none twice;
+ * expressions are tokens with one blank between them; doing it again gives the same.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,9 +44,9 @@ static void check_text(const char *s)
 		check((uint8_t)s[i] >= ' ');
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+static void check_block(enum arch arch, const uint8_t *data, size_t n)
 {
-	struct insn_decoder *d = insn_open(ARCH_X86_64);
+	struct insn_decoder *d = insn_open(arch);
 	struct insn *insn;
 	struct slice *slice = slice_new();
 	struct symex *x = symex_new(), *y = symex_new();
@@ -64,6 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		len[count] = insn_decode(d, data + at, n - at, &i) ? i.len : 1;
 	}
 	codeseq_decode(d, data, len, count, insn);
+	slice_use(slice, processor_get(arch));
+	symex_use(x, processor_get(arch));
+	symex_use(y, processor_get(arch));
 	check_strands(slice, insn, count);
 	na = symex_run(x, insn, count, &none, &a, &da);
 	nb = symex_run(y, insn, count, &none, &b, &db);
@@ -78,5 +81,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	mem_free(insn);
 	mem_free(len);
 	insn_close(d);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	check_block(ARCH_X86_64, data, n);
+	check_block(ARCH_AARCH64, data, n);
 	return 0;
 }

@@ -290,7 +290,7 @@ static void put_vex(
 		return;
 	}
 	for (unsigned r = 0; r < 16; r++)
-		put_words("vex", x86_input_name(r), &s.gpr[r], 1);
+		put_words("vex", processor_input_name(r), &s.gpr[r], 1);
 	for (unsigned r = 0; r < VECTORS; r++) {
 		snprintf(name, sizeof(name), "v%u", r);
 		put_words("vex", name, s.vec[r], VECTOR_WORDS);
@@ -321,7 +321,7 @@ static void put_answer(const struct effects_mem *mem, size_t nmem, unsigned writ
 	char name[16];
 
 	for (unsigned i = 0; i < 16; i++)
-		put_words("in", x86_input_name(i), &gpr[i], 1);
+		put_words("in", processor_input_name(i), &gpr[i], 1);
 	for (unsigned i = 0; i < VECTORS; i++) {
 		snprintf(name, sizeof(name), "v%u", i);
 		put_words("in", name, vec[i], VECTOR_WORDS);
@@ -334,7 +334,7 @@ static void put_answer(const struct effects_mem *mem, size_t nmem, unsigned writ
 	mark_open();
 	for (unsigned i = 0; i < 16; i++)
 		if (state.written[i])
-			put_value(x86_input_name(i), state.reg[i]);
+			put_value(processor_input_name(i), state.reg[i]);
 	for (unsigned i = 0; i < VECTORS; i++)
 		if (state.written[X86_V0 + i]) {
 			const struct expr *e = expr_extract(pool, state.reg[X86_V0 + i], 0, 256);

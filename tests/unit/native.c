@@ -370,7 +370,7 @@ static void compare_flags(struct test *t, const struct program *p)
 			continue;
 		got = value(t, e, NULL) & 1;
 		if (got != want)
-			report(t, p, state_flag_name(f), got, want);
+			report(t, p, x86_processor.flag_name(f), got, want);
 	}
 }
 

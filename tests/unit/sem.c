@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "sem/a64.h"
 #include "sem/x86.h"
 #include "tests/unit.h"
 
@@ -254,9 +255,12 @@ static void test_unknown(struct test *t)
 	CHECK(expr_extract(t->p, now(t, X86_V0), 0, 128)->op == EXPR_FN);
 	CHECK(expr_extract(t->p, now(t, X86_V0), 128, 128)->op == EXPR_EXTRACT);
 	CHECK(run(t, 0, "0f ae 00") == 0 && t->fx.overflow); /* fxsave: 512 bytes */
-	CHECK(!strcmp(x86_input_name(X86_RSP), "rsp"));
-	CHECK(!strcmp(x86_input_name(STATE_FLAG_INPUT + X86_ZF), "zf"));
-	CHECK(x86_input_width(X86_V0) == 512 && x86_input_width(STATE_FLAG_INPUT) == 1);
+	CHECK(!strcmp(processor_input_name(X86_RSP), "rsp"));
+	CHECK(!strcmp(processor_input_name(STATE_FLAG_INPUT + X86_ZF), "zf"));
+	CHECK(!strcmp(processor_input_name(PROCESSOR_INPUTS + A64_SP), "sp"));
+	CHECK(!strcmp(processor_input_name(PROCESSOR_INPUTS + STATE_FLAG_INPUT + X86_SF), "n"));
+	CHECK(*processor_input_name(PROCESSOR_INPUTS + STATE_FLAG_INPUT + X86_PF) == '?');
+	CHECK(*processor_input_name(processor_inputs()) == '?' && x86_processor.size[X86_V0] == 64);
 }
 
 /* Random bytes as code, with a small pool: no crash, bounded memory. Values of full pools are cut.
@@ -285,8 +289,8 @@ static void test_hostile(struct test *t)
 		for (unsigned c = 0; c < X86_CC_NONE; c++)
 			CHECK(state_cond(&t->s, c)->width == 1);
 		for (unsigned q = 0; q < X86_REG_COUNT; q++)
-			if (state_reg_size(q))
-				CHECK(state_peek(&t->s, q)->width == state_reg_size(q) * 8);
+			if (x86_processor.size[q])
+				CHECK(state_peek(&t->s, q)->width == x86_processor.size[q] * 8);
 		CHECK(expr_pool_count(small) < 20000);
 	}
 	t->s.fx = NULL;

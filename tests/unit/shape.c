@@ -27,6 +27,11 @@ int main(void)
 	/* values by appearance, each by one name */
 	CHECK(is("rax = rdi add ( rsi mul rdi )", "v0 add ( v1 mul v0 )"));
 	CHECK(is("* ( rbp add -8 ) ult * ( rbp add -16 )", "v0 ult v1"));
+	/* the same of AArch64, whose low parts have no names of their own */
+	CHECK(is("* ( sp add 12 ) = 1 add * ( x29 add -24 )", "1 add v0"));
+	CHECK(is("x0 = 0 Concat x0 [7:0]", "0 Concat v0"));
+	CHECK(is("x0 = 0 Concat x1 [15:0] Concat x2 [9:2]", "0 Concat v0 Concat v1 [9:2]"));
+	CHECK(is("q0 = 0 Concat q1 [63:0]", "0 Concat v0 [63:0]"));
 	/* other memory stays memory, also where it is assigned to */
 	CHECK(is("* ( rdi add 184 ) = * ( rsp add 8 )", "* ( v0 add 184 ) = v1"));
 	CHECK(is("* ( * ( rbp add -16 ) ) ne 10", "* ( v0 ) ne 10"));

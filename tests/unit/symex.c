@@ -1,6 +1,6 @@
 /*
  * symex.c: the representative sets of tests/golden/symex.txt, the rows of the paper's Table 1 among
- * them; hashes; bounds.
+ * them, and of a64-symex.txt; hashes; bounds.
  */
 #include "sem/symex.h"
 
@@ -9,17 +9,23 @@
 #include "sem/print.h"
 #include "tests/golden.h"
 
+struct cases {
+	struct symex *x;
+	const char *file;
+};
+
 static void golden_case(void *ctx, const struct golden *g)
 {
+	const struct cases *c = ctx;
 	const struct symex_output *out;
-	size_t n = symex_run(ctx, g->insn, g->n, &g->refs, &out, NULL);
+	size_t n = symex_run(c->x, g->insn, g->n, &g->refs, &out, NULL);
 
 	for (size_t i = 0; i < n || i < g->nwant; i++) {
 		const char *got = i < n ? out[i].text : "(nothing)";
 		const char *want = i < g->nwant ? g->want[i] : "(nothing)";
 
 		if (strcmp(got, want))
-			fprintf(stderr, "symex.txt:%u: %s\n\twanted %s\n", g->line, got, want);
+			fprintf(stderr, "%s:%u: %s\n\twanted %s\n", c->file, g->line, got, want);
 		CHECK(!strcmp(got, want));
 	}
 }
@@ -127,13 +133,15 @@ static void explosion(struct symex *x, struct insn_decoder *d)
 }
 
 /* Any bytes that decode: bounded text, no crash, the same answer twice. */
-static void random_code(struct symex *x, struct insn_decoder *d)
+static void random_code(struct symex *x, struct insn_decoder *d, const struct processor *cpu)
 {
 	enum { RUNS = 3000, LONGEST = 60 };
 	struct symex *y = symex_new();
 	struct rng r = rng_new(1, 2);
 	unsigned long bad = 0;
 
+	if (cpu)
+		symex_use(y, cpu);
 	for (unsigned run = 0; run < RUNS; run++) {
 		struct insn insn[LONGEST];
 		const struct symex_output *a, *b;
@@ -164,11 +172,16 @@ int main(void)
 	struct insn_decoder *d = insn_open(ARCH_X86_64);
 	struct symex *x = symex_new();
 
-	golden_run("tests/golden/symex.txt", '=', d, golden_case, x);
+	golden_run("tests/golden/symex.txt", '=', d, golden_case, &(struct cases){x, "symex.txt"});
 	numbers();
 	hashes(x, d);
 	explosion(x, d);
-	random_code(x, d);
+	random_code(x, d, NULL);
+	symex_use(x, processor_get(ARCH_AARCH64));
+	CHECK(insn_use(d, ARCH_AARCH64) == 0);
+	golden_run("tests/golden/a64-symex.txt", '=', d, golden_case,
+		&(struct cases){x, "a64-symex.txt"});
+	random_code(x, d, processor_get(ARCH_AARCH64));
 	symex_free(x);
 	insn_close(d);
 	return unit_done();
