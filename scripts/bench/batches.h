@@ -50,7 +50,7 @@ static inline void parse_trex(struct batch *x, const uint32_t **p, size_t t, siz
 static inline void parse(struct batch *x, const uint32_t **p)
 {
 	size_t s = *take(p, 1), t = *take(p, 1), m = *take(p, 1), v = *take(p, 1), n = *take(p, 1);
-	uint32_t *pos = mem_alloc(t, sizeof(*pos));
+	uint32_t *pos = v ? NULL : mem_alloc(t, sizeof(*pos));
 	uint8_t *types = mem_alloc(t, 1);
 	const uint32_t *wide;
 
@@ -60,7 +60,8 @@ static inline void parse(struct batch *x, const uint32_t **p)
 	for (size_t i = 0; i < s; i++) {
 		x->b.longest = MAX(x->b.longest, (size_t)(x->b.cu[i + 1] - x->b.cu[i]));
 		for (uint32_t k = x->b.cu[i]; k < x->b.cu[i + 1]; k++) {
-			pos[k] = k - x->b.cu[i];
+			if (!v)
+				pos[k] = k - x->b.cu[i];
 			types[k] = (uint8_t)wide[k];
 		}
 	}

@@ -6,12 +6,14 @@
  *	gpu embed MODEL BATCHES SECONDS    vectors of sequences
  *	gpu pack MODEL BATCHES         vectors alone and among others: equal bits?
  *
- * MODEL is LAYERS,HIDDEN,HEADS,VOCAB. BATCHES is a file as in batches.h. Prints
- * one object of JSON; exits 1 with a line on stderr if it fails, 77 if there is no device.
+ * MODEL is LAYERS,HIDDEN,HEADS,VOCAB, or LAYERS,HIDDEN,HEADS,VOCAB,trex. BATCHES is a file as in
+ * batches.h, with values for a Trex. Prints one object of JSON; exits 1 with a line on stderr if it
+ * fails, 77 if there is no device.
  *
  * Operations are counted by formula, a product of [m,k] and [k,n] as 2 m k n, attention as two
- * products of each sequence with itself; a backward pass is twice its forward pass. Nothing is
- * counted for normalisation, softmax and the optimiser, nor for what is computed again.
+ * products of each sequence with itself, an LSTM as eight products for each distinct value; a
+ * backward pass is twice its forward pass. Nothing is counted for normalisation, softmax and the
+ * optimiser, nor for what is computed again.
  */
 #include <math.h>
 #include <stdio.h>
@@ -21,9 +23,11 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "code/arch.h"
 #include "nn/model.h"
 #include "nn/nn_open.h"
 #include "nn/optim.h"
+#include "nn/values.h"
 #include "scripts/bench/batches.h"
 
 enum { WARM = 4 /* steps before the clock starts */ };
@@ -77,7 +81,7 @@ static void open_bench(struct bench *x, struct nn_times *times, char **argv)
 	unsigned v[4];
 
 	if (sscanf(argv[2], "%u,%u,%u,%u", &v[0], &v[1], &v[2], &v[3]) != 4)
-		die("MODEL is LAYERS,HIDDEN,HEADS,VOCAB");
+		die("MODEL is LAYERS,HIDDEN,HEADS,VOCAB or LAYERS,HIDDEN,HEADS,VOCAB,trex");
 	if (model_config_named(&c, "base") < 0)
 		die("no such model");
 	c.layers = v[0];
@@ -85,6 +89,10 @@ static void open_bench(struct bench *x, struct nn_times *times, char **argv)
 	c.heads = v[2];
 	c.vocab = v[3];
 	c.intermediate = 4 * v[1];
+	if (strstr(argv[2], ",trex")) {
+		c.max_op = MODEL_MAX_OP;
+		c.types = ARCH_COUNT;
+	}
 	if (model_config_check(&c, &e) < 0)
 		die(e.text);
 	x->nn = open_device(times);
@@ -103,26 +111,30 @@ static void close_bench(struct bench *x)
 
 /* ---- operations by formula ---- */
 
-/* Of the encoder's forward pass over a batch. */
+/* Of the encoder's forward pass over a batch; two directions of d = h/2 read its values. */
 static double encoder_flop(const struct model_config *c, const struct nn_batch *b)
 {
-	double h = c->hidden, f = c->intermediate, all = 0;
+	double h = c->hidden, f = c->intermediate, d = h / 2, all = 0;
 
 	for (size_t s = 0; s < b->seqs; s++) {
 		double n = b->cu[s + 1] - b->cu[s];
 
 		all += n * (8 * h * h + 4 * h * f) + 4 * n * n * h;
 	}
-	return c->layers * all;
+	return c->layers * all + 2 * VALUES_STEPS * (double)b->nvalues * 2 * 4 * d * d;
 }
 
 /* Of a training step. */
 static double step_flop(const struct model_config *c, const struct batch *x)
 {
 	double h = c->hidden, m = (double)x->t.masked, s = (double)x->b.seqs;
+	double n = (double)x->t.values, heads = m * (2 * h * h + 2 * h * c->vocab);
 
-	return 3 * (encoder_flop(c, &x->b) + m * (2 * h * h + 2 * h * c->vocab) +
-			   s * (2 * h * h + 4 * h));
+	if (model_is_trex(c))
+		heads += n * (2 * h * h + MODEL_VALUE_BYTES * 2 * h * NN_BYTE_NONE);
+	else
+		heads += s * (2 * h * h + 4 * h);
+	return 3 * (encoder_flop(c, &x->b) + heads);
 }
 
 /* ---- training ---- */
@@ -135,7 +147,8 @@ static double step(struct bench *x, size_t i)
 	model_zero_grad(x->m);
 	model_pretrain(x->m, &b->b, &b->t, true, &l);
 	(void)optim_step(&x->o, x->m);
-	return l.elm * (double)b->t.elm_scale + l.ssm * (double)b->t.ssm_scale;
+	return l.elm * (double)b->t.elm_scale + l.ssm * (double)b->t.ssm_scale +
+	       l.value * (double)b->t.value_scale;
 }
 
 /* The device has done all it was asked for. */
@@ -314,6 +327,42 @@ static void embed(struct bench *x, char **argv)
 	printf("}\n");
 }
 
+/* The tokens `from` to `to` of a batch as a batch, each with a value of its own; to be freed. */
+static struct nn_batch *part_of(const struct nn_batch *b, uint32_t from, uint32_t to)
+{
+	size_t n = to - from, at = n * VALUES_STEPS;
+	struct nn_batch *x = mem_zalloc(1, sizeof(*x));
+	uint16_t *bytes = mem_alloc(at, sizeof(*bytes));
+	uint32_t *cu = mem_alloc(2 + n, sizeof(*cu)), *value = cu + 2;
+
+	cu[0] = 0;
+	cu[1] = (uint32_t)n;
+	*x = (struct nn_batch){.tokens = n, .seqs = 1, .longest = n, .cu = cu};
+	x->ids = b->ids + from;
+	x->pos = b->pos + from;
+	x->types = b->types + from;
+	x->bytes = bytes;
+	if (!b->nvalues)
+		return x;
+	x->op = b->op + from;
+	x->value = value;
+	x->nvalues = n;
+	for (uint32_t i = 0; i < n; i++) {
+		const uint16_t *of = b->bytes + b->value[from + i] * (size_t)VALUES_STEPS;
+
+		value[i] = i;
+		memcpy(bytes + i * (size_t)VALUES_STEPS, of, VALUES_STEPS * sizeof(*of));
+	}
+	return x;
+}
+
+static void free_part(struct nn_batch *x)
+{
+	mem_free((void *)x->bytes);
+	mem_free((void *)x->cu);
+	mem_free(x);
+}
+
 /* The sequences of the first batch in batches of their own; their vectors' bits. */
 static void pack(struct bench *x, char **argv)
 {
@@ -329,15 +378,11 @@ static void pack(struct bench *x, char **argv)
 	model_embed(x->m, b, x->m->config.layers, false, all);
 	some = MIN(b->seqs, (size_t)200);
 	for (size_t s = 0; s < some; s++) {
-		const uint32_t t = b->cu[s], whole[2] = {0, b->cu[s + 1] - t};
-		struct nn_batch alone = {.tokens = whole[1], .seqs = 1, .longest = whole[1]};
+		struct nn_batch *alone = part_of(b, b->cu[s], b->cu[s + 1]);
 
-		alone.cu = whole;
-		alone.ids = b->ids + t;
-		alone.pos = b->pos + t;
-		alone.types = b->types + t;
-		model_embed(x->m, &alone, x->m->config.layers, false, one);
+		model_embed(x->m, alone, x->m->config.layers, false, one);
 		differ += memcmp(one, all + s * h, h * sizeof(*one)) != 0;
+		free_part(alone);
 	}
 	printf("{\"device\": \"%s\", \"seqs\": %zu, \"differ\": %zu}\n", x->nn->about, some,
 		differ);
@@ -415,11 +460,13 @@ static void matmul(size_t n, size_t rounds)
 static void free_batches(struct bench *x)
 {
 	for (size_t i = 0; i < x->n; i++) {
-		mem_free((void *)x->x[i].b.pos);
+		if (!x->x[i].b.nvalues)
+			mem_free((void *)x->x[i].b.pos);
 		mem_free((void *)x->x[i].b.types);
+		mem_free((void *)x->x[i].b.bytes);
 	}
 	if (x->n)
-		mem_free((void *)(x->x[0].b.cu - 4)); /* where the file begins */
+		mem_free((void *)(x->x[0].b.cu - 6)); /* where the file begins */
 	mem_free(x->x);
 }
 

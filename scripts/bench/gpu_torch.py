@@ -1,12 +1,13 @@
 """gpu_torch.py: the model of scripts/bench/gpu in PyTorch, on its batches; see there.
 
-	gpu_torch.py train|embed LAYERS,HIDDEN,HEADS,VOCAB BATCHES SECONDS
+	gpu_torch.py train|embed LAYERS,HIDDEN,HEADS,VOCAB[,trex] BATCHES SECONDS
 
 Prints one object: for `padded` and `unpadded` the real tokens and sequences a second and how it was
 done. Padded is what transformers' Trainer does with bf16: autocast, fused AdamW, clipping, batches
 padded to their longest sequence, scaled_dot_product_attention, logits at all positions. Unpadded
 keeps all tokens in one matrix and takes the fastest attention that works here: varlen_attn, nested
-tensors, or groups of sequences of one length (nn_peer.py).
+tensors, or groups of sequences of one length (nn_peer.py). A Trex (trex_peer.py) reads each distinct value of a batch
+once in both; padded are its sequences, to the longest of the batch. It is trained here, not searched with.
 """
 import json
 import sys
@@ -19,11 +20,14 @@ try:
     from transformers import BertForPreTraining
 
     import nn_peer as peer
+    import trex_peer
 except ImportError as e:
     sys.exit(f"PyTorch and transformers cannot be imported: {e}")
 
 KIND, MODEL, PATH, SECONDS = sys.argv[1], sys.argv[2].split(","), sys.argv[3], float(sys.argv[4])
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+TREX = MODEL[4:] == ["trex"]
+ARCHITECTURES, OPERANDS = 16, 64
 
 
 class Sizes:
@@ -39,13 +43,17 @@ def read(path):
         at += n
         return p[at - n:at]
     for _ in range(p[0]):
-        s, t, m = take(3)
+        s, t, m, v, n = take(5)
         cu, ids, types, row, want, label = (take(n) for n in (s + 1, t, t, m, m, s))
         seqs = [(ids[a:b], types[a:b]) for a, b in zip(cu, cu[1:])]
         b = peer.Batch(seqs)
         b.row, b.want, b.label = row, want, label
         for k in ("row", "want", "label"):
             b.t[k] = torch.tensor(getattr(b, k))
+        if v:
+            more = dict(pos=take(t), op=take(t), value=take(t), bytes=take(8 * v).reshape(v, 8), vrow=take(n),
+                        vwant=take(8 * n).reshape(8, n).T)
+            b.t.update({k: torch.tensor(x) for k, x in more.items()})
         out.append(b)
     return out
 
@@ -84,6 +92,25 @@ def nested(q, k, v, b, heads):
     return o.values().reshape(len(q), -1)
 
 
+# ---- with padding: sequences of one length, whose tokens do not look at what fills them up ----
+
+class Filled:
+    """A batch of a Trex whose sequences are all as long as the longest."""
+
+    def __init__(self, b):
+        keep = torch.arange(b.longest)[None] < torch.tensor(b.lengths)[:, None]
+        at = keep.flatten().nonzero().flatten().to(DEVICE)  # where each token goes
+        fill = lambda x: x.new_zeros(keep.numel()).index_copy(0, at, x)
+        self.t = {k: fill(b.t[k]) for k in ("ids", "pos", "types", "op", "value")}
+        self.t.update({k: at[b.t[k]] for k in ("row", "vrow")}, **{k: b.t[k] for k in ("want", "vwant", "bytes")})
+        self.mask, self.shape = keep.to(DEVICE)[:, None, None], keep.shape
+
+
+def filled(q, k, v, b, heads):
+    cut = lambda t: t.view(*b.shape, heads, -1).transpose(1, 2)
+    return F.scaled_dot_product_attention(cut(q), cut(k), cut(v), b.mask).transpose(1, 2).reshape(q.shape)
+
+
 # ---- what is measured ----
 
 def optimiser(model):
@@ -107,7 +134,7 @@ def step(model, opt, losses):
 def unpadded(model, opt, b, attend):
     def losses():
         with autocast():
-            yield peer.pretraining_loss(model, b, attend)
+            yield sum(model.losses(b, attend=attend)) if TREX else peer.pretraining_loss(model, b, attend)
     if opt:
         return step(model, opt, losses)
     with torch.no_grad(), autocast():
@@ -147,8 +174,9 @@ def padded(model, opt, parts):
 
 def fresh():
     torch.manual_seed(1)
-    model = BertForPreTraining(peer.config(Sizes, int(MODEL[3]))).to(DEVICE)
-    model.train(KIND == "train")
+    config = peer.config(Sizes, int(MODEL[3]))
+    model = trex_peer.Trex(config, ARCHITECTURES, OPERANDS, "pretraining") if TREX else BertForPreTraining(config)
+    model.to(DEVICE).train(KIND == "train")
     return model, optimiser(model) if KIND == "train" else None
 
 
@@ -197,7 +225,10 @@ def main():
         to_device(b)
     for name, attend in (("varlen_attn", varlen), ("nested tensors", nested), ("groups of one length", None)):
         attempt(name, SECONDS / 2, lambda m, o, b: unpadded(m, o, b, attend), data, tokens, seqs, out["unpadded_tried"])
-    for size in (256, 64) if DEVICE == "cuda" else (8,):
+    if TREX:
+        attempt("all sequences at once", SECONDS / 2, lambda m, o, b: unpadded(m, o, b, filled), [Filled(b) for b in data],
+                tokens, seqs, out["padded_tried"])
+    for size in () if TREX else (256, 64) if DEVICE == "cuda" else (8,):
         parts = [pieces(b, size) for b in data]
         attempt(f"{size} sequences at a time", SECONDS / 2, padded, parts, tokens, seqs, out["padded_tried"])
     out["unpadded"], out["padded"] = best(out["unpadded_tried"]), best(out["padded_tried"])

@@ -57,16 +57,16 @@ class Trex(nn.Module):
         else:
             self.projection = nn.Sequential(nn.Linear(h, h), nn.Tanh(), nn.Linear(h, h))
 
-    def hidden(self, b):
-        """All hidden states, [T,h] each."""
+    def hidden(self, b, attend=None):
+        """All hidden states, [T,h] each; attend as in nn_peer."""
         x = [self.trex.embeddings(b)]
         for layer in self.trex.encoder.layer:
-            x.append(nn_peer.one_layer(layer, x[-1], b, self.config.num_attention_heads))
+            x.append(nn_peer.one_layer(layer, x[-1], b, self.config.num_attention_heads, attend))
         return x
 
-    def losses(self, b, padded=False):
+    def losses(self, b, padded=False, attend=None):
         """Of masked tokens, and of the bytes of masked values."""
-        x = self.hidden_padded(b) if padded else self.hidden(b)[-1]
+        x = self.hidden_padded(b) if padded else self.hidden(b, attend)[-1]
         code = F.cross_entropy(self.cls.predictions(x[b.t["row"]]), b.t["want"])
         y = self.cls.values.transform(x[b.t["vrow"]])
         value = sum(F.cross_entropy(d(y), b.t["vwant"][:, i]) for i, d in enumerate(self.cls.values.decoder))
