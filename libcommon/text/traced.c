@@ -265,19 +265,22 @@ static size_t put_word(struct line *l, const char *s)
 }
 
 /*
- * Whether its numbers say where something lies: MIPS counts from $gp, and computes $gp from where
- * the code is.
+ * Whether its numbers, or those in its registers, say where something lies: MIPS counts from $gp,
+ * and computes it, in whatever register, from where the function is, $t9.
  */
 static bool has_address(const struct insn *i, const struct normalise_ref *ref)
 {
+	size_t n = strlen(i->text);
+
 	return ref->data || strstr(i->text, "[pc") || strstr(i->text, "($gp)") ||
-	       (!strncmp(i->text, "$gp,", 4) && !strchr(i->text, '('));
+	       (!strncmp(i->text, "$gp,", 4) && !strchr(i->text, '(')) ||
+	       (n > 5 && !strcmp(i->text + n - 5, ", $t9") && !strcmp(i->mnemonic, "addu"));
 }
 
 /* The operands as text, with numbers in its holes. */
 static void put_fixed(struct line *l, const struct insn *i, const struct normalise_ref *ref)
 {
-	bool is_addr = has_address(i, ref), is_upper = !strcmp(i->mnemonic, "lui");
+	bool is_addr = i->nops && has_address(i, ref), is_upper = !strcmp(i->mnemonic, "lui");
 	const struct insn_op *op = i->op;
 
 	for (const char *s = i->text; *s;) {
@@ -459,7 +462,7 @@ void traced_code(struct traced_text *t, struct insn_decoder *d, const struct u8s
 			}
 			is_called = a == ARCH_I386 && insn.flow == INSN_CALL && ref.func;
 			traced_insn(&t->text, &t->words, &insn, &ref, a);
-			if (insn.text && t->words.n > from)
+			if (insn.text && arch_info(a)->word == 4 && t->words.n > from)
 				follow(t, parts, from, &insn, has_address(&insn, &ref), a);
 		} else if (!codeseq_is_data(a, n)) {
 			t->bad++;

@@ -243,6 +243,8 @@ static void test_mips(void)
 			"lui %$gp IMM / addiu %$gp %$gp IMM / addu %$gp %$gp %$t9", NONE},
 		{"3c 02 00 05 / 24 42 80 10 / 00 59 e0 21",
 			"lui %$v0 IMM / addiu %$v0 %$v0 IMM / addu %$gp %$v0 %$t9", NONE},
+		{"3c 02 00 05 / 24 42 80 10 / 00 59 80 21",
+			"lui %$v0 IMM / addiu %$v0 %$v0 IMM / addu %$s0 %$v0 %$t9", NONE},
 	};
 
 	CHECK_ROWS(ARCH_MIPS, rows);
