@@ -20,7 +20,7 @@ SAN_fuzz   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=
 SAN_thread := -fsanitize=thread
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 ALL  := -std=c11 -D_GNU_SOURCE -Ilibcommon -I. $(WARN) -fno-math-errno -pthread $(SAN_$(SAN))
-LIBS := -lcapstone -ldw -lelf -liberty -lz3 -lzstd -ljansson -ldnnl -lgomp -lxxhash -lbsd -lm -ldl
+LIBS := -lcapstone -ldw -lelf -liberty -lz3 -lzstd -ljansson -ldnnl -lgomp -lxxhash -lunicorn -lbsd -lm -ldl
 
 # One archive of everything in libcommon and formats; a program takes from it what it uses.
 LIB_SRC := $(filter-out libcommon/nn/nn_cuda%,$(wildcard libcommon/*/*.c formats/*.c))
@@ -159,7 +159,7 @@ HELP := $(patsubst tests/lib/%.c,$O/lib/%,$(wildcard tests/lib/*.c))
 
 $O/unit/%: $O/tests/unit/%.o $O/libbb.a
 	@mkdir -p $(@D)
-	$(link) -lcbor -lunicorn
+	$(link) -lcbor
 # Replays its corpus; with CC=clang-14 SAN=fuzz it is a libFuzzer program.
 $O/fuzz/%: $O/tests/fuzz/%.o $(if $(filter-out fuzz,$(SAN)),$O/tests/fuzz/replay.o) $O/libbb.a
 	@mkdir -p $(@D)

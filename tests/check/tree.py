@@ -19,6 +19,7 @@ MAY = {
     "text": ["base", "stream", "formats", "code", "sem"],
     "nn": ["base", "formats", "text"],
     "ann": ["base", "formats"],
+    "emu": ["base", "formats", "code"],
     "cli": ["base", "stream", "formats"],
 }
 
@@ -33,7 +34,7 @@ HOMES = {
     r"(cuda|cublas|cudnn|nccl)": r"libcommon/nn/nn_cuda\w*\.[ch]",
     r"bsd/": r"libcommon/(base|cli)/.*",
     r"xxhash": r"libcommon/base/hash\.c",
-    r"(unicorn|libvex)": r"filters/bb-trace/.*",
+    r"unicorn/": r"libcommon/emu/machine\w*\.c",
 }
 
 # What a program may link besides the C library.
@@ -42,7 +43,7 @@ CODE, TENSOR = {"libcapstone"}, {"libdnnl", "libgomp"}
 LINKS = {
     "bb-cat": CODE, "bb-disasm": CODE | {"libelf", "libdw"}, "bb-strands": CODE, "bb-sym": CODE | {"libz3"},
     "bb-vocab": CODE, "bb-tok": CODE, "bb-quiz": CODE, "bb-odd": set(), "bb-join": set(), "bb-uniq": set(), "bb-train": TENSOR, "bb-embed": TENSOR,
-    "bb-knn": TENSOR, "bb-eval": set(), "bb-diff": set(), "bb-trace": CODE | {"libelf", "libdw", "libunicorn"},
+    "bb-knn": TENSOR, "bb-eval": set(), "bb-diff": set(), "bb-trace": CODE | {"libunicorn"},
 }
 
 # Library code never prints, exits, asks the environment or the clock.

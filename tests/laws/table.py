@@ -67,6 +67,10 @@ USES = {
         stream("eval", ["--eval", "rdi=5,rsp=4096,*4104=7"], "sequence", "strands", "sequence"),
         stream("prove", ["--prove"], "sequence", "strands", "sequence", each=False),
     ],
+    "bb-trace": [
+        stream("runs", ["-n", "2", "-s", "5"], "sequence", "fseq", "sequence"),
+        stream("strands", [], "sequence", "strands", "sequence"),
+    ],
     "bb-quiz": [
         stream("execute", ["-k", "execute", "-s", "3"], "sequence", "strands", "sequence"),
         stream("recover", ["-k", "recover", "--strands", "2"], "sequence", "blocks", "sequence"),
