@@ -88,11 +88,16 @@ AMX INLINE void transpose(__m512 x[HALF])
 	}
 }
 
-/* x[16,16], of which there are n rows and k columns. */
+/*
+ * x[16,16], of which there are n rows and k columns. What the next step will want lies SIDE further
+ * in each row: sixteen streams at once are more than a processor sees coming.
+ */
 AMX INLINE void load_square(const float *x, size_t ld, ptrdiff_t n, ptrdiff_t k, __m512 to[HALF])
 {
-	for (ptrdiff_t r = 0; r < HALF; r++)
+	for (ptrdiff_t r = 0; r < HALF; r++) {
 		to[r] = load(x + (size_t)r * ld, r < n ? k : 0);
+		_mm_prefetch((const char *)(x + (size_t)r * ld + SIDE), _MM_HINT_T0);
+	}
 }
 
 /*

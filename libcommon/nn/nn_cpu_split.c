@@ -17,7 +17,9 @@ enum {
 	BLOCK_DEPTH = 384, /* of the depth of a product */
 	BLOCK_F = 128,     /* columns of the feed-forward half's activations */
 	BLOCK_N = 128,     /* rows of a weight-gradient block */
-	BLOCK_K = 384      /* its columns */
+	BLOCK_K = 384,     /* its columns */
+	AHEAD = 4,         /* rows of u that are fetched before they are wanted */
+	LINE = 16          /* floats fetched together */
 };
 
 struct nn_cpu_split {
@@ -169,8 +171,11 @@ static void ffn_back(struct nn_cpu *cpu, unsigned worker, size_t rows, const str
 
 		nn_cpu_amx_multiply(
 			rows, n, h, dys, from(turned_down, h, f0, 0), false, du + f0, f);
-		for (size_t r = 0; r < rows; r++)
+		for (size_t r = 0; r < rows; r++) {
+			for (size_t i = 0; i < n && r + AHEAD < rows; i += LINE)
+				__builtin_prefetch(u + (r + AHEAD) * f + f0 + i, 1);
 			nn_cpu_vec_gelu_back(n, u + r * f + f0, du + r * f + f0);
+		}
 		dus = left(rows, n, du + f0, f, own + room(rows, h));
 		nn_cpu_amx_multiply(rows, h, n, dus, from(turned_up, f, 0, f0), f0 > 0, dx, h);
 	}
