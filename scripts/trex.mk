@@ -11,7 +11,7 @@
 # ARCHS LEVELS COMPILER TRAIN TEST      what of the corpus
 # DEVICE  of the trainings              SEED  of everything
 # METHODS those of the table; see below
-# CONFIG VOCAB_SIZE LENGTH RUNS PRETRAIN TUNE   sizes and the options of bb-train
+# CONFIG VOCAB_SIZE LENGTH RUNS PRETRAIN SIMILAR TUNE     sizes, traces of a function, and options of bb-train
 #
 # Training and test are different projects (corpus/projects.mk). On the test side no function is left that is
 # on the training side, by text without names, as the model sees it, or by name and source file. Functions are
@@ -36,6 +36,8 @@ TEST     ?= $(TEST_cross)
 
 # Of functions of fewer instructions little can be said; the model sees the first LENGTH tokens.
 LEAST ?= 5
+# So many functions are looked up.
+ASKS  ?= 2000
 
 # The paper: 8 layers of 768, 12 heads, inputs of 512 tokens, 10 epochs over 1,472,066 functions.
 CONFIG_small     := layers=2,hidden=128,heads=4,intermediate=512
@@ -48,9 +50,11 @@ RUNS_small       := 1
 RUNS_full        := 3
 PRETRAIN_small   := --lr 1e-3 --epochs 1
 PRETRAIN_full    := --epochs 10
+SIMILAR_small    := --loss infonce
+SIMILAR_full     := --loss cosine
 TUNE_small       := --lr 1e-3 --epochs 2
 TUNE_full        := --epochs 10
-$(foreach v,CONFIG LENGTH VOCAB_SIZE RUNS PRETRAIN TUNE,$(eval $v ?= $$($v_$(PRESET))))
+$(foreach v,CONFIG LENGTH VOCAB_SIZE RUNS PRETRAIN SIMILAR TUNE,$(eval $v ?= $$($v_$(PRESET))))
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
@@ -113,7 +117,7 @@ $(OUT)/test/chosen.json: $(ARCHS:%=$(OUT)/test/%.bb) $(OUT)/train/tokens-bare.bb
 		$(json) $(OUT)/test/$$a.bb | $(bare) | $(BB)bb-cat --from-json sequence | $(BB)bb-tok -m $(OUT)/vocab -L $(LENGTH) | \
 			$(json) | LC_ALL=C grep -vFf $(OUT)/train/groups | $(BB)bb-cat --from-json tokens | \
 			$(BB)bb-uniq --except $(OUT)/train/tokens-bare.bb | $(json); done > $@.all
-	$(HERE)paper/choose -v label=1 -v keep=1 -v asks=1000000 -v seed=$(SEED) $@.all $@.all > $@
+	$(HERE)paper/choose -v label=1 -v keep=1 -v asks=$(ASKS) -v seed=$(SEED) $@.all $@.all > $@
 	rm $@.all
 
 split = mkdir -p $(@D) && $(HERE)trex/split -v kind=$1 -v dir=$(@D) -v bb=$(BB) && touch $@
@@ -145,14 +149,49 @@ train = $(BB)bb-train --seed $(SEED) --device $(DEVICE)
 
 $(OUT)/models/bert-%/config.json: $(OUT)/train/tokens-%.bb
 	@mkdir -p $(@D)
-	$(train) --task similarity --loss infonce $(TUNE) --config $(CONFIG),max_len=$(LENGTH) --vocab $(OUT)/vocab -o $(@D) $<
+	$(train) --task similarity $(SIMILAR) $(TUNE) --config $(CONFIG),max_len=$(LENGTH) --vocab $(OUT)/vocab -o $(@D) $<
 
 $(OUT)/vectors/bert-%/done: $(OUT)/find/%/done $(OUT)/models/bert-%/config.json
 	$(call each,$*,$(BB)bb-tok -m $(OUT)/vocab -L $(LENGTH) | $(BB)bb-embed -m $(OUT)/models/bert-$*)
 
+# ---- Trex: pre-trained on micro-traces, tuned on code -----------------------------------------------
+
+$(OUT)/train/traced.bb: $(OUT)/train/bare.bb
+	$(BB)bb-trace -n $(RUNS) --seed $(SEED) -o $@ $<
+
+$(OUT)/vocab-trex/vocab.txt: $(OUT)/train/traced.bb
+	$(BB)bb-vocab -n $(VOCAB_SIZE) -o $(@D) $<
+
+$(OUT)/train/trex-%.bb: $(OUT)/train/%.bb $(OUT)/vocab-trex/vocab.txt
+	$(BB)bb-tok -m $(OUT)/vocab-trex -L $(LENGTH) $< | $(BB)bb-uniq -o $@
+
+$(OUT)/models/trex-pre/config.json: $(OUT)/train/trex-traced.bb
+	@mkdir -p $(@D)
+	$(train) --task trex $(PRETRAIN) --config $(CONFIG),max_len=$(LENGTH) --vocab $(OUT)/vocab-trex -o $(@D) $<
+
+# trex-fs has the size of trex-pre and none of its weights.
+$(OUT)/models/trex-ft/config.json $(OUT)/models/trex-fs/config.json: $(OUT)/models/trex-pre/config.json $(OUT)/train/trex-bare.bb
+	@mkdir -p $(@D)
+	$(train) --task similarity $(SIMILAR) $(TUNE) --init $(<D) $(if $(findstring trex-fs,$@),--scratch) -o $(@D) $(word 2,$^)
+
+# Tuned on code, and asked with a trace or without one.
+embed = $(BB)bb-tok -m $(OUT)/models/$1 -L $(LENGTH) | $(BB)bb-embed -m $(OUT)/models/$1
+
+$(OUT)/vectors/trex-pre/done $(OUT)/vectors/trex-ft/done $(OUT)/vectors/trex-fs/done: $(OUT)/vectors/%/done: \
+		$(OUT)/find/bare/done $(OUT)/models/%/config.json
+	$(call each,bare,$(call embed,$*))
+
+$(OUT)/vectors/%-traced/done: $(OUT)/find/bare/done $(OUT)/models/%/config.json
+	$(call each,bare,$(BB)bb-trace --seed $(SEED) | $(call embed,$*))
+
+$(OUT)/vectors/words-traced/done: $(OUT)/find/bare/done $(OUT)/vocab-trex/vocab.txt
+	$(call each,bare,$(BB)bb-tok -m $(OUT)/vocab-trex -L 4096)
+
+model: $(OUT)/models/trex-ft/config.json
+
 # ---- results ----------------------------------------------------------------------------------------
 
-METHODS ?= sizes imports words-named words-bare bert-named bert-bare
+METHODS ?= sizes imports words-named words-bare words-traced bert-named bert-bare trex-fs trex-pre trex-ft trex-ft-traced
 measure  = $(if $(filter imports words-%,$1),-m idf)
 
 $(OUT)/results/%.json: $(OUT)/vectors/%/done $(HERE)bench/cross
@@ -176,4 +215,4 @@ $(OUT)/trex.md: $(OUT)/trex.json $(HERE)trex/table.jq
 	jq -r -f $(HERE)trex/table.jq $< > $@
 	@cat $@
 
-.PHONY: trex corpus install
+.PHONY: trex model corpus install

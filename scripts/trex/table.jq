@@ -2,7 +2,7 @@
 
 def methods: [
 	["trex-ft", "Trex: pre-trained on traces, tuned on code"],
-	["trex-traced", "the same, with traces of what is looked up"],
+	["trex-ft-traced", "the same, asked with traces"],
 	["trex-fs", "the same encoder, not pre-trained"],
 	["trex-pre", "pre-trained, not tuned"],
 	["bert-bare", "BinBert’s encoder on code, from scratch"],
