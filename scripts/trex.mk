@@ -36,8 +36,6 @@ TEST     ?= $(TEST_cross)
 
 # Of functions of fewer instructions little can be said; the model sees the first LENGTH tokens.
 LEAST ?= 5
-# So many functions are looked up.
-ASKS  ?= 2000
 
 # The paper: 8 layers of 768, 12 heads, inputs of 512 tokens, 10 epochs over 1,472,066 functions.
 CONFIG_small     := layers=2,hidden=128,heads=4,intermediate=512
@@ -108,7 +106,7 @@ $(OUT)/vocab/vocab.txt: $(OUT)/train/named.bb
 	$(BB)bb-vocab -n $(VOCAB_SIZE) -o $(@D) $<
 
 $(OUT)/train/tokens-%.bb: $(OUT)/train/%.bb $(OUT)/vocab/vocab.txt
-	$(BB)bb-tok -m $(OUT)/vocab -L $(LENGTH) -o $@ $<
+	$(BB)bb-tok -m $(OUT)/vocab -L $(LENGTH) $< | $(BB)bb-uniq -o $@
 
 # Chosen by text without names, each once for each processor (big- and little-endian MIPS are one text); one of
 # each group is asked for.
@@ -117,7 +115,7 @@ $(OUT)/test/chosen.json: $(ARCHS:%=$(OUT)/test/%.bb) $(OUT)/train/tokens-bare.bb
 		$(json) $(OUT)/test/$$a.bb | $(bare) | $(BB)bb-cat --from-json sequence | $(BB)bb-tok -m $(OUT)/vocab -L $(LENGTH) | \
 			$(json) | LC_ALL=C grep -vFf $(OUT)/train/groups | $(BB)bb-cat --from-json tokens | \
 			$(BB)bb-uniq --except $(OUT)/train/tokens-bare.bb | $(json); done > $@.all
-	$(HERE)paper/choose -v label=1 -v keep=1 -v asks=$(ASKS) -v seed=$(SEED) $@.all $@.all > $@
+	$(HERE)paper/choose -v label=1 -v keep=1 -v asks=1000000 -v seed=$(SEED) $@.all $@.all > $@
 	rm $@.all
 
 split = mkdir -p $(@D) && $(HERE)trex/split -v kind=$1 -v dir=$(@D) -v bb=$(BB) && touch $@
