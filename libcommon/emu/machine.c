@@ -23,11 +23,10 @@
 
 enum {
 	PAGE = 4096,
-	TAIL = 16,       /* bytes behind the code that x86's translator looks at before it stops */
-	WORD = 4,        /* bytes that RISC code is aligned to */
-	RENEW = 1 << 17, /* instructions translated until Unicorn is started anew */
-	BLOCK = 512,     /* most instructions that Unicorn translates at a time */
-	WINDOWS = 4,     /* pieces of the address space between the areas */
+	WORD = 4,           /* bytes that RISC code is aligned to */
+	RENEW = 1 << 17,    /* instructions translated until Unicorn is started anew */
+	BLOCK = 512,        /* most instructions that Unicorn translates at a time */
+	WINDOWS = 4,        /* pieces of the address space between the areas */
 	SEED_OF_REGS = 'r', /* so that registers and memory are different */
 };
 #define STACK64 0x7fff00000000u
@@ -164,24 +163,6 @@ static void on_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t val
 }
 
 /* ---- what is different between processors ---- */
-
-/* Puts a jump to itself over the n bytes at p, if it fits: the translator goes no further. */
-static void put_end(enum arch a, uint8_t *p, size_t n)
-{
-	static const uint8_t x86[] = {0xeb, 0xfe}, aarch64[] = {0, 0, 0, 0x14},
-			     arm[] = {0xfe, 0xff, 0xff, 0xea}, thumb[] = {0xfe, 0xe7};
-
-	switch (a) {
-	case ARCH_X86_64:
-	case ARCH_I386: memcpy(p, x86, n >= sizeof(x86) ? sizeof(x86) : 0); break;
-	case ARCH_AARCH64: memcpy(p, aarch64, sizeof(aarch64)); break;
-	case ARCH_ARM:
-	case ARCH_ARMEB: memcpy(p, arm, sizeof(arm)); break;
-	case ARCH_THUMB:
-	case ARCH_THUMBEB: memcpy(p, thumb, sizeof(thumb)); break;
-	default: break; /* MIPS would need its delay slot */
-	}
-}
 
 /* Which emulator it is, and which model of the processor: the one that knows most. */
 static uc_err open_emulator(enum arch a, uc_engine **uc)
@@ -391,7 +372,7 @@ static int start(struct machine *m)
 	uc_hook hook;
 
 	m->translated = 0;
-	if (open_emulator(m->a, &m->uc) || map(m) < 0 || uc_ctl_exits_enable(m->uc) ||
+	if (open_emulator(m->a, &m->uc) || map(m) < 0 ||
 		uc_hook_add(m->uc, &hook, UC_HOOK_CODE, (void *)on_insn, m, 1, 0) ||
 		uc_context_alloc(m->uc, &m->fresh) || uc_context_alloc(m->uc, &m->now))
 		return -1;
@@ -508,7 +489,7 @@ const struct machine_counts *machine_counts(const struct machine *m)
 /* Bytes of the first instructions that fit, and how many these are. */
 static size_t size_of(const struct machine_code *c, size_t *n)
 {
-	size_t size = 0, most = areas[COUNT_OF(areas) - 1].size - TAIL;
+	size_t size = 0, most = areas[COUNT_OF(areas) - 1].size - WORD;
 
 	for (*n = 0; *n < MIN(c->n, (size_t)MACHINE_INSNS); ++*n) {
 		if (size + c->insn[*n].len > most)
@@ -549,7 +530,7 @@ static void forget_code(struct machine *m)
 static size_t place(const struct machine *m, size_t at, uint64_t addr)
 {
 	if (m->a == ARCH_X86_64 || m->a == ARCH_I386)
-		return at - TAIL;
+		return at;
 	if (m->thumb && addr % WORD) /* constants are found by the word an instruction is in */
 		return (at - 2) / WORD * WORD + 2;
 	return at / WORD * WORD;
@@ -569,7 +550,7 @@ int machine_load(struct machine *m, const struct machine_code *c)
 	m->code = *c;
 	m->plan = mem_grow(m->plan, &m->capplan, m->n + 1, sizeof(*m->plan));
 	m->addr = mem_grow(m->addr, &m->capaddr, m->n + 1, sizeof(*m->addr));
-	while (areas[area].size < size + TAIL)
+	while (areas[area].size < size + WORD)
 		area++;
 	at = place(m, areas[area].size - size, c->addr);
 	m->area[area].low = at;
@@ -588,12 +569,6 @@ int machine_load(struct machine *m, const struct machine_code *c)
 	}
 	m->plan[m->n] = (struct plan){.kind = PLAN_HOLE};
 	m->addr[m->n] = areas[area].addr + (size_t)(p - m->area[area].at);
-	if (m->a == ARCH_X86_64 || m->a == ARCH_I386)
-		put_end(m->a, p, TAIL);
-	for (size_t i = 0; i + 1 < m->n; i++)
-		if (m->plan[i].kind == PLAN_SKIP && m->plan[i + 1].kind == PLAN_HOLE)
-			put_end(m->a, m->area[area].at + (m->addr[i] - areas[area].addr),
-				c->insn[i].len);
 	return 0;
 }
 
@@ -641,22 +616,30 @@ static void begin(struct machine *m, uint64_t seed, uint64_t step)
 	write_flags(m, flags[0]);
 }
 
+/* Where the code that begins with instruction i ends: data behind it must not be translated. */
+static size_t end_of(const struct machine *m, size_t i)
+{
+	while (i < m->n && m->plan[i].kind != PLAN_HOLE)
+		i++;
+	return i;
+}
+
 /* From the next instruction on, as far as it goes without a fault, a hole or the end. */
 static void go(struct machine *m)
 {
-	size_t from = m->next;
+	size_t from = m->next, end = end_of(m, from);
 	uc_err e;
 
 	m->stopped = false;
 	m->undo = 0;
-	m->translated += MIN(m->n - from, (size_t)BLOCK);
+	m->translated += MIN(end - from, (size_t)BLOCK);
 	write_conditions(m);
-	e = uc_emu_start(m->uc, m->addr[from] | m->thumb, 0, 0, 0);
+	e = uc_emu_start(m->uc, m->addr[from] | m->thumb, m->addr[end], 0, 0);
 	set_right(m);
 	if (m->next == from) /* not even begun */
 		note(m, m->next++);
-	/* Behind the code nothing can be executed. */
-	if (!m->stopped && !(e == UC_ERR_FETCH_PROT && m->next == m->n))
+	/* Behind all code there is nothing that can be executed, which is no fault. */
+	if (e && !(e == UC_ERR_FETCH_PROT && m->next == m->n))
 		m->counts.faulted++;
 }
 
