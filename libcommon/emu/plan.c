@@ -58,7 +58,10 @@ static bool x86_one(uint8_t op)
 	}
 }
 
-/* Opcodes behind 0f: what system software uses, clocks, and random numbers. */
+/*
+ * Opcodes behind 0f: what system software uses, clocks, and random numbers; and pcmpestri and
+ * pcmpestrm, for which Unicorn 2.0.1 reads its own memory at a random place.
+ */
 static bool x86_two(uint8_t op, uint8_t modrm)
 {
 	unsigned reg = modrm >> 3 & 7;
@@ -92,7 +95,8 @@ static bool x86_two(uint8_t op, uint8_t modrm)
 	case 0xaa: /* rsm */
 	case 0xb9: /* ud1 */
 	case 0xff: return true;
-	case 0xa2: return false; /* cpuid: the same for everyone */
+	case 0x3a: return modrm == 0x60 || modrm == 0x61; /* the third byte of the opcode */
+	case 0xa2: return false;                          /* cpuid: the same for everyone */
 	case 0xae: /* state areas, fs and gs bases, flushes; fences and mxcsr are run */
 		return reg != 2 && reg != 3 && !(modrm >= 0xe8);
 	case 0xc7: /* virtual machines, rdrand, rdseed; not cmpxchg8b */ return reg != 1;
