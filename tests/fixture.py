@@ -2,6 +2,7 @@
 
     O/test/fixture/elf/O0/lists.so ...  three files of tests/corpus at two levels of optimisation
     functions.bb strands.bb sym.bb shapes.bb fseq.bb vocab/ tokens.bb ftok.bb model/ emb.bb match.bb
+    traced.bb tvocab/ ttok.bb trex/     micro-traces of fseq.bb
     *.a.bb *.b.bb                       the same from one file each
 
 Everything is small: the laws run hundreds of programs on it.
@@ -67,6 +68,13 @@ def main():
     for name, args in (("opt", ["--task", "classify", "-l", "opt", at("ftok.bb")]),
                        ("recover", ["--task", "recover", at("rtok.bb")])):
         step(name, ["bb-train", "--init", at("model"), "--steps", "2", "--batch-tokens", "512", "-o", at(name), *args])
+    for part in ("", ".a", ".b"):
+        step(f"traced{part}.bb", ["bb-trace", at(f"fseq{part}.bb")])
+    step("tvocab", ["bb-vocab", "-n", "400", "-o", at("tvocab"), at("traced.bb")])
+    for part in ("", ".a", ".b"):
+        step(f"ttok{part}.bb", ["bb-tok", "-m", at("tvocab"), "-L", "128", at(f"traced{part}.bb")])
+    step("trex", ["bb-train", "--task", "trex", "--vocab", at("tvocab"), "--config", MODEL, "--steps", "2", "-s", "1",
+                  "--batch-tokens", "512", "-o", at("trex"), at("ttok.bb")])
     for part in ("", ".a", ".b"):
         step(f"emb{part}.bb", ["bb-embed", "-m", at("model"), at(f"ftok{part}.bb")])
         step(f"sets{part}.bb", ["bb-quiz", "-k", "operand", "--sets", "20", at(f"blocks{part}.bb")])

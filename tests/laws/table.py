@@ -90,16 +90,22 @@ USES = {
     ],
     "bb-vocab": [
         Use("vocab", ["-n", "300"], "sequence", "sym.bb", empty="text"),
+        Use("traced", ["-n", "300"], "sequence", "traced.bb", writes="folder", empty="text"),
     ],
     "bb-tok": [
         stream("strand", ["-m", "{fix}/vocab"], "sequence", "sym", "tokens"),
         stream("function", ["-m", "{fix}/vocab", "-L", "64"], "sequence", "fseq", "tokens"),
         Use("words", ["--text", "words"], "sequence", "sym.bb", empty="text"),
-        Use("values", ["--text", "values"], "sequence", "fseq.bb", empty="text"),
+        stream("traced", ["-m", "{fix}/tvocab", "-L", "64"], "sequence", "traced", "tokens"),
+        stream("untraced", ["-m", "{fix}/tvocab"], "sequence", "fseq", "tokens"),
+        Use("values", ["--text", "values"], "sequence", "traced.bb", empty="text"),
     ],
     "bb-train": [
         Use("elm", ["--vocab", "{fix}/vocab", "--config", "layers=1,hidden=16,heads=2,intermediate=32,max_len=128",
                     "--steps", "3", "--batch-tokens", "512"], "tokens", "tokens.bb", writes="folder", empty="error"),
+        Use("trex", ["--task", "trex", "--vocab", "{fix}/tvocab", "--config",
+                     "layers=1,hidden=16,heads=2,intermediate=32,max_len=128", "--steps", "3", "--batch-tokens", "512"],
+            "tokens", "ttok.bb", writes="folder", empty="error"),
         Use("similarity", ["--task", "similarity", "--init", "{fix}/model", "--steps", "2", "--batch-tokens", "512"],
             "tokens", "ftok.bb", writes="folder", empty="error"),
         Use("classify", ["--task", "classify", "-l", "opt", "--init", "{fix}/model", "--steps", "2", "--batch-tokens",
@@ -109,6 +115,7 @@ USES = {
     ],
     "bb-embed": [
         stream("embed", ["-m", "{fix}/model"], "tokens", "ftok", "embedding", members=False),
+        stream("trex", ["-m", "{fix}/trex"], "tokens", "ttok", "embedding", members=False),
         stream("layer", ["-m", "{fix}/model", "-l", "-2", "--code-only"], "tokens", "ftok", "embedding", members=False),
         stream("predict", ["-m", "{fix}/opt", "--predict"], "tokens", "ftok", "prediction", members=False),
         stream("recover", ["-m", "{fix}/recover", "--predict"], "tokens", "rtok", "prediction", members=False),
