@@ -2,8 +2,9 @@
  * nn_cuda_gemm.c: matrix products by cuBLASLt; see nn_cuda.h.
  *
  * One idea: how a product is done (its algorithm) is chosen once for the sizes of the matrices and
- * a round number of rows, not for the rows at hand, and without sums split over blocks where the
- * rows are results. So a row has the same bits in any batch, and equal shapes have equal bits.
+ * a round number of rows, not for the rows at hand, and if it can be without sums split over blocks
+ * where the rows are results. So a row has the same bits in any batch, and equal shapes have equal
+ * bits.
  *
  * cuBLASLt stores by columns: its view of our [m,n] is the transposed [n,m]. So we ask for
  * c^T = op(b)^T op(a)^T: b is its first factor, and a matrix that we do not transpose it does not
@@ -64,13 +65,16 @@ static void prefer(struct nn_cuda *c, cublasLtMatmulPreference_t pref,
 	check(c, cublasLtMatmulPreferenceSetAttribute(pref, what, value, size));
 }
 
-/* The best algorithm for the sizes of p by cuBLASLt's own estimate; plain if it has none. */
-static void choose(struct nn_cuda *c, struct nn_cuda_plan *p)
+/*
+ * The best algorithm for the sizes of p by cuBLASLt's own estimate; plain if it has none. whole: of
+ * those that do not split sums over blocks.
+ */
+static void choose_of(struct nn_cuda *c, struct nn_cuda_plan *p, bool whole)
 {
 	cublasLtMatmulHeuristicResult_t best;
 	cublasLtMatmulPreference_t pref;
 	uint64_t workspace = WORKSPACE;
-	uint32_t align = p->align, whole = CUBLASLT_REDUCTION_SCHEME_NONE;
+	uint32_t align = p->align, none = CUBLASLT_REDUCTION_SCHEME_NONE;
 	struct product x;
 	cublasStatus_t s;
 	int found = 0;
@@ -82,16 +86,27 @@ static void choose(struct nn_cuda *c, struct nn_cuda_plan *p)
 	prefer(c, pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &align, sizeof(align));
 	prefer(c, pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &align, sizeof(align));
 	prefer(c, pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &align, sizeof(align));
-	if (!p->ta)
-		prefer(c, pref, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &whole, sizeof(whole));
+	if (whole)
+		prefer(c, pref, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &none, sizeof(none));
 	s = cublasLtMatmulAlgoGetHeuristic(c->lt, x.op, x.a, x.b, x.c, x.c, pref, 1, &best, &found);
-	if (s != CUBLAS_STATUS_NOT_SUPPORTED)
+	if (s != CUBLAS_STATUS_NOT_SUPPORTED && s != CUBLAS_STATUS_INVALID_VALUE)
 		check(c, s);
 	p->plain = s != CUBLAS_STATUS_SUCCESS || !found;
 	if (!p->plain)
 		p->algo = best.algo;
 	cublasLtMatmulPreferenceDestroy(pref);
 	forget(&x);
+}
+
+/*
+ * Where the rows are results, sums are rather not split; if that cannot be had they are, always in
+ * the same way.
+ */
+static void choose(struct nn_cuda *c, struct nn_cuda_plan *p)
+{
+	choose_of(c, p, !p->ta);
+	if (p->plain && !p->ta)
+		choose_of(c, p, false);
 }
 
 /* The largest power of two, up to ALIGN_MAX, that divides the address. */

@@ -69,6 +69,8 @@ def test_parity():
            "values: bi", "training", trouble="picky")
     parity("cuda/algorithms of cuBLASLt that take no other sizes", os.path.join(EMU, "parity"), "quick", "dense", "ffn",
            "classify", "values: bi", "training", trouble="strict")
+    parity("cuda/no algorithm of cuBLASLt that keeps sums whole", os.path.join(EMU, "parity"), "quick", "dense", "packing",
+           trouble="splits")
     if LONG:
         parity("cuda/the same with sanitizers", os.path.join(O, "san/emu/bin/parity"))
     if os.path.exists(os.path.join(O, "lib/bb/nn_cuda.so")):
@@ -279,17 +281,22 @@ def bench(folder, *args, trouble=None):
 
 
 def test_bench():
-    r, got = bench("bench", "--only", "matmul,packing,programs,train-6x384,embed-12x768")
-    ok("cuda/scripts/bench/gpu runs its sections", r.rc == 0 and [*got] == ["packing", "programs", "matmul", "train-6x384",
-       "embed-12x768"] and all(x["status"] == "ok" for x in got.values()), f"{r} {got}")
+    r, got = bench("bench", "--only", "matmul,packing-12x768,packing-trex8x768,programs,programs-trex,train-6x384,"
+                   "train-trex6x384,embed-12x768,embed-trex8x768")
+    ok("cuda/scripts/bench/gpu runs its sections", r.rc == 0 and [*got] == ["packing-12x768", "packing-trex8x768", "programs",
+       "programs-trex", "matmul", "train-6x384", "train-trex6x384", "embed-12x768", "embed-trex8x768"] and all(x["status"] == "ok" for x in got.values()), f"{r} {got}")
     t = got.get("train-6x384", {})
     ok("cuda/scripts/bench/gpu: time by kind of work", t and t["ms"]["products"] > 0 and t["ms"]["attention, backward"] > 0
        and sum(t["ms"].values()) > 0.3 * 1e3 * t["seconds"] / t["steps"], t)
     ok("cuda/scripts/bench/gpu: the table", b"training 6x384" in r.out and b"EMULATED" in r.out, r.out)
     ok("cuda/scripts/bench/gpu: cuBLASLt took all products", t.get("plain") == 0 and b"DOES NOT TAKE" not in r.out, t)
+    t = got.get("train-trex6x384", {})
+    ok("cuda/scripts/bench/gpu: a Trex: time of its LSTM", t and t["ms"]["LSTM"] > 0 and b"training trex6x384" in r.out, t)
     r, got = bench("bench-aligned", "--only", "train-6x384", trouble="aligned")
     ok("cuda/a vocabulary of an odd size needs no slow products", r.rc == 0 and "plain" in got["train-6x384"] and
        got["train-6x384"]["plain"] == 0, f"{r} {got}")
+    r, got = bench("bench-splits", "--only", "embed-12x768", trouble="splits")
+    ok("cuda/sums that are split are no slow products", r.rc == 0 and got["embed-12x768"].get("plain") == 0, f"{r} {got}")
     r, got = bench("bench-picky", "--only", "embed-12x768", trouble="picky")
     ok("cuda/scripts/bench/gpu: it says that cuBLASLt took none", r.rc == 0 and got["embed-12x768"]["plain"] > 0 and
        b"PRODUCTS THAT CUBLASLT DOES NOT TAKE" in r.out, f"{r} {got}")

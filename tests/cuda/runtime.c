@@ -6,6 +6,7 @@
  *	BB_DEVICE=none     there is none        old   the driver is too old       absent   no driver
  *	         =small    memory for 1 MiB     weak  compute capability 7.5
  *	         =picky    cuBLASLt takes no product
+ *	         =splits   it has no way that does not split sums
  *	         =aligned  none of matrices whose rows do not begin at a multiple of 16 bytes
  *	         =strict   a way to do a product is good for matrices of exactly those sizes
  *	         =lost:N   fails at the N-th synchronisation, and from then on
@@ -458,6 +459,7 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t l)
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *p)
 {
 	*p = copy(&(struct cublas_pref){{0}}, sizeof(**p));
+	(*p)->value[CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK] = UINT32_MAX;
 	return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -518,6 +520,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
 	*found = 0;
 	if (is("picky")) /* there are two ways to say so */
 		return to->rows % 2 ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
+	if (is("splits") && !p->value[CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK])
+		return to->rows % 2 ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_SUCCESS;
 	if (is("aligned") && (unaligned(a) || unaligned(b) || unaligned(c) || unaligned(to)))
 		return CUBLAS_STATUS_SUCCESS;
 	memset(results, 0, sizeof(*results));
