@@ -292,6 +292,7 @@ static const char *flag_name(unsigned f)
 
 const struct processor a64_processor = {
 	.input = PROCESSOR_INPUTS,
+	.word = 8,
 	.pc = A64_PC,
 	.sp = A64_SP,
 	.fp = 29,
@@ -306,6 +307,7 @@ const struct processor a64_processor = {
 	.frame = {UINT64_C(1) << A64_SP | UINT64_C(1) << 29},
 	.nargs = 8,
 	.arg = {0, 1, 2, 3, 4, 5, 6, 7},
+	.nvec_args = 8,
 	.vec_count = PROCESSOR_NOREG,
 	.implicit = false,
 	.step = a64_step,

@@ -44,6 +44,7 @@ struct defuse {
 	unsigned options; /* of the state */
 	struct x86_effects fx;
 	size_t n;            /* instructions so far */
+	unsigned unused;     /* bits of 64 that an address does not have */
 	uint64_t touched[2]; /* bit set of the registers that `reg` knows */
 	struct reg reg[PROCESSOR_REGS];
 	uint16_t flag[X86_FLAG_COUNT]; /* who wrote each flag last */
@@ -103,6 +104,7 @@ void defuse_blind(struct defuse *d)
 void defuse_use(struct defuse *d, const struct processor *cpu)
 {
 	d->cpu = d->state.cpu = cpu;
+	d->unused = 64 - 8 * cpu->word;
 }
 
 void defuse_start(struct defuse *d)
@@ -177,18 +179,23 @@ static void write_reg(struct defuse *d, struct insn_reg part, enum last how)
 	r->last = (uint8_t)how;
 }
 
-static bool overlap(const struct place *p, const struct expr *base, int64_t offset, uint32_t size)
+/* How far offset a is above b: offsets wrap as addresses do. */
+static uint64_t above(const struct defuse *d, int64_t a, int64_t b)
 {
-	/* Differences of offsets modulo 2^64, as addresses are. */
+	return ((uint64_t)a - (uint64_t)b) << d->unused >> d->unused;
+}
+
+static bool overlap(const struct defuse *d, const struct place *p, const struct expr *base,
+	int64_t offset, uint32_t size)
+{
 	return p->size && p->base == base &&
-	       ((uint64_t)offset - (uint64_t)p->offset < p->size ||
-		       (uint64_t)p->offset - (uint64_t)offset < size);
+	       (above(d, offset, p->offset) < p->size || above(d, p->offset, offset) < size);
 }
 
 /* Is all of [offset, offset + size) within the place? */
-static bool within(const struct place *p, int64_t offset, uint32_t size)
+static bool within(const struct defuse *d, const struct place *p, int64_t offset, uint32_t size)
 {
-	uint64_t from = (uint64_t)offset - (uint64_t)p->offset;
+	uint64_t from = above(d, offset, p->offset);
 
 	return from < p->size && size <= p->size - from;
 }
@@ -200,12 +207,12 @@ static void read_mem(struct defuse *d, const struct expr *base, int64_t offset, 
 	for (size_t i = d->nplaces; i--;) {
 		struct place *p = &d->place[i];
 
-		if (!overlap(p, base, offset, size))
+		if (!overlap(d, p, base, offset, size))
 			continue;
 		p->read = true;
 		if (!covered)
 			depend(d, p->writer);
-		covered = covered || within(p, offset, size);
+		covered = covered || within(d, p, offset, size);
 	}
 }
 
@@ -216,7 +223,7 @@ static void write_mem(struct defuse *d, const struct effects_mem *m)
 	for (size_t i = 0; i < d->nplaces; i++) {
 		struct place *p = &d->place[i];
 
-		if (p->base == m->base && within(&new, p->offset, p->size))
+		if (p->base == m->base && within(d, &new, p->offset, p->size))
 			p->size = 0;
 	}
 	d->place = mem_grow(d->place, &d->capplaces, d->nplaces + 1, sizeof(*d->place));
@@ -302,18 +309,19 @@ static void stack_args(struct defuse *d)
 	const struct expr *base;
 	int64_t offset;
 
-	read_reg(d, (struct insn_reg){d->cpu->sp, 0, 8});
+	read_reg(d, (struct insn_reg){d->cpu->sp, 0, d->cpu->word});
 	expr_split(d->pool, state_peek(&d->state, d->cpu->sp), &base, &offset);
-	for (int64_t k = 0; k < DEFUSE_STACK_ARGS; k++) {
+	for (unsigned k = 0, at = 0; k < DEFUSE_STACK_ARGS; k++) {
 		const struct place *p = NULL;
 		size_t i = d->nplaces;
 
 		while (i-- && !p)
 			if (d->place[i].base == base && d->place[i].size &&
-				(uint64_t)d->place[i].offset == (uint64_t)offset + 8 * (uint64_t)k)
+				above(d, d->place[i].offset, offset) == at)
 				p = &d->place[i];
 		if (!p || p->read || p->size > 8)
 			break;
+		at += MAX(p->size, d->cpu->word);
 		d->call.arg[d->call.nargs++] = state_load(&d->state, p->addr, p->size);
 		read_mem(d, p->base, p->offset, p->size);
 	}
@@ -333,7 +341,8 @@ static bool counts_vectors(struct defuse *d)
 static const struct expr *target_address(
 	struct defuse *d, const struct insn_op *op, const struct expr *rip)
 {
-	const struct expr *a = expr_const(d->pool, 64, (uint64_t)op->mem.disp);
+	unsigned bits = 8 * d->cpu->word;
+	const struct expr *a = expr_const(d->pool, bits, (uint64_t)op->mem.disp);
 	const uint8_t id[] = {op->mem.base, op->mem.index, op->mem.seg};
 
 	for (unsigned i = 0; i < COUNT_OF(id); i++) {
@@ -345,11 +354,11 @@ static const struct expr *target_address(
 			x = rip;
 		} else {
 			x = state_peek(&d->state, id[i]);
-			read_reg(d, (struct insn_reg){id[i], 0, 8});
+			read_reg(d, (struct insn_reg){id[i], 0, d->cpu->word});
 		}
-		x = expr_zext(d->pool, x, 64);
+		x = expr_zext(d->pool, x, bits);
 		if (i == 1)
-			x = expr_mul(d->pool, x, expr_const(d->pool, 64, op->mem.scale));
+			x = expr_mul(d->pool, x, expr_const(d->pool, bits, op->mem.scale));
 		a = expr_add(d->pool, a, x);
 	}
 	return a;
@@ -364,16 +373,16 @@ static void call_target(struct defuse *d, const struct insn_op *op, const struct
 		const struct expr *addr = target_address(d, op, rip), *base;
 		int64_t offset;
 
-		d->call.target = state_load(&d->state, addr, 8);
+		d->call.target = state_load(&d->state, addr, d->cpu->word);
 		expr_split(d->pool, addr, &base, &offset);
-		read_mem(d, base, offset, 8);
+		read_mem(d, base, offset, d->cpu->word);
 	}
 }
 
 static void step_call(struct defuse *d, const struct insn *insn, const struct expr *rip)
 {
 	const struct processor *cpu = d->cpu;
-	unsigned n = cpu->nargs, v = DEFUSE_VEC_ARGS;
+	unsigned n = cpu->nargs, v = cpu->nvec_args;
 	struct insn_op callee = cpu->callee(insn);
 
 	d->call = (struct defuse_call){0};
@@ -383,7 +392,7 @@ static void step_call(struct defuse *d, const struct insn *insn, const struct ex
 	while (v && last_of(d, cpu->vec + v - 1) != LAST_NAMED)
 		v--;
 	for (unsigned i = 0; i < n; i++)
-		add_arg(d, cpu->arg[i], 64);
+		add_arg(d, cpu->arg[i], 8u * cpu->word);
 	for (unsigned i = 0; i < v; i++)
 		add_arg(d, cpu->vec + i, 64);
 	if (n == cpu->nargs)
@@ -519,7 +528,7 @@ void defuse_seeds(const struct defuse *d, const struct defuse_output *out, uint6
 
 		/* Its own bytes, and those that later writes replaced. */
 		for (size_t i = out->place; i < d->nplaces; i++)
-			if (overlap(&d->place[i], p->base, p->offset, p->size))
+			if (overlap(d, &d->place[i], p->base, p->offset, p->size))
 				mark(set, d->place[i].writer);
 	} else {
 		mark(set, (uint16_t)(d->n - 1));

@@ -23,10 +23,11 @@
  * operation on them was a write by an instruction that names them (div and rep stos leave values
  * behind that are no arguments), up to the last of them (one before it that the stretch does not
  * write is handed through); al when it holds a constant up to 8, as before a variadic function;
- * stack arguments, slots from [rsp] upwards that the stretch wrote, when r9 is an argument; the
- * target of an indirect call. In a strand, which lacks what only reads a register, the second one
- * of a load of a pair may look like an argument. A tail call is a jump that the caller says is a
- * call.
+ * stack arguments, slots from [rsp] upwards that the stretch wrote, when r9 is an argument (in
+ * 32-bit code always: there all arguments are on the stack, and what a function saves before its
+ * first call looks like them); the target of an indirect call. In a strand, which lacks what only
+ * reads a register, the second one of a load of a pair may look like an argument. A tail call is a
+ * jump that the caller says is a call.
  */
 #ifndef DEFUSE_H
 #define DEFUSE_H

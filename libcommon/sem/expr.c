@@ -501,6 +501,14 @@ bool expr_is_ones(const struct expr *e)
 	return true;
 }
 
+/* Of a constant of up to 64 bits. */
+static int64_t signed_value(const struct expr *e)
+{
+	unsigned shift = 64u - e->width;
+
+	return (int64_t)(e->val << shift) >> shift;
+}
+
 void expr_split(
 	struct expr_pool *p, const struct expr *addr, const struct expr **base, int64_t *offset)
 {
@@ -508,9 +516,9 @@ void expr_split(
 	*offset = 0;
 	if (addr->op == EXPR_CONST) {
 		*base = NULL;
-		*offset = (int64_t)addr->val;
+		*offset = signed_value(addr);
 	} else if (addr->op == EXPR_ADD && addr->arg[0]->op == EXPR_CONST && addr->width <= 64) {
-		*offset = (int64_t)addr->arg[0]->val;
+		*offset = signed_value(addr->arg[0]);
 		*base = addr->nargs == 2 ? addr->arg[1]
 					 : expr_raw(p, EXPR_ADD, addr->width, 0, addr->arg + 1,
 						   addr->nargs - 1u);

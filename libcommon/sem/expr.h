@@ -188,7 +188,7 @@ const struct expr *expr_copy(struct expr_pool *p, const struct expr *e, struct m
 const uint64_t *expr_words(const struct expr *e);
 bool expr_is_const(const struct expr *e, uint64_t v); /* is it the constant v, zero-extended? */
 bool expr_is_ones(const struct expr *e);              /* is it the constant with all bits set? */
-/* Splits addr = base + offset; base is NULL for a constant address. */
+/* Splits addr, of up to 64 bits, = base + offset; base is NULL for a constant address. */
 void expr_split(
 	struct expr_pool *p, const struct expr *addr, const struct expr **base, int64_t *offset);
 

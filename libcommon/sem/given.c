@@ -42,19 +42,23 @@ static bool read_number(const char **s, int stop, uint64_t *v)
 static bool read_register(struct given *g, const char **s)
 {
 	size_t n = strcspn(*s, "=");
+	const char *end = *s + n + 1;
+	bool found = false;
+	uint64_t v;
 
-	for (unsigned r = 0; r < processor_inputs(); r++) {
+	if (!(*s)[n] || !read_number(&end, ',', &v))
+		return false;
+	for (unsigned r = 0; r < processor_inputs(); r++) { /* processors may share a name */
 		const char *name = processor_input_name(r);
-		const char *value = *s + n + 1;
 
-		if (!(*s)[n] || *name == '?' || strlen(name) != n || memcmp(name, *s, n) != 0)
+		if (*name == '?' || strlen(name) != n || memcmp(name, *s, n) != 0)
 			continue;
-		g->known[r] = read_number(&value, ',', &g->value[r]);
-		if (g->known[r])
-			*s = value;
-		return g->known[r];
+		g->known[r] = found = true;
+		g->value[r] = v;
 	}
-	return false;
+	if (found)
+		*s = end;
+	return found;
 }
 
 static bool read_memory(struct given *g, const char **s)

@@ -5,7 +5,7 @@
 #include "sem/state.h"
 #include "sem/x86.h"
 
-static const struct processor *const rows[] = {&x86_processor, &a64_processor};
+static const struct processor *const rows[] = {&x86_processor, &a64_processor, &x86_32_processor};
 
 const struct processor *processor_get(enum arch a)
 {

@@ -36,6 +36,7 @@ struct expr;
 
 struct processor {
 	uint16_t input;    /* number of register 0 as an input: a multiple of PROCESSOR_INPUTS */
+	uint8_t word;      /* bytes of an address, of pc, and of an argument on the stack: 4, 8 */
 	uint8_t pc;        /* program counter: reading it is no dependency */
 	uint8_t sp, fp;    /* stack pointer, frame pointer */
 	uint8_t vec, nvec; /* the first vector register, and how many there are */
@@ -45,7 +46,8 @@ struct processor {
 	uint64_t frame[2]; /* and what is none while it is a constant away from sp or fp */
 	/* The procedure call standard: */
 	uint8_t nargs;                   /* registers for integer arguments */
-	uint8_t arg[PROCESSOR_INT_ARGS]; /* in their order; vectors come in vec and the next */
+	uint8_t arg[PROCESSOR_INT_ARGS]; /* in their order, */
+	uint8_t nvec_args;               /* and for vectors: vec and the next */
 	uint8_t vec_count; /* holds the number of vector arguments, or PROCESSOR_NOREG */
 	/* Instructions write registers they do not name: such a write is no argument. */
 	bool implicit;

@@ -138,12 +138,21 @@ static Z3_ast apply(struct prove *v, const struct expr *e, const char *name)
 	return Z3_mk_app(v->c, f, e->nargs, arg);
 }
 
+/* The address of byte i of what e loads or stores, as memory is addressed: in 64 bits. */
+static Z3_ast place(struct prove *v, const struct expr *e, unsigned i)
+{
+	unsigned width = e->arg[0]->width;
+	Z3_ast at = Z3_mk_bvadd(v->c, get(v, e->arg[0]), number(v, i, width));
+
+	return width < 64 ? Z3_mk_zero_ext(v->c, 64 - width, at) : at;
+}
+
 static Z3_ast load(struct prove *v, const struct expr *e)
 {
 	Z3_ast mem = e->nargs > 1 ? get(v, e->arg[1]) : named(v, "memory", memory(v)), r = NULL;
 
 	for (unsigned i = 0; i < e->width / 8u; i++) {
-		Z3_ast at = Z3_mk_bvadd(v->c, get(v, e->arg[0]), number(v, i, 64));
+		Z3_ast at = place(v, e, i);
 		Z3_ast byte = Z3_mk_select(v->c, mem, at);
 
 		r = r ? Z3_mk_concat(v->c, byte, r) : byte;
@@ -156,7 +165,7 @@ static Z3_ast store(struct prove *v, const struct expr *e)
 	Z3_ast mem = e->nargs > 2 ? get(v, e->arg[2]) : named(v, "memory", memory(v));
 
 	for (unsigned i = 0; i < e->arg[1]->width / 8u; i++) {
-		Z3_ast at = Z3_mk_bvadd(v->c, get(v, e->arg[0]), number(v, i, 64));
+		Z3_ast at = place(v, e, i);
 		Z3_ast byte = Z3_mk_extract(v->c, 8 * i + 7, 8 * i, get(v, e->arg[1]));
 
 		mem = Z3_mk_store(v->c, mem, at, byte);

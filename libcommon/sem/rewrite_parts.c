@@ -22,7 +22,7 @@ static bool memory_bits(struct expr_pool *p, const struct expr *e, struct memory
 {
 	const struct expr *load = e->op == EXPR_EXTRACT ? e->arg[0] : e;
 
-	if (load->op != EXPR_LOAD || load->arg[0]->width != 64)
+	if (load->op != EXPR_LOAD || load->arg[0]->width > 64)
 		return false;
 	expr_split(p, load->arg[0], &m->base, &m->bit);
 	if (m->base && m->base->op == EXPR_TRUNC)
@@ -198,10 +198,10 @@ static const struct expr *extract_load(
 	unsigned need = (lo % 8 + width + 7) / 8 * 8;
 	const struct expr *addr = a->arg[0];
 
-	if (need >= a->width || addr->width != 64)
+	if (need >= a->width || addr->width > 64)
 		return NULL;
 	RULE(p, EXTRACT_LOAD);
-	addr = expr_add(p, addr, expr_const(p, 64, lo / 8));
+	addr = expr_add(p, addr, expr_const(p, addr->width, lo / 8));
 	return expr_extract(
 		p, expr_load(p, a->nargs > 1 ? a->arg[1] : NULL, addr, need), lo % 8, width);
 }

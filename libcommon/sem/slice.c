@@ -164,6 +164,7 @@ size_t slice_block(struct slice *s, const struct insn *insn, size_t n, bool tail
 	struct expr_pool *p = defuse_pool(s->du);
 	uint64_t next = 0; /* offset in the block of the instruction after this one */
 	size_t start = 0;
+	unsigned bits = 8 * s->cpu->word;
 
 	s->nstrands = s->nindex = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -175,8 +176,8 @@ size_t slice_block(struct slice *s, const struct insn *insn, size_t n, bool tail
 			defuse_start(s->du);
 		next += insn[i].len;
 		if (s->cpu->use(&insn[i], &distance) != PROCESSOR_NONE)
-			rip = expr_add(p, expr_input(p, s->cpu->input + s->cpu->pc, 64),
-				expr_const(p, 64, next));
+			rip = expr_add(p, expr_input(p, s->cpu->input + s->cpu->pc, bits),
+				expr_const(p, bits, next));
 		goes_on = defuse_step(s->du, &insn[i], rip, tail_call && i + 1 == n);
 		if (!goes_on || i + 1 == n) {
 			slice_stretch(s, i + 1 - start, start);

@@ -49,6 +49,7 @@ void state_reset(struct state *s, struct expr_pool *p, unsigned options)
 	forget_registers(s);
 	memset(s, 0, offsetof(struct state, reg));
 	s->cpu = cpu ? cpu : &x86_processor;
+	s->unused = 64 - 8 * s->cpu->word;
 	s->pool = p;
 	s->options = options;
 	s->store = store;
@@ -199,9 +200,10 @@ static uint32_t writer(const struct state *s, const struct expr *base, int64_t a
 	return l ? l->store[at & (LINE - 1)] : 0;
 }
 
-static int64_t plus(int64_t a, uint64_t b)
+/* Addresses wrap; as offsets they are signed. */
+static int64_t plus(const struct state *s, int64_t a, uint64_t b)
 {
-	return (int64_t)((uint64_t)a + b); /* addresses wrap */
+	return (int64_t)(((uint64_t)a + b) << s->unused) >> s->unused;
 }
 
 static bool is_frame(const struct state *s, const struct expr *base)
@@ -265,7 +267,7 @@ const struct expr *state_load(struct state *s, const struct expr *addr, unsigned
 	if (!s->nstores)
 		return expr_load(s->pool, mem, addr, size * 8);
 	for (unsigned i = 0; i < size; i++)
-		if (!resolve(s, base, plus(offset, i), &from[i]))
+		if (!resolve(s, base, plus(s, offset, i), &from[i]))
 			return expr_load(s->pool, s->chain, addr, size * 8);
 	for (unsigned hi = size; hi > 0; hi = end) {
 		uint32_t k = from[hi - 1];
@@ -276,7 +278,7 @@ const struct expr *state_load(struct state *s, const struct expr *addr, unsigned
 		bits = (hi - end) * 8;
 		if (k) {
 			const struct state_store *t = &s->store[k - 1];
-			uint64_t lo = (uint64_t)offset + end - (uint64_t)t->offset;
+			int64_t lo = plus(s, offset, end - (uint64_t)t->offset);
 
 			piece[n++] = expr_extract(s->pool, t->val, (unsigned)lo * 8, bits);
 		} else {
@@ -328,7 +330,7 @@ void state_save(struct state *s, const struct expr *addr, const struct expr *val
 	s->store = mem_grow(s->store, &s->capstores, s->nstores + 1, sizeof(*s->store));
 	s->store[s->nstores++] = (struct state_store){addr, base, offset, val, size, size, s->seq};
 	for (uint32_t i = 0; i < size; i++) {
-		int64_t at = plus(offset, i);
+		int64_t at = plus(s, offset, i);
 		uint32_t *byte = &make_line(s, base, at >> 4)->store[at & (LINE - 1)];
 
 		if (*byte)

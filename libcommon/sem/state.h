@@ -120,6 +120,7 @@ struct state {
 
 	/* Private to state.c and flags.c. */
 	bool on_stack;            /* memory accesses now are the stack's */
+	uint8_t unused;           /* bits of 64 that an address does not have */
 	struct state_line **line; /* hash table of lines; nslots is a power of two */
 	size_t nlines, nslots;
 	const struct expr *chain;     /* STATE_STRICT: the memory with all stores */

@@ -125,6 +125,7 @@ static const struct expr *rip_of(
 	struct symex *x, const struct insn *insn, const struct reach *reach, uint64_t next)
 {
 	struct expr_pool *p = defuse_pool(x->du);
+	unsigned bits = 8 * x->cpu->word;
 	enum processor_use use;
 	int64_t distance = 0;
 	uint64_t addr;
@@ -133,15 +134,15 @@ static const struct expr *rip_of(
 	if (use == PROCESSOR_NONE)
 		return NULL;
 	if (!reach->has_addr)
-		return expr_add(
-			p, expr_input(p, x->cpu->input + x->cpu->pc, 64), expr_const(p, 64, next));
+		return expr_add(p, expr_input(p, x->cpu->input + x->cpu->pc, bits),
+			expr_const(p, bits, next));
 	addr = reach->addr;
 	if (reach->is_slot && use == PROCESSOR_MEMORY) {
 		addr = SLOTS | (hash_mix(addr) & (SLOTS - 1)); /* nobody knows where it is */
-		defuse_hold(x->du, expr_const(p, 64, addr), expr_const(p, 64, reach->addr));
+		defuse_hold(x->du, expr_const(p, bits, addr), expr_const(p, bits, reach->addr));
 	}
-	defuse_refer(x->du, expr_const(p, 64, addr));
-	return expr_const(p, 64, addr - (uint64_t)distance);
+	defuse_refer(x->du, expr_const(p, bits, addr));
+	return expr_const(p, bits, addr - (uint64_t)distance);
 }
 
 static uint64_t combine(uint64_t h, uint64_t x)

@@ -48,19 +48,46 @@ const struct expr *x86_ops_reg(struct step *x, enum x86_reg r, unsigned size)
 void x86_ops_set_reg(struct step *x, enum x86_reg r, const struct expr *v)
 {
 	if (r <= X86_R15 && v->width == 32)
-		v = expr_zext(x->p, v, 64);
+		v = expr_zext(x->p, v, 8 * x->word);
 	state_set(x->s, (struct insn_reg){(uint8_t)r, 0, (uint8_t)(v->width / 8)}, v);
+}
+
+/* 32-bit code: what may be the memory operand that a reference is about. */
+static bool may_be_referred(const struct insn_op *o)
+{
+	return o->kind == INSN_OP_MEM && o->mem.base != X86_RSP && o->mem.addr_size == 4 &&
+	       o->mem.seg != X86_FS && o->mem.seg != X86_GS;
+}
+
+/*
+ * 32-bit code: whether the reference says where base + displacement of memory operand k is, as in
+ * code that can be moved, whose base is the address of the GOT. It may as well be about an
+ * immediate, or say what the displacement says.
+ */
+static bool is_referred(const struct step *x, const struct insn_op *o)
+{
+	const struct expr *at = x->s->address;
+
+	if (x->word != 4 || !at || !may_be_referred(o))
+		return false;
+	for (unsigned k = 0; k < x->i->nops; k++)
+		if (x->i->op[k].kind == INSN_OP_IMM && (uint32_t)x->i->op[k].imm == at->val)
+			return false;
+	return o->mem.base == X86_NOREG || (uint32_t)o->mem.disp != at->val;
 }
 
 const struct expr *x86_ops_addr(struct step *x, unsigned k)
 {
 	const struct insn_op *o = &x->i->op[k];
-	unsigned size = o->mem.addr_size == 4 ? 4 : 8;
+	unsigned size = MIN(o->mem.addr_size ? o->mem.addr_size : x->word, x->word);
+	bool referred = is_referred(x, o);
 	const struct expr *a = NULL, *e;
 
 	if (x->addr[k])
 		return x->addr[k];
-	if (o->mem.base != X86_NOREG)
+	if (referred)
+		a = x->s->address;
+	else if (o->mem.base != X86_NOREG)
 		a = x86_ops_reg(x, o->mem.base, size);
 	if (o->mem.index != X86_NOREG) {
 		e = x86_ops_reg(x, o->mem.index, size);
@@ -68,13 +95,13 @@ const struct expr *x86_ops_addr(struct step *x, unsigned k)
 			e = expr_mul(x->p, expr_const(x->p, size * 8, o->mem.scale), e);
 		a = a ? expr_add(x->p, a, e) : e;
 	}
-	if (o->mem.disp || !a) {
+	if ((o->mem.disp && !referred) || !a) {
 		e = expr_const(x->p, size * 8, (uint64_t)o->mem.disp);
 		a = a ? expr_add(x->p, e, a) : e;
 	}
-	a = expr_zext(x->p, a, 64);
+	a = expr_zext(x->p, a, 8 * x->word);
 	if ((o->mem.seg == X86_FS || o->mem.seg == X86_GS) && x->i->mn != X86_LEA)
-		a = expr_add(x->p, a, x86_ops_reg(x, o->mem.seg, 8));
+		a = expr_add(x->p, a, x86_ops_reg(x, o->mem.seg, x->word));
 	x->addr[k] = a;
 	return a;
 }
@@ -131,9 +158,9 @@ void x86_ops_put(struct step *x, unsigned k, const struct expr *v)
 
 void x86_ops_push(struct step *x, const struct expr *v)
 {
-	const struct expr *sp = x86_ops_reg(x, X86_RSP, 8);
+	const struct expr *sp = x86_ops_reg(x, X86_RSP, x->word);
 
-	sp = expr_sub(x->p, sp, x86_ops_const(x, 64, v->width / 8u));
+	sp = expr_sub(x->p, sp, x86_ops_const(x, sp->width, v->width / 8u));
 	x86_ops_set_reg(x, X86_RSP, sp);
 	x->s->on_stack = true;
 	state_save(x->s, sp, v);
@@ -142,16 +169,24 @@ void x86_ops_push(struct step *x, const struct expr *v)
 
 const struct expr *x86_ops_pop(struct step *x, unsigned size)
 {
-	const struct expr *sp = x86_ops_reg(x, X86_RSP, 8), *v;
+	const struct expr *sp = x86_ops_reg(x, X86_RSP, x->word), *v;
 
 	x->s->on_stack = true;
 	v = state_load(x->s, sp, size);
 	x->s->on_stack = false;
-	x86_ops_set_reg(x, X86_RSP, expr_add(x->p, sp, x86_ops_const(x, 64, size)));
+	x86_ops_set_reg(x, X86_RSP, expr_add(x->p, sp, x86_ops_const(x, sp->width, size)));
 	return v;
 }
 
 /* ---- unknown instructions ---- */
+
+/* The decoder says eight bytes of some registers that have four. */
+static struct insn_reg there(const struct step *x, struct insn_reg r)
+{
+	if (r.id != X86_FLAGS && x->s->cpu->size[r.id])
+		r.size = MIN(r.size, x->s->cpu->size[r.id]);
+	return r;
+}
 
 static unsigned unknown_args(struct step *x, const struct expr **arg, unsigned max)
 {
@@ -172,7 +207,7 @@ static unsigned unknown_args(struct step *x, const struct expr **arg, unsigned m
 	}
 	for (unsigned k = 0; k < i->nreads && n + X86_FLAG_COUNT <= max; k++) {
 		if (i->reads[k].id != X86_FLAGS)
-			arg[n++] = state_get(x->s, i->reads[k]);
+			arg[n++] = state_get(x->s, there(x, i->reads[k]));
 		else
 			for (unsigned f = 0; f < X86_FLAG_COUNT; f++)
 				arg[n++] = state_flag(x->s, f);
@@ -220,7 +255,7 @@ void x86_ops_unknown(struct step *x)
 			x86_ops_put(x, k, expr_fn(x->p, i->mnemonic, out++, size * 8, arg, n));
 	}
 	for (unsigned k = 0; k < i->nwrites; k++) {
-		struct insn_reg r = i->writes[k];
+		struct insn_reg r = there(x, i->writes[k]);
 
 		if (r.id != X86_FLAGS && r.size)
 			x86_ops_set_reg(
@@ -247,7 +282,7 @@ bool x86_known(const struct insn *i)
 int x86_step(struct state *s, const struct insn *i)
 {
 	const struct x86_op *op = x86_table_get(i->mn);
-	struct step x = {.s = s, .p = s->pool, .i = i, .arg = op->arg};
+	struct step x = {.s = s, .p = s->pool, .i = i, .arg = op->arg, .word = s->cpu->word};
 
 	state_begin(s);
 	x.known = op->fn && is_plain(i);
@@ -287,6 +322,17 @@ static enum processor_use use(const struct insn *i, int64_t *distance)
 	return PROCESSOR_NONE;
 }
 
+/* Of the memory operand that the reference, if there is one, may be about. */
+static enum processor_use use_32(const struct insn *i, int64_t *distance)
+{
+	*distance = 0;
+	for (unsigned k = 0; k < i->nops; k++)
+		if (may_be_referred(&i->op[k]))
+			return i->flow == INSN_FALL && i->mn != X86_LEA ? PROCESSOR_MEMORY
+									: PROCESSOR_ADDRESS;
+	return PROCESSOR_NONE;
+}
+
 static const char *flag_name(unsigned f)
 {
 	static const char *const name[X86_FLAG_COUNT] = {"cf", "pf", "af", "zf", "sf", "of", "df"};
@@ -302,6 +348,7 @@ static const char *flag_name(unsigned f)
 
 const struct processor x86_processor = {
 	.input = 0,
+	.word = 8,
 	.pc = X86_RIP,
 	.sp = X86_RSP,
 	.fp = X86_RBP,
@@ -319,12 +366,39 @@ const struct processor x86_processor = {
 	.frame = {BIT(X86_RSP)},
 	.nargs = 6,
 	.arg = {X86_RDI, X86_RSI, X86_RDX, X86_RCX, X86_R8, X86_R9},
+	.nvec_args = 8,
 	.vec_count = X86_RAX,
 	.implicit = true,
 	.step = x86_step,
 	.known = x86_known,
 	.callee = callee,
 	.use = use,
+	.reg_name = insn_reg_name,
+	.flag_name = flag_name,
+};
+
+/* 32-bit code: the same instructions, of the registers that there are. */
+const struct processor x86_32_processor = {
+	.input = 2 * PROCESSOR_INPUTS,
+	.word = 4,
+	.pc = X86_RIP,
+	.sp = X86_RSP,
+	.fp = X86_RBP,
+	.vec = X86_V0,
+	.nvec = 8,
+	.size = {EIGHT(X86_RAX, 4), [X86_RIP] = 4, FOUR(X86_ES, 4), TWO(X86_FS, 4),
+		EIGHT(X86_V0, 64), EIGHT(X86_ST0, 10), EIGHT(X86_MM0, 8), EIGHT(X86_K0, 8),
+		EIGHT(X86_CR0, 4), EIGHT(X86_DR0, 4), FOUR(X86_BND0, 16), FOUR(X86_FPSW, 4)},
+	/* System V ABI of the Intel386, section 2.2: arguments are on the stack. */
+	.kept = {BIT(X86_RBX) | BIT(X86_RBP) | BIT(X86_RSP) | BIT(X86_RSI) | BIT(X86_RDI)},
+	.hidden = {BIT(X86_RIP) | BIT(X86_FLAGS), BIT(X86_FPSW) | BIT(X86_MXCSR)},
+	.frame = {BIT(X86_RSP)},
+	.vec_count = PROCESSOR_NOREG,
+	.implicit = true,
+	.step = x86_step,
+	.known = x86_known,
+	.callee = callee,
+	.use = use_32,
 	.reg_name = insn_reg_name,
 	.flag_name = flag_name,
 };

@@ -1,5 +1,5 @@
 /*
- * x86.h: the meaning of x86-64 instructions.
+ * x86.h: the meaning of x86 instructions, in 64-bit and in 32-bit code.
  *
  * Each mnemonic's meaning is written once, as a handler that reads operands, builds expressions and
  * writes operands of a symbolic state; symbolic execution, def-use sets and (through sem/eval.h)
@@ -25,8 +25,9 @@
  *
  * A call is the effect seen by the code after it: s->call is FN(callee, arguments), where the
  * arguments are the values of rdi, rsi, rdx, rcx, r8, r9 up to the last one written in this state
- * (System V ABI); rax, rdx, xmm0 and xmm1 hold its outputs 0 to 3, the other caller-saved
- * registers and the flags further outputs, and memory may have changed as state.h says.
+ * (System V ABI; in 32-bit code there are none in registers); rax, rdx, xmm0 and xmm1 hold its
+ * outputs 0 to 3, the other caller-saved registers and the flags further outputs, and memory may
+ * have changed as state.h says.
  *
  * Returns 1 when the instruction has semantics, 0 when its results are unknowns.
  */
@@ -43,5 +44,7 @@ void x86_effects(
 	struct state *s, struct expr_pool *p, const struct insn *i, struct x86_effects *fx);
 
 extern const struct processor x86_processor;
+/* 32-bit code; the registers are parts of the same, by the same numbers. */
+extern const struct processor x86_32_processor;
 
 #endif

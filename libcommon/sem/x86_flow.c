@@ -31,29 +31,41 @@ void x86_flow_jcxz(struct step *x)
 
 void x86_flow_loop(struct step *x)
 {
-	const struct expr *n = x86_ops_reg(x, X86_RCX, 8), *c;
+	const struct expr *n = x86_ops_reg(x, X86_RCX, x->word), *c;
 
-	n = expr_sub(x->p, n, x86_ops_const(x, 64, 1));
+	n = expr_sub(x->p, n, x86_ops_const(x, n->width, 1));
 	x86_ops_set_reg(x, X86_RCX, n);
-	c = expr_ne(x->p, n, x86_ops_const(x, 64, 0));
+	c = expr_ne(x->p, n, x86_ops_const(x, n->width, 0));
 	if (x->arg)
 		c = expr_and(x->p, c, state_cond(x->s, x->arg == 1 ? X86_CC_E : X86_CC_NE));
 	x->s->cond = c;
 }
 
-/* ---- calls: System V ABI, section 3.2 ---- */
+/* ---- calls: System V ABI of x86-64, section 3.2, and of i386, section 2.2 ---- */
 
 /* The argument registers up to the last one that was written since entry. */
 static unsigned arguments(struct step *x, const struct expr **arg)
 {
-	static const uint8_t regs[] = {X86_RDI, X86_RSI, X86_RDX, X86_RCX, X86_R8, X86_R9};
-	unsigned n = COUNT_OF(regs);
+	const struct processor *cpu = x->s->cpu;
+	unsigned n = cpu->nargs;
 
-	while (n && !x->s->written[regs[n - 1]])
+	while (n && !x->s->written[cpu->arg[n - 1]])
 		n--;
 	for (unsigned i = 0; i < n; i++)
-		arg[i] = x86_ops_reg(x, regs[i], 8);
+		arg[i] = x86_ops_reg(x, cpu->arg[i], x->word);
 	return n;
+}
+
+/* Results and what else a callee may leave in general registers, these in the order of outputs. */
+static unsigned general_outputs(struct step *x, unsigned out, const uint8_t *reg, unsigned nregs,
+	const struct expr *const *arg, unsigned n)
+{
+	const char *name = x->s->callee ? x->s->callee : "func";
+
+	for (unsigned i = 0; i < nregs; i++)
+		if (x->s->cpu->size[reg[i]] && !(x->s->cpu->kept[0] >> reg[i] & 1))
+			x86_ops_set_reg(x, reg[i], expr_fn(x->p, name, out++, 8 * x->word, arg, n));
+	return out;
 }
 
 void x86_flow_call(struct step *x)
@@ -63,22 +75,20 @@ void x86_flow_call(struct step *x)
 		X86_RCX, X86_RSI, X86_RDI, X86_R8, X86_R9, X86_R10, X86_R11};
 	const char *name = x->s->callee ? x->s->callee : "func";
 	const struct expr *arg[8], *e;
-	unsigned n = 0, out = 0;
+	unsigned n = 0, out = 0, vectors = MIN(x->s->cpu->nvec, 16);
 
 	if (x->i->op[0].kind != INSN_OP_REL) {
 		x->s->target = x86_ops_get(x, 0);
 		arg[n++] = x->s->target;
 	}
 	n += arguments(x, arg + n);
-	x->s->call = expr_fn(x->p, name, out++, 64, arg, n);
-	x86_ops_set_reg(x, results[0], x->s->call);
-	x86_ops_set_reg(x, results[1], expr_fn(x->p, name, out++, 64, arg, n));
-	for (unsigned i = 0; i < 16; i++) {
+	x->s->call = expr_fn(x->p, name, 0, 8 * x->word, arg, n);
+	out = general_outputs(x, out, results, COUNT_OF(results), arg, n);
+	for (unsigned i = 0; i < vectors; i++) {
 		e = expr_fn(x->p, name, out++, EXPR_MAX_WIDTH, arg, n);
 		state_set(x->s, (struct insn_reg){(uint8_t)(X86_V0 + i), 0, EXPR_MAX_WIDTH / 8}, e);
 	}
-	for (unsigned i = 0; i < COUNT_OF(clobbered); i++)
-		x86_ops_set_reg(x, clobbered[i], expr_fn(x->p, name, out++, 64, arg, n));
+	out = general_outputs(x, out, clobbered, COUNT_OF(clobbered), arg, n);
 	for (unsigned f = 0; f < X86_DF; f++)
 		flags_put(x->s, f, expr_fn(x->p, name, 100 + f, 1, arg, n));
 	if (x->s->chain || x->s->mem) /* what memory becomes depends on what it was */
@@ -90,10 +100,11 @@ void x86_flow_ret(struct step *x)
 {
 	const struct expr *sp;
 
-	x->s->target = x86_ops_pop(x, 8);
+	x->s->target = x86_ops_pop(x, x->word);
 	if (x->i->nops) {
-		sp = x86_ops_reg(x, X86_RSP, 8);
-		sp = expr_add(x->p, sp, x86_ops_const(x, 64, (uint64_t)x->i->op[0].imm & 0xffff));
+		sp = x86_ops_reg(x, X86_RSP, x->word);
+		sp = expr_add(
+			x->p, sp, x86_ops_const(x, sp->width, (uint64_t)x->i->op[0].imm & 0xffff));
 		x86_ops_set_reg(x, X86_RSP, sp);
 	}
 }

@@ -109,16 +109,17 @@ void x86_int_sign(struct step *x)
 
 /* ---- the stack ---- */
 
-/* Immediates and segment registers are pushed as eight bytes but for an operand-size prefix. */
+/* Immediates and segment registers are pushed as a word but for an operand-size prefix. */
 static unsigned stack_width(struct step *x)
 {
-	return x->i->op[0].size == 2 ? 16 : 64;
+	return x->i->op[0].size == 2 ? 16 : 8 * x->word;
 }
 
 void x86_int_push(struct step *x)
 {
 	if (x->i->op[0].kind == INSN_OP_REG && x->i->op[0].reg.id > X86_R15) {
-		x86_ops_push(x, expr_fn(x->p, x->i->mnemonic, x->i->op[0].reg.id, 64, NULL, 0));
+		x86_ops_push(
+			x, expr_fn(x->p, x->i->mnemonic, x->i->op[0].reg.id, 8 * x->word, NULL, 0));
 		x->known = false;
 		return;
 	}
@@ -134,8 +135,8 @@ void x86_int_pop(struct step *x)
 	const struct expr *v;
 
 	if (x->i->op[0].kind == INSN_OP_REG && x->i->op[0].reg.id > X86_R15) {
-		v = x86_ops_pop(x, 8);
-		x86_ops_put(x, 0, expr_fn(x->p, x->i->mnemonic, 0, 64, &v, 1));
+		v = x86_ops_pop(x, x->word);
+		x86_ops_put(x, 0, expr_fn(x->p, x->i->mnemonic, 0, 8 * x->word, &v, 1));
 		x->known = false;
 		return;
 	}
@@ -145,8 +146,8 @@ void x86_int_pop(struct step *x)
 
 void x86_int_leave(struct step *x)
 {
-	x86_ops_set_reg(x, X86_RSP, x86_ops_reg(x, X86_RBP, 8));
-	x86_ops_set_reg(x, X86_RBP, x86_ops_pop(x, 8));
+	x86_ops_set_reg(x, X86_RSP, x86_ops_reg(x, X86_RBP, x->word));
+	x86_ops_set_reg(x, X86_RBP, x86_ops_pop(x, x->word));
 }
 
 void x86_int_enter(struct step *x)
@@ -157,10 +158,10 @@ void x86_int_enter(struct step *x)
 		x86_ops_unknown(x);
 		return;
 	}
-	x86_ops_push(x, x86_ops_reg(x, X86_RBP, 8));
-	sp = x86_ops_reg(x, X86_RSP, 8);
+	x86_ops_push(x, x86_ops_reg(x, X86_RBP, x->word));
+	sp = x86_ops_reg(x, X86_RSP, x->word);
 	x86_ops_set_reg(x, X86_RBP, sp);
-	sp = expr_sub(x->p, sp, x86_ops_const(x, 64, (uint64_t)x->i->op[0].imm & 0xffff));
+	sp = expr_sub(x->p, sp, x86_ops_const(x, sp->width, (uint64_t)x->i->op[0].imm & 0xffff));
 	x86_ops_set_reg(x, X86_RSP, sp);
 }
 
@@ -284,35 +285,36 @@ void x86_int_crc32(struct step *x)
 
 void x86_int_cmpxchg(struct step *x)
 {
-	unsigned w = x86_ops_width(x, 0);
-	const struct expr *rax = x86_ops_reg(x, X86_RAX, 8), *acc = expr_extract(x->p, rax, 0, w);
+	unsigned w = x86_ops_width(x, 0), whole = 8 * x->word;
+	const struct expr *rax = x86_ops_reg(x, X86_RAX, x->word),
+			  *acc = expr_extract(x->p, rax, 0, w);
 	const struct expr *a = x86_ops_get(x, 0), *b = x86_ops_get(x, 1);
 	const struct expr *equal = expr_eq(x->p, acc, a), *loaded;
 
 	/* Where they differ the accumulator is loaded, as a mov would; else rax stays whole. */
-	loaded = w == 32   ? expr_zext(x->p, a, 64)
-		 : w == 64 ? a
-			   : expr_concat(x->p, expr_extract(x->p, rax, w, 64 - w), a);
+	loaded = w >= 32 ? expr_zext(x->p, a, whole)
+			 : expr_concat(x->p, expr_extract(x->p, rax, w, whole - w), a);
 	flags_set(x->s, FLAG_ALL6, FLAGS_SUB, acc, a, NULL);
 	if (x86_ops_is_mem(x, 0)) {
 		x86_ops_put(x, 0, expr_ite(x->p, equal, b, a));
 	} else { /* a register is not extended either where they differ */
 		enum x86_reg r = x->i->op[0].reg.id;
-		const struct expr *old = x86_ops_reg(x, r, 8);
+		const struct expr *old = x86_ops_reg(x, r, x->word);
 
 		x86_ops_put(x, 0, b);
-		x86_ops_set_reg(x, r, expr_ite(x->p, equal, x86_ops_reg(x, r, 8), old));
+		x86_ops_set_reg(x, r, expr_ite(x->p, equal, x86_ops_reg(x, r, x->word), old));
 		if (r == X86_RAX && x->i->op[0].reg.lo == 0)
-			return;                   /* the accumulator itself: always equal */
-		rax = x86_ops_reg(x, X86_RAX, 8); /* it may have been ah */
+			return;                         /* the accumulator itself: always equal */
+		rax = x86_ops_reg(x, X86_RAX, x->word); /* it may have been ah */
 	}
 	x86_ops_set_reg(x, X86_RAX, expr_ite(x->p, equal, rax, loaded));
 }
 
 void x86_int_cmpxchg_pair(struct step *x)
 {
-	unsigned n = x->arg, w = n * 8;
-	const struct expr *rax = x86_ops_reg(x, X86_RAX, 8), *rdx = x86_ops_reg(x, X86_RDX, 8);
+	unsigned n = x->arg, w = n * 8, whole = 8 * x->word;
+	const struct expr *rax = x86_ops_reg(x, X86_RAX, x->word);
+	const struct expr *rdx = x86_ops_reg(x, X86_RDX, x->word);
 	const struct expr *b =
 		expr_concat(x->p, x86_ops_reg(x, X86_RCX, n), x86_ops_reg(x, X86_RBX, n));
 	const struct expr *a = x86_ops_low(x, 0, 2 * w), *acc, *equal;
@@ -322,9 +324,9 @@ void x86_int_cmpxchg_pair(struct step *x)
 	flags_put(x->s, X86_ZF, equal);
 	x86_ops_put(x, 0, expr_ite(x->p, equal, b, a));
 	x86_ops_set_reg(x, X86_RAX,
-		expr_ite(x->p, equal, rax, expr_zext(x->p, expr_extract(x->p, a, 0, w), 64)));
+		expr_ite(x->p, equal, rax, expr_zext(x->p, expr_extract(x->p, a, 0, w), whole)));
 	x86_ops_set_reg(x, X86_RDX,
-		expr_ite(x->p, equal, rdx, expr_zext(x->p, expr_extract(x->p, a, w, w), 64)));
+		expr_ite(x->p, equal, rdx, expr_zext(x->p, expr_extract(x->p, a, w, w), whole)));
 }
 
 /* ---- logic ---- */

@@ -15,7 +15,8 @@ struct step {
 	struct state *s;
 	struct expr_pool *p;
 	const struct insn *i;
-	unsigned arg;                          /* from the table: which of the family */
+	unsigned arg;  /* from the table: which of the family */
+	unsigned word; /* bytes of a general register, an address, a slot of the stack: 8, 4 */
 	const struct expr *addr[INSN_MAX_OPS]; /* addresses of memory operands, once computed */
 	bool known; /* false: the form turned out to have no meaning here, see x86_ops_unknown */
 };
@@ -36,7 +37,7 @@ unsigned x86_ops_width(const struct step *x, unsigned k);
 const struct expr *x86_ops_get(struct step *x, unsigned k);
 /* Its low `width` bits. */
 const struct expr *x86_ops_low(struct step *x, unsigned k, unsigned width);
-/* Writes operand k: 32 bits to a general register extend to 64; other parts leave the rest. */
+/* Writes operand k: 32 bits to a general register extend to all; other parts leave the rest. */
 void x86_ops_put(struct step *x, unsigned k, const struct expr *v);
 /* Effective address of memory operand k. */
 const struct expr *x86_ops_addr(struct step *x, unsigned k);
@@ -45,7 +46,7 @@ bool x86_ops_same(const struct step *x, unsigned k, unsigned l);
 bool x86_ops_is_mem(const struct step *x, unsigned k);
 bool x86_ops_is_imm(const struct step *x, unsigned k);
 
-/* General registers by number, their low `size` bytes. Writing four bytes extends to eight. */
+/* General registers by number, their low `size` bytes. Writing four bytes extends to all. */
 const struct expr *x86_ops_reg(struct step *x, enum x86_reg r, unsigned size);
 void x86_ops_set_reg(struct step *x, enum x86_reg r, const struct expr *v);
 

@@ -151,7 +151,8 @@ void x86_shift_bit_test(struct step *x)
 	if (x86_ops_is_mem(x, 0) && !x86_ops_is_imm(x, 1)) {
 		const struct expr *far = expr_ashr(x->p, n, x86_ops_const(x, w, log));
 
-		far = expr_mul(x->p, expr_sext(x->p, far, 64), x86_ops_const(x, 64, w / 8));
+		far = expr_sext(x->p, far, 8 * x->word);
+		far = expr_mul(x->p, far, x86_ops_const(x, far->width, w / 8));
 		x->addr[0] = expr_add(x->p, x86_ops_addr(x, 0), far);
 	}
 	a = x86_ops_get(x, 0);
@@ -179,9 +180,9 @@ void x86_shift_scan(struct step *x)
 	flags_put(x->s, X86_ZF, none);
 	flags_undefined(x->s, FLAG_ALL6 & ~FLAG_Z, x->i->mnemonic, a, NULL);
 	/* All 64 bits stay, so that a 32-bit result is extended before the choice. */
-	old = x86_ops_reg(x, x->i->op[0].reg.id, w == 16 ? 2 : 8);
-	x86_ops_set_reg(x, x->i->op[0].reg.id,
-		expr_ite(x->p, none, old, w == 32 ? expr_zext(x->p, r, 64) : r));
+	old = x86_ops_reg(x, x->i->op[0].reg.id, w == 16 ? 2 : x->word);
+	x86_ops_set_reg(
+		x, x->i->op[0].reg.id, expr_ite(x->p, none, old, expr_zext(x->p, r, old->width)));
 }
 
 /* tzcnt, lzcnt */

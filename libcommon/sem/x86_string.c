@@ -11,9 +11,9 @@
 static unsigned pointer_size(const struct step *x)
 {
 	for (unsigned k = 0; k < x->i->nops; k++)
-		if (x86_ops_is_mem(x, k) && x->i->op[k].mem.addr_size == 4)
-			return 4;
-	return 8;
+		if (x86_ops_is_mem(x, k) && x->i->op[k].mem.addr_size)
+			return MIN(x->i->op[k].mem.addr_size, x->word);
+	return x->word;
 }
 
 /* Moves pointer r by one element. */
@@ -44,7 +44,7 @@ static const struct expr *element(struct step *x, enum x86_reg r)
 	for (unsigned k = 0; k < x->i->nops; k++)
 		if (x86_ops_is_mem(x, k) && x->i->op[k].mem.base == r)
 			return x86_ops_addr(x, k);
-	return x86_ops_reg(x, r, 8);
+	return x86_ops_reg(x, r, x->word);
 }
 
 void x86_string_movs(struct step *x)
@@ -94,8 +94,8 @@ void x86_string_cmps(struct step *x)
 
 void x86_string_xlat(struct step *x)
 {
-	const struct expr *a = expr_zext(x->p, x86_ops_reg(x, X86_RAX, 1), 64);
+	const struct expr *a = expr_zext(x->p, x86_ops_reg(x, X86_RAX, 1), 8 * x->word);
 
-	a = expr_add(x->p, a, x86_ops_reg(x, X86_RBX, 8));
+	a = expr_add(x->p, a, x86_ops_reg(x, X86_RBX, x->word));
 	x86_ops_set_reg(x, X86_RAX, state_load(x->s, a, 1));
 }

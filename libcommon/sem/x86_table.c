@@ -35,8 +35,10 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	/* the stack */
 	[X86_PUSH] = {x86_int_push, 0}, [X86_POP] = {x86_int_pop, 0},
 	[X86_LEAVE] = {x86_int_leave, 0}, [X86_ENTER] = {x86_int_enter, 0},
-	[X86_PUSHF] = {x86_flow_pushf, 2}, [X86_PUSHFQ] = {x86_flow_pushf, 8},
-	[X86_POPF] = {x86_flow_popf, 2}, [X86_POPFQ] = {x86_flow_popf, 8},
+	[X86_PUSHF] = {x86_flow_pushf, 2}, [X86_PUSHFD] = {x86_flow_pushf, 4},
+	[X86_PUSHFQ] = {x86_flow_pushf, 8},
+	[X86_POPF] = {x86_flow_popf, 2}, [X86_POPFD] = {x86_flow_popf, 4},
+	[X86_POPFQ] = {x86_flow_popf, 8},
 	/* arithmetic and logic */
 	[X86_ADD] = {x86_int_add, 0}, [X86_SUB] = {x86_int_sub, 0}, [X86_CMP] = {x86_int_cmp, 0},
 	[X86_ADC] = {x86_int_adc, 0}, [X86_SBB] = {x86_int_sbb, 0},
@@ -86,6 +88,7 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	[X86_JL] = {x86_flow_jcc, 0}, [X86_JGE] = {x86_flow_jcc, 0}, [X86_JLE] = {x86_flow_jcc, 0},
 	[X86_JG] = {x86_flow_jcc, 0},
 	[X86_JRCXZ] = {x86_flow_jcxz, 8}, [X86_JECXZ] = {x86_flow_jcxz, 4},
+	[X86_JCXZ] = {x86_flow_jcxz, 2},
 	[X86_LOOP] = {x86_flow_loop, 0}, [X86_LOOPE] = {x86_flow_loop, 1},
 	[X86_LOOPNE] = {x86_flow_loop, 2},
 	/* flags */

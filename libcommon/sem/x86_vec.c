@@ -380,7 +380,7 @@ void x86_vec_ptest(struct step *x)
 
 void x86_vec_zero(struct step *x)
 {
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < MIN(x->s->cpu->nvec, 16); i++) {
 		unsigned r = X86_V0 + i, lo = x->arg ? 0 : 16;
 
 		state_set(x->s, (struct insn_reg){(uint8_t)r, (uint8_t)lo, (uint8_t)(64 - lo)},
