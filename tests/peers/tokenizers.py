@@ -5,6 +5,7 @@
 
 Learns a vocabulary from the sequences with bb-vocab, and compares with the peer:
  - the tokens of code and of every expression, from vocab.txt and from tokenizer.json,
+ - the tokens of micro-traces,
  - pairs with [CLS] and [SEP] and token types, as tokenizer.json makes them,
  - AutoTokenizer of `transformers` on the folder, when that package is there,
  - the tokens of made-up words: pieces of tokens, odd characters, words of about 100 characters,
@@ -37,9 +38,9 @@ def bb(*argv, stdin=None):
     return subprocess.run([f"{BB}/{argv[0]}", *argv[1:]], check=True, stdout=subprocess.PIPE, input=stdin).stdout
 
 
-def compare(peer, seqs, model, n):
+def compare(peer, seqs, model, n, style="words"):
     """Whether the peer gives bb's tokens of code and expressions, sequence by sequence."""
-    text = bb("bb-tok", "-q", "--text", "words", seqs).decode().split("\n")[:-1]
+    text = bb("bb-tok", "-q", "--text", style, seqs).decode().split("\n")[:-1]
     tokens = bb("bb-tok", "-q", "-L", "1048576", "-m", model, seqs)
     records = [json.loads(l) for l in bb("bb-cat", "-q", "-j", stdin=tokens).splitlines()]
     if len(text) != len(records):
@@ -99,6 +100,13 @@ with tempfile.TemporaryDirectory() as t:
         bad, count, unknown = compare(peer, seqs, folder, a.n)
         check(not bad, f"{name}: {count} sequences, {unknown} with [UNK]" + (f": {bad}" if bad else ""))
         check(count >= min(a.n, 100_000), f"{name}: that is enough sequences")
+
+    # Micro-traces: the text has other words, and a vocabulary of its own.
+    subprocess.run(["bash", "-o", "pipefail", "-c", f'{BB}/bb-disasm -q "$1" | {BB}/bb-strands -q -u function | '
+        f'{BB}/bb-trace -q > {t}/traced.bb', "bash", a.elf[0]], check=True)
+    bb("bb-vocab", "-q", "-n", "1024", "-o", f"{t}/traced", f"{t}/traced.bb")
+    bad, count, unknown = compare(Tokenizer.from_file(f"{t}/traced/tokenizer.json"), f"{t}/traced.bb", f"{t}/traced", a.n, "traced")
+    check(not bad and count > 500, f"micro-traces: {count} functions, {unknown} with [UNK]" + (f": {bad}" if bad else ""))
 
     # Pairs: [CLS] code [SEP] expression [SEP], the second part of type 1.
     lines = [l.split("\t") for l in bb("bb-tok", "-q", "--text", "words", seqs).decode().split("\n")[:5000]]
