@@ -96,6 +96,7 @@ static const struct a64_class branches[] = {
 	{0xfffff01f, 0xd503201f, a64_flow_nop}, /* hints: nop, bti, paciasp */
 	{0xfffff000, 0xd5033000, a64_flow_nop}, /* barriers */
 	{0xffe00000, 0xd4200000, a64_flow_nop}, /* brk */
+	{0xffdfffe0, 0xd51b4200, a64_flow_flags},
 	{0xffe0001f, 0xd4000001, a64_flow_system_call},
 	{0, 0, NULL},
 };
@@ -143,6 +144,14 @@ static const struct a64_class vectors[] = {
 	{0x9f20fc00, 0x0e201c00, a64_vec_logic},
 	{0x9f200400, 0x0e200400, a64_vec_lanes},
 	{0xbfe08400, 0x2e000000, a64_vec_extract},
+	{0x9f800400, 0x0f000400, a64_lanes_shift},
+	{0xbf208c00, 0x0e000800, a64_lanes_permute},
+	{0xbf3ffc00, 0x0e200800, a64_lanes_reverse}, /* rev64 */
+	{0xbf3ffc00, 0x2e200800, a64_lanes_reverse}, /* rev32 */
+	{0xbf3ffc00, 0x0e201800, a64_lanes_reverse}, /* rev16 */
+	{0xbffffc00, 0x2e205800, a64_lanes_not},
+	{0x9fbffc00, 0x0e21d800, a64_lanes_from_int},
+	{0xdfbffc00, 0x5e21d800, a64_lanes_from_int},
 	{0, 0, NULL},
 };
 /* By bits 28 to 25. */

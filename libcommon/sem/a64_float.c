@@ -33,6 +33,15 @@ static const struct expr *sign_bit(struct a64 *x)
 	return is_double(x) ? a64_const(x, 64, UINT64_C(1) << 63) : a64_const(x, 32, 0x80000000);
 }
 
+/* How: as in the manual, 0 to nearest, 1 up, 2 down, 3 to zero; or 4, as usual. */
+static const struct expr *rounded(struct a64 *x, const struct expr *v, unsigned how)
+{
+	static const uint8_t of_x86[5] = {0, 2, 1, 3, 4};
+	const struct expr *arg[2] = {v, a64_const(x, 8, of_x86[how])};
+
+	return operation(x, SIMD_ROUNDSS, arg, 2);
+}
+
 void a64_float_one(struct a64 *x)
 {
 	const struct expr *v = number(x, 5);
@@ -45,6 +54,12 @@ void a64_float_one(struct a64 *x)
 	case 3: put(x, operation(x, SIMD_SQRTSS, &v, 1)); break;
 	case 4: put(x, expr_simd(x->p, SIMD_CVTSD2SS, 32, &v, 1)); break;
 	case 5: put(x, expr_simd(x->p, SIMD_CVTSS2SD, 64, &v, 1)); break;
+	case 8:
+	case 9:
+	case 10:
+	case 11: put(x, rounded(x, v, op & 3)); break; /* frintn, p, m, z */
+	case 14:
+	case 15: put(x, rounded(x, v, 4)); break; /* frintx, frinti: as FPCR says */
 	default: a64_text_unknown(x); break;
 	}
 }

@@ -44,6 +44,25 @@ void a64_flow_register(struct a64 *x)
 		x->s->target = a64_get(x, a64_bits(x, 5, 5), true);
 }
 
+/* mrs and msr of nzcv: the flags are the highest four bits. */
+void a64_flow_flags(struct a64 *x)
+{
+	static const uint8_t flag[4] = {X86_SF, X86_ZF, X86_CF, X86_OF};
+	unsigned t = a64_bits(x, 0, 5);
+	const struct expr *piece[5], *v;
+
+	if (a64_bits(x, 21, 1)) {
+		for (unsigned i = 0; i < 4; i++)
+			piece[i] = state_flag(x->s, flag[i]);
+		piece[4] = a64_const(x, 28, 0);
+		a64_put(x, t, expr_zext(x->p, expr_concatn(x->p, piece, 5), 64));
+		return;
+	}
+	v = a64_get(x, t, true);
+	for (unsigned i = 0; i < 4; i++)
+		flags_put(x->s, flag[i], expr_extract(x->p, v, 31 - i, 1));
+}
+
 /* svc: what Linux says of it. */
 void a64_flow_system_call(struct a64 *x)
 {

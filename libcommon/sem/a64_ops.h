@@ -92,6 +92,7 @@ void a64_flow_compare_zero(struct a64 *x);
 void a64_flow_test_bit(struct a64 *x);
 void a64_flow_register(struct a64 *x);
 void a64_flow_nop(struct a64 *x);
+void a64_flow_flags(struct a64 *x);
 void a64_flow_system_call(struct a64 *x);
 /* a64_mem.c */
 void a64_mem_literal(struct a64 *x);
@@ -119,5 +120,11 @@ void a64_vec_logic(struct a64 *x);
 void a64_vec_lanes(struct a64 *x);
 void a64_vec_extract(struct a64 *x);
 void a64_vec_scalar(struct a64 *x);
+/* a64_lanes.c */
+void a64_lanes_permute(struct a64 *x);
+void a64_lanes_reverse(struct a64 *x);
+void a64_lanes_not(struct a64 *x);
+void a64_lanes_shift(struct a64 *x);
+void a64_lanes_from_int(struct a64 *x);
 
 #endif
