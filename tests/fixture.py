@@ -3,6 +3,7 @@
     O/test/fixture/elf/O0/lists.so ...  three files of tests/corpus at two levels of optimisation
     functions.bb strands.bb sym.bb shapes.bb fseq.bb vocab/ tokens.bb ftok.bb model/ emb.bb match.bb
     traced.bb tvocab/ ttok.bb trex/     micro-traces of fseq.bb
+    ctok.bb tuned/                      fseq.bb without them, and the Trex tuned on it
     *.a.bb *.b.bb                       the same from one file each
 
 Everything is small: the laws run hundreds of programs on it.
@@ -75,6 +76,10 @@ def main():
         step(f"ttok{part}.bb", ["bb-tok", "-m", at("tvocab"), "-L", "128", at(f"traced{part}.bb")])
     step("trex", ["bb-train", "--task", "trex", "--vocab", at("tvocab"), "--config", MODEL, "--steps", "2", "-s", "1",
                   "--batch-tokens", "512", "-o", at("trex"), at("ttok.bb")])
+    for part in ("", ".a", ".b"):
+        step(f"ctok{part}.bb", ["bb-tok", "-m", at("tvocab"), "-L", "128", at(f"fseq{part}.bb")])
+    step("tuned", ["bb-train", "--task", "similarity", "--loss", "cosine", "--init", at("trex"), "--steps", "2",
+                   "--batch-tokens", "512", "-o", at("tuned"), at("ctok.bb")])
     for part in ("", ".a", ".b"):
         step(f"emb{part}.bb", ["bb-embed", "-m", at("model"), at(f"ftok{part}.bb")])
         step(f"sets{part}.bb", ["bb-quiz", "-k", "operand", "--sets", "20", at(f"blocks{part}.bb")])

@@ -109,7 +109,8 @@ static void sort(struct task *t, struct side *s)
 {
 	s->first = mem_zalloc(t->groups.count + 1, sizeof(*s->first));
 	s->anchor = mem_alloc(s->n, sizeof(*s->anchor));
-	qsort(s->u, s->n, sizeof(*s->u), by_group);
+	if (s->n)
+		qsort(s->u, s->n, sizeof(*s->u), by_group);
 	for (size_t i = 0; i < s->n; i++)
 		s->first[s->u[i].group + 1]++;
 	for (size_t g = 0; g < t->groups.count; g++)

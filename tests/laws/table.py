@@ -106,6 +106,8 @@ USES = {
         Use("trex", ["--task", "trex", "--vocab", "{fix}/tvocab", "--config",
                      "layers=1,hidden=16,heads=2,intermediate=32,max_len=128", "--steps", "3", "--batch-tokens", "512"],
             "tokens", "ttok.bb", writes="folder", empty="error"),
+        Use("cosine", ["--task", "similarity", "--loss", "cosine", "--init", "{fix}/trex", "--steps", "2", "--valid", "0",
+                       "--batch-tokens", "512"], "tokens", "ctok.bb", writes="folder", empty="error"),
         Use("similarity", ["--task", "similarity", "--init", "{fix}/model", "--steps", "2", "--batch-tokens", "512"],
             "tokens", "ftok.bb", writes="folder", empty="error"),
         Use("classify", ["--task", "classify", "-l", "opt", "--init", "{fix}/model", "--steps", "2", "--batch-tokens",
@@ -115,6 +117,7 @@ USES = {
     ],
     "bb-embed": [
         stream("embed", ["-m", "{fix}/model"], "tokens", "ftok", "embedding", members=False),
+        stream("tuned", ["-m", "{fix}/tuned"], "tokens", "ctok", "embedding", members=False),
         stream("trex", ["-m", "{fix}/trex"], "tokens", "ttok", "embedding", members=False),
         stream("layer", ["-m", "{fix}/model", "-l", "-2", "--code-only"], "tokens", "ftok", "embedding", members=False),
         stream("predict", ["-m", "{fix}/opt", "--predict"], "tokens", "ftok", "prediction", members=False),
