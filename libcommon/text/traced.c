@@ -351,7 +351,7 @@ void traced_insn(struct buf *text, struct traced_words *w, const struct insn *i,
 /*
  * An address that is put together in a register, lui and addiu or movw and movt, shows only where
  * it is used, or completed. Until then its parts are numbers; the words that hold them by general
- * register.
+ * register. Only processors of 32 bits do that: adrp of AArch64 says that it is of an address.
  */
 struct parts {
 	uint32_t word[2];

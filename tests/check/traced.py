@@ -178,6 +178,24 @@ def main():
         ok(f"traced/{kind}: {why}", r.rc == 1 and why in r.err, r)
 
 
+def pipe():
+    """What bb-trace writes, to vectors: no record is lost, and bb-join takes the runs of a function together."""
+    fseq, trex = os.path.join(FIX, "fseq.bb"), os.path.join(FIX, "trex")
+    functions = int(run([prog("bb-cat"), "-c", fseq]).out)
+    data = run([prog("bb-trace"), "-n", "3", fseq]).out
+    r = tok(data, "-m", trex)
+    ok("traced/pipe: each run has tokens", len(records(r.out)) == 3 * functions and "registers" not in r.err, r)
+    vectors = run([prog("bb-embed"), "-m", trex], r.out).out
+    runs, joined = records(vectors), records(run([prog("bb-join")], vectors).out)
+    far = max(abs(sum(r["vec"][i] for r in runs[3 * n:3 * n + 3]) / 3 - x)
+              for n, j in enumerate(joined) for i, x in enumerate(j["vec"]))
+    ok("traced/pipe: runs are joined to their mean", len(joined) == functions and far < 1e-5, (len(joined), far))
+    ok("traced/pipe: runs differ", sum(a["vec"] != b["vec"] for a, b in zip(runs[::3], runs[1::3])) > functions / 2)
+    one = records(run([prog("bb-uniq"), "-b", "code"], data).out)
+    ok("traced/pipe: bb-uniq --by code keeps first runs", one and all(r["run"] == 1 for r in one), one[:1])
+
+
 if __name__ == "__main__":
     main()
+    pipe()
     sys.exit(done())
