@@ -5,6 +5,7 @@
 #	tests/train-trex.sh BIN-FOLDER
 set -eu
 bin=$(cd "$1" && pwd)
+src=$(cd "$(dirname "$0")/corpus" && pwd)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
@@ -98,6 +99,29 @@ check "values" said acc_bytes 0.9 pre
 check "code" said acc_code 0.5 pre
 check "the loss falls" awk -F'"loss":' '/valid/ { next } { l = $2 + 0; if (!n++) first = l } END { exit !(l < first / 3) }' \
 	pre/metrics.jsonl
+
+# Real micro-traces: of functions that it has not seen it guesses more bytes than one who knows how often
+# each byte is where in all values there are.
+for opt in O0 O1 O2 O3; do
+	mkdir $opt
+	for f in bits lists words; do
+		gcc -$opt -g0 -fPIC -shared -w -o $opt/$f.so "$src/$f.c"
+	done
+done
+"$bin/bb-disasm" -q O?/*.so | "$bin/bb-strands" -u function | "$bin/bb-trace" -q -n 6 -o real.seq
+"$bin/bb-vocab" -q -n 300 -o real real.seq
+"$bin/bb-tok" -q -m real -L 128 -o real.tok real.seq
+"$bin/bb-cat" -j real.tok | awk -F'"values":\\[' '{
+	n = split($2, v, ",")
+	for (i = 1; i <= n; i++) {
+		gsub(/[^0-9a-fx]/, "", v[i]); h = sprintf("%16s", substr(v[i], 3)); gsub(/ /, "0", h); all++
+		for (k = 0; k < 8; k++) { b = substr(h, 2 * k + 1, 2); if (++seen[k, b] > most[k]) most[k] = seen[k, b] }
+	} } END { for (k = 0; k < 8; k++) sum += most[k]; print sum / all / 8 }' >frequent
+check "real traces" "$bin/bb-train" -q --task trex --vocab real --config tiny,hidden=64,intermediate=128,max_len=128 \
+	--batch-tokens 2000 --epochs 6 --lr 3e-3 --valid 0.15 --save-every 0 -o values real.tok
+check "bytes, by frequency $(cat frequent)" awk -F'"acc_bytes":\\[' -v least="$(cat frequent)" '/"valid":true/ {
+	n = split($2, v, ","); for (i = 1; i <= n; i++) sum += v[i] } END { exit !(n == 8 && sum / 8 > least + 0.02) }' \
+	values/metrics.jsonl
 
 # SIGKILL and SIGTERM at several moments, then the same command goes on.
 for lines in 8 25 50; do

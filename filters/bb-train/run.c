@@ -235,7 +235,7 @@ static void open_model(struct run *r, enum model_head head, uint32_t classes)
 		r->config.head = head;
 		r->config.classes = classes;
 		r->config.projection = r->is_trex && head == MODEL_BARE;
-		if (model_config_check(&r->config, &e) < 0 || model_fits(r->nn, &r->config, &e) < 0)
+		if (model_config_check(&r->config, &e) < 0)
 			prog_fail(r->p, "%s", e.text);
 		r->m = model_new(r->nn, &r->config);
 	}

@@ -527,7 +527,7 @@ static struct model *load(const char *folder, struct nn *nn, const struct model_
 			c.classes = head->classes;
 			c.projection = model_is_trex(&c) && c.head == MODEL_BARE;
 		}
-		if (model_config_check(&c, &why) < 0 || model_fits(nn, &c, &why) < 0)
+		if (model_config_check(&c, &why) < 0)
 			(void)err_set(e, "%.120s: %.120s", buf_text(&config), why.text);
 		else
 			s = safetensors_open(in_folder(&path, folder, "model.safetensors"), e);

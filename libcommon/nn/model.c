@@ -80,13 +80,6 @@ int model_config_check(const struct model_config *c, struct err *e)
 	return 0;
 }
 
-int model_fits(const struct nn *nn, const struct model_config *c, struct err *e)
-{
-	if (!model_is_trex(c) || nn->op->cell)
-		return 0;
-	return err_set(e, "a Trex, and %s has no operations for its values", nn->op->name);
-}
-
 uint64_t model_config_floats(const struct model_config *c)
 {
 	uint64_t h = c->hidden, f = c->intermediate;

@@ -74,8 +74,6 @@ static inline uint32_t model_classes_of(const struct model_config *c)
 int model_config_named(struct model_config *c, const char *name) MUST_CHECK;
 /* 0 if a model of this config can be built, else -1 and the reason. */
 int model_config_check(const struct model_config *c, struct err *e) MUST_CHECK;
-/* 0 if the device has the operations it needs, else -1 and the reason. */
-int model_fits(const struct nn *nn, const struct model_config *c, struct err *e) MUST_CHECK;
 /* Floats of the encoder without any head. */
 uint64_t model_config_floats(const struct model_config *c);
 
