@@ -1,22 +1,20 @@
-"""cuda.py: the CUDA backend: all of it on an emulated device (tests/cuda), and on a real one if there
-is one. The emulated device runs the kernels' own text, the host side's own code, and the programs;
-cuBLASLt is replaced by products by their definition."""
+"""cuda.py: the CUDA backend in the programs, on an emulated device (tests/cuda): it runs the kernels' own text, the
+host side's own code, and the programs; cuBLASLt is replaced by products by their definition. See cudakernels.py and
+gpubench.py, too."""
 import glob
 import json
 import math
 import os
-import random
 import re
 import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import readstream
-import traced
-from bbtest import BIN, FIX, LONG, O, TOP, done, ok, prog, read, run, skip, tmpdir
+from bbtest import BIN, FIX, O, TOP, done, ok, prog, read, run, skip, tmpdir
 
 T = tmpdir()
-EMU, WATCH = os.path.join(O, "emu/bin"), os.path.join(O, "watch/bin")
+EMU = os.path.join(O, "emu/bin")
 TOKENS = os.path.join(FIX, "tokens.a.bb")
 
 
@@ -53,54 +51,6 @@ def far(a, b):
     if len(a) != len(b):
         return math.inf
     return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b)) / sum(x * x for x in a))
-
-
-def parity(name, program, *args, trouble=None):
-    r = run([program, *args], timeout=800, env={"BB_DEVICE": trouble} if trouble else None)
-    said = r.out.decode().strip().split("\n")
-    if r.rc == 77:
-        return skip(name, said[-1])
-    ok(name, r.rc == 0 and " 0 failed" in said[-1], "\n".join(l for l in said if l.startswith(" ")) + str(r))
-
-
-def test_parity():
-    parity("cuda/every row of the table against the CPU, emulated", os.path.join(EMU, "parity"))
-    parity("cuda/products without cuBLASLt", os.path.join(EMU, "parity"), "quick", "dense", "ffn", "classify",
-           "values: bi", "training", trouble="picky")
-    parity("cuda/algorithms of cuBLASLt that take no other sizes", os.path.join(EMU, "parity"), "quick", "dense", "ffn",
-           "classify", "values: bi", "training", trouble="strict")
-    parity("cuda/no algorithm of cuBLASLt that keeps sums whole", os.path.join(EMU, "parity"), "quick", "dense", "packing",
-           trouble="splits")
-    if LONG:
-        parity("cuda/the same with sanitizers", os.path.join(O, "san/emu/bin/parity"))
-    if os.path.exists(os.path.join(O, "lib/bb/nn_cuda.so")):
-        parity("cuda/every row of the table against the CPU, on the device", os.path.join(O, "lib/parity"))
-    else:
-        skip("cuda/every row of the table against the CPU, on the device", "built without CUDA: no nvcc")
-
-
-def test_watched():
-    """Each access of the kernels to memory is checked: see tests/cuda/watch.h."""
-    parity("cuda/no races, nothing beyond a buffer", os.path.join(WATCH, "parity"), *([] if LONG else ["quick"]))
-    faults = os.path.join(WATCH, "faults")
-    for line in run([faults]).out.decode().splitlines():
-        name, said = line.split("\t")
-        r = run([faults, name])
-        ok(f"cuda/the emulated device finds the fault: {name}", r.rc < 0 and said in r.err and
-           r.out == b"passed without its fault\n", r)
-    r = run([faults, "layouts"])
-    ok("cuda/tensor-core instructions as CUTLASS has their layouts", r.rc == 0 and r.out == b"0 numbers are wrong\n", r)
-    a, b = (run([faults, "order"], env={"BB_ORDER": n}).out.split() for n in "12")
-    ok("cuda/blocks and threads run in another order each time", len(a) == 512 and a != b and sorted(a) == sorted(b), a)
-
-
-def test_mutants():
-    """The product's own kernels with one fault each, which must be found: see tests/cuda/mutants."""
-    for path in sorted(glob.glob(os.path.join(TOP, "tests/cuda/mutants/*.sed"))):
-        name = os.path.basename(path)[:-4]
-        row, said = read(path).decode().split("\n")[0].lstrip("# ").split(" | ")
-        r = run([os.path.join(O, "watch/mutant", name, "bin/parity"), "quick", row], timeout=300)
-        ok(f"cuda/a fault made in the kernels is found: {name}", r.rc != 0 and said in r.out.decode() + r.err, r)
 
 
 def test_opens():
@@ -178,21 +128,9 @@ def test_train():
            abs(losses("moved")[-1] - z[-1]) < 5e-3 * z[-1], s)
 
 
-def micro_traces():
-    """Tokens of the code of traced.py, each of all processors in some runs; and their vocabulary."""
-    rng = random.Random(4)
-    value = lambda: rng.getrandbits(64) if rng.random() < 0.5 else rng.randrange(300)
-    seqs = traced.stream(*(traced.sequence(a, c, [value() for _ in range(t.count("%"))], n) for n in range(1, 25)
-                           for a, (c, t) in traced.CODE.items()))
-    ok("cuda/vocabulary of micro-traces", run([prog("bb-vocab"), "-n", "400", "-o", at("traced")], seqs).rc == 0)
-    with open(at("traced.bb"), "wb") as f:
-        f.write(run([prog("bb-tok"), "-m", at("traced")], seqs).out)
-    return at("traced.bb"), ("--task", "trex", "--vocab", at("traced"), "--config", SMALL)
-
-
 def test_trex():
     gpu, cpu, model = os.path.join(EMU, "bb-train"), prog("bb-train"), "model.safetensors"
-    tokens, start = micro_traces()
+    tokens, start = os.path.join(FIX, "ttok.bb"), ("--task", "trex", "--vocab", os.path.join(FIX, "tvocab"), "--config", SMALL)
     do = lambda program, folder, *args, **more: train(program, folder, *args, tokens=tokens, start=start, **more)
     a, b, c = do(cpu, "t-cpu"), do(gpu, "t-gpu", "--device", "cuda", "--fp32"), do(gpu, "t-bf16", "--device", "cuda")
     if not ok("cuda/bb-train --task trex --device cuda", a.rc == b.rc == c.rc == 0, f"{a} {b} {c}"):
@@ -218,10 +156,8 @@ def test_trex():
     x, y = losses("t-tuned", "loss"), losses("t-tuned-gpu", "loss")
     ok("cuda/trex: tuned by cosine", a.rc == b.rc == 0 and len(x) == 4 and far(x, y) < 1e-4, f"{a} {b} {x} {y}")
     embed_as_cpu("trex, with values", at("t-cpu"), tokens)
-    plain = run([prog("bb-tok"), "-m", at("traced")], traced.stream(*(traced.sequence(a, c) for a, (c, _) in
-                                                                      traced.CODE.items())))
     with open(at("plain.bb"), "wb") as f:
-        f.write(plain.out)
+        f.write(run([prog("bb-tok"), "-m", os.path.join(FIX, "tvocab"), os.path.join(FIX, "fseq.a.bb")]).out)
     embed_as_cpu("trex, projected, without values", at("t-tuned"), at("plain.bb"))
 
 
@@ -271,55 +207,12 @@ def test_errors():
     ok("cuda/an unknown device", r.rc == 2 and "tpu" in r.err, r)
 
 
-def bench(folder, *args, trouble=None):
-    """scripts/bench/gpu on the emulated device: what it ran and its lines."""
-    r = run([sys.executable, os.path.join(TOP, "scripts/bench/gpu"), "run", "--emulated", "-o", at(folder), *args,
-             os.path.join(FIX, "elf/O0/words.so")], timeout=300, env={"BB_DEVICE": trouble, "O": O} if trouble else {"O": O})
-    path = os.path.join(at(folder), "gpu.jsonl")
-    lines = [json.loads(x) for x in open(path)] if os.path.exists(path) else []
-    return r, {x["section"]: x for x in lines}
-
-
-def test_bench():
-    r, got = bench("bench", "--only", "matmul,packing-12x768,packing-trex8x768,programs,programs-trex,train-6x384,"
-                   "train-trex6x384,embed-12x768,embed-trex8x768")
-    ok("cuda/scripts/bench/gpu runs its sections", r.rc == 0 and [*got] == ["packing-12x768", "packing-trex8x768", "programs",
-       "programs-trex", "matmul", "train-6x384", "train-trex6x384", "embed-12x768", "embed-trex8x768"] and all(x["status"] == "ok" for x in got.values()), f"{r} {got}")
-    t = got.get("train-6x384", {})
-    ok("cuda/scripts/bench/gpu: time by kind of work", t and t["ms"]["products"] > 0 and t["ms"]["attention, backward"] > 0
-       and sum(t["ms"].values()) > 0.3 * 1e3 * t["seconds"] / t["steps"], t)
-    ok("cuda/scripts/bench/gpu: the table", b"training 6x384" in r.out and b"EMULATED" in r.out, r.out)
-    ok("cuda/scripts/bench/gpu: cuBLASLt took all products", t.get("plain") == 0 and b"DOES NOT TAKE" not in r.out, t)
-    t = got.get("train-trex6x384", {})
-    ok("cuda/scripts/bench/gpu: a Trex: time of its LSTM", t and t["ms"]["LSTM"] > 0 and b"training trex6x384" in r.out, t)
-    r, got = bench("bench-aligned", "--only", "train-6x384", trouble="aligned")
-    ok("cuda/a vocabulary of an odd size needs no slow products", r.rc == 0 and "plain" in got["train-6x384"] and
-       got["train-6x384"]["plain"] == 0, f"{r} {got}")
-    r, got = bench("bench-splits", "--only", "embed-12x768", trouble="splits")
-    ok("cuda/sums that are split are no slow products", r.rc == 0 and got["embed-12x768"].get("plain") == 0, f"{r} {got}")
-    r, got = bench("bench-picky", "--only", "embed-12x768", trouble="picky")
-    ok("cuda/scripts/bench/gpu: it says that cuBLASLt took none", r.rc == 0 and got["embed-12x768"]["plain"] > 0 and
-       b"PRODUCTS THAT CUBLASLT DOES NOT TAKE" in r.out, f"{r} {got}")
-    r, got = bench("bench-lost", "--only", "matmul,embed-12x768", trouble="lost:30")
-    ok("cuda/scripts/bench/gpu: a section that dies leaves the others", r.rc == 1 and got["matmul"]["status"] == "ok" and
-       got["embed-12x768"]["status"] == "failed" and "LaunchFailure" in got["embed-12x768"]["why"], f"{r} {got}")
-    r, got = bench("bench-late", "--only", "matmul", "--limit", "1")
-    ok("cuda/scripts/bench/gpu: what there was no time for", r.rc == 1 and "out of time" in got["matmul"]["why"], got)
-    r, got = bench("bench-none", "--only", "device", trouble="none")
-    ok("cuda/scripts/bench/gpu: no device", r.rc == 77 and "no CUDA device" in r.err, r)
-    ok("cuda/scripts/bench/gpu: no such section", bench("bench-bad", "--only", "x")[0].rc == 1)
-
-
 if __name__ == "__main__":
     test_opens()
     test_library()
     test_registers()
-    test_watched()
-    test_mutants()
     test_errors()
     test_embed()
     test_train()
     test_trex()
-    test_bench()
-    test_parity()
     sys.exit(done())
