@@ -56,8 +56,8 @@ struct machine {
 	enum arch a;
 	bool is64, is_big, thumb; /* is_big: data */
 	uc_engine *uc;
-	uc_context *fresh; /* as opened */
-	uc_context *now;   /* MIPS: floating-point registers are read and written in here, */
+	uc_context *fresh;             /* as opened */
+	uc_context *now;               /* scratch: see on_insn and read_reg */
 	size_t float_at[MACHINE_BANK]; /* where each of them lies */
 	struct area area[COUNT_OF(areas)];
 	struct window window[WINDOWS];
@@ -159,7 +159,8 @@ static void on_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t val
 	(void)uc;
 	for (unsigned i = 0; i < size; i++)
 		byte[i] = (uint8_t)(value >> 8 * (w->m->a == ARCH_MIPS ? size - 1 - i : i));
-	memory_write(w->m->memory, w->addr + offset, byte, size);
+	if (!w->m->stopped)
+		memory_write(w->m->memory, w->addr + offset, byte, size);
 }
 
 /* ---- what is different between processors ---- */
@@ -329,7 +330,9 @@ static void on_insn(uc_engine *uc, uint64_t addr, uint32_t size, void *ctx)
 	if (m->next && addr == m->addr[m->next - 1] && p[-1].repeats)
 		return;
 	if (m->next == m->n || addr != m->addr[m->next] || p->kind == PLAN_HOLE) {
+		/* Unicorn may still execute some instructions: what they do is undone. */
 		m->stopped = true;
+		uc_context_save(uc, m->now);
 		uc_emu_stop(uc);
 		return;
 	}
@@ -635,6 +638,8 @@ static void go(struct machine *m)
 	m->translated += MIN(end - from, (size_t)BLOCK);
 	write_conditions(m);
 	e = uc_emu_start(m->uc, m->addr[from] | m->thumb, m->addr[end], 0, 0);
+	if (m->stopped)
+		uc_context_restore(m->uc, m->now);
 	set_right(m);
 	if (m->next == from) /* not even begun */
 		note(m, m->next++);

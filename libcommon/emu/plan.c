@@ -198,6 +198,27 @@ static bool coprocessor_skips(uint32_t w)
 	return false;
 }
 
+/*
+ * Instructions that write the program counter and are no jumps to a decoder, as they are not
+ * predictable: with it as a destination or a base that is written back; and registers of other
+ * modes.
+ */
+static bool arm_strays(uint32_t w)
+{
+	bool base = (w >> 16 & 15) == 15, writes_back = !(w & 1 << 24) || (w & 1 << 21);
+
+	switch (w >> 25 & 7) {
+	case 0: /* the extra loads and stores are here too */
+		return (w >> 12 & 15) == 15 || ((w & 0x90) == 0x90 && base && writes_back);
+	case 1: return (w >> 12 & 15) == 15;
+	case 2:
+	case 3: return (w & 1 << 20 && (w >> 12 & 15) == 15) || (base && writes_back);
+	case 4: return (w & 1 << 20 && w & 1 << 15) || (base && w & 1 << 21) || w & 1 << 22;
+	case 6: return base && (w & 1 << 21); /* of coprocessors, vectors among them */
+	default: return false;
+	}
+}
+
 static bool arm_skips(uint32_t w)
 {
 	if (w >> 28 == 15) { /* cps, setend, rfe, srs; preloads, barriers and SIMD are run */
@@ -218,7 +239,7 @@ static bool arm_skips(uint32_t w)
 	}
 	if ((w & 0x0ff000f0) == 0x07f000f0)
 		return true; /* udf */
-	return coprocessor_skips(w);
+	return arm_strays(w) || coprocessor_skips(w);
 }
 
 static bool thumb_skips(const uint8_t *p, size_t n, enum arch a)
