@@ -34,6 +34,8 @@ COMPILER ?= gcc-12
 TRAIN    ?= $(TRAIN_cross)
 TEST     ?= $(TEST_cross)
 
+FUNCTIONS ?= functions
+
 # Of functions of fewer instructions little can be said; the model sees the first LENGTH tokens.
 LEAST ?= 5
 
@@ -141,6 +143,21 @@ $(OUT)/vectors/sizes/done: $(OUT)/find/named/done $(ARCHS:%=$(OUT)/test/%.fn)
 	$(HERE)trex/sizes <(cat $(OUT)/find/named/*.bb | $(json)) <(cat $(ARCHS:%=$(OUT)/test/%.fn) | $(json)) | \
 		{ $(call split,embedding); }
 
+# What strands compute, of the processors whose instructions have a meaning; and the model that comes with bb.
+$(OUT)/find/shapes/done: $(ARCHS:%=$(OUT)/test/%.fn) $(OUT)/test/chosen.json
+	cat $(ARCHS:%=$(OUT)/test/%.fn) | $(json) | $(bare) | $(BB)bb-cat --from-json function | \
+		$(BB)bb-strands -q --group '{source}' | $(BB)bb-sym -q | $(BB)bb-join --shape | $(json) | \
+		$(HERE)paper/like $(OUT)/test/chosen.json - | { $(call split,sequence); }
+
+$(OUT)/vectors/shapes/done: $(OUT)/find/shapes/done
+	$(call each,shapes,cat)
+
+$(OUT)/vectors/pieces/done: $(OUT)/find/shapes/done
+	$(call each,shapes,$(BB)bb-tok -q -m $(FUNCTIONS))
+
+$(OUT)/vectors/functions/done: $(OUT)/find/shapes/done
+	$(call each,shapes,$(BB)bb-tok -q -m $(FUNCTIONS) | $(BB)bb-embed -q -m $(FUNCTIONS))
+
 # ---- BinBert's encoder on code, from scratch ------------------------------------------------------
 
 train = $(BB)bb-train --seed $(SEED) --device $(DEVICE)
@@ -189,8 +206,9 @@ model: $(OUT)/models/trex-ft/config.json
 
 # ---- results ----------------------------------------------------------------------------------------
 
-METHODS ?= sizes imports words-named words-bare words-traced bert-named bert-bare trex-fs trex-pre trex-ft trex-ft-traced
-measure  = $(if $(filter imports words-%,$1),-m idf)
+METHODS ?= sizes imports words-named words-bare words-traced shapes pieces functions bert-named bert-bare \
+	trex-fs trex-pre trex-ft trex-ft-traced
+measure  = $(if $(filter imports words-% shapes pieces,$1),-m idf)
 
 $(OUT)/results/%.json: $(OUT)/vectors/%/done $(HERE)bench/cross
 	@mkdir -p $(@D)

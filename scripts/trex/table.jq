@@ -1,6 +1,9 @@
 # table.jq: trex.json as Markdown.
 
 def methods: [
+	["functions", "the model that comes with bb, of shapes of strand expressions"],
+	["pieces", "no learning: equal tokens of these shapes, by rarity"],
+	["shapes", "no learning: equal shapes, by rarity"],
 	["trex-ft", "Trex: pre-trained on traces, tuned on code"],
 	["trex-ft-traced", "the same, asked with traces"],
 	["trex-fs", "the same encoder, not pre-trained"],
@@ -26,10 +29,10 @@ def pool: if .pool_min == null then "\(.pool)" else "\(.pool | round)" end;
 def experiment($what; $title):
 	. as $all | (first($all.results[]).result) as $some |
 	"", "## \($title)", "",
-	"\($some["\($what)-100"].queries) queries, in pools of \($some["\($what)-100"] | pool) and \($some["\($what)-1000"] // {pool: 0} | pool).",
-	"", (["", "hit@1", "MRR", "AUC", "hit@1 of 1,000", "MRR"] | head),
+	"Pools of \($some["\($what)-100"] | pool) and \($some["\($what)-1000"] // {pool: 0} | pool).",
+	"", (["", "queries", "hit@1", "MRR", "AUC", "hit@1 of 1,000", "MRR"] | head),
 	(known as [$m, $name] | ($all | lookup($m)) as $r |
-		[$name, ($r["\($what)-100"] | .["hit@1"], .mrr, .auc | digits), ($r["\($what)-1000"] // {} | .["hit@1"], .mrr | digits)] | row);
+		[$name, "\($r["\($what)-100"].queries)", ($r["\($what)-100"] | .["hit@1"], .mrr, .auc | digits), ($r["\($what)-1000"] // {} | .["hit@1"], .mrr | digits)] | row);
 
 # hit@1 by pairs of processors.
 def pairs($method; $title):
@@ -41,7 +44,7 @@ def pairs($method; $title):
 "# Functions across processors and levels", "",
 "Preset \(.preset), seed \(.seed), models of \(.config). Trained on \(.train | join(", ")); tested on \(.test | join(", ")),",
 "each for \(.archs | join(", ")) as \(.cells | join(", ")). Texts on both sides: \(.overlap | add). Without names of imported",
-"functions where nothing else is said.",
+"functions where nothing else is said. Shapes are of those processors whose instructions have a meaning.",
 experiment("arch"; "Another processor, the same level"),
 experiment("level"; "The same processor, another level"),
 experiment("both"; "Another processor and another level"),
