@@ -48,11 +48,11 @@ VOCAB_SIZE_small := 2048
 VOCAB_SIZE_full  := 4096
 RUNS_small       := 1
 RUNS_full        := 3
-PRETRAIN_small   := --lr 1e-3 --epochs 1
+PRETRAIN_small   := --lr 1e-3 --steps 400
 PRETRAIN_full    := --epochs 10
 SIMILAR_small    := --loss infonce
 SIMILAR_full     := --loss cosine
-TUNE_small       := --lr 1e-3 --epochs 2
+TUNE_small       := --lr 1e-3 --steps 300
 TUNE_full        := --epochs 10
 $(foreach v,CONFIG LENGTH VOCAB_SIZE RUNS PRETRAIN SIMILAR TUNE,$(eval $v ?= $$($v_$(PRESET))))
 
