@@ -643,8 +643,11 @@ static void go(struct machine *m)
 	set_right(m);
 	if (m->next == from) /* not even begun */
 		note(m, m->next++);
-	/* Behind all code there is nothing that can be executed, which is no fault. */
-	if (e && !(e == UC_ERR_FETCH_PROT && m->next == m->n))
+	/*
+	 * Behind all code there is nothing that can be executed, which is no fault. After some
+	 * faults of x86 Unicorn stops at the next one without an error.
+	 */
+	if (!m->stopped && (m->next != end || (e && !(e == UC_ERR_FETCH_PROT && m->next == m->n))))
 		m->counts.faulted++;
 }
 

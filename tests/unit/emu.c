@@ -163,8 +163,134 @@ static void test_known(void)
 	}
 }
 
+/* Equal code and state, equal values; another seed or run, others. What ran before does not matter.
+ */
+static void test_state(enum arch a, const char *hex, const char *other, const char *names)
+{
+	struct machine *used = machine_open(a), *fresh = machine_open(a);
+	uint64_t v[3][MOST * ASKED];
+	struct code k, o;
+	size_t n;
+
+	make(&k, a, hex, names);
+	make(&o, a, other, names);
+	n = k.first[k.c.n];
+	CHECK(n > 0);
+	run(used, &o, 7, v[0]);
+	machine_run(used, 7, 2, v[0]);
+	run(used, &k, 9, v[0]);
+	run(fresh, &k, 9, v[1]);
+	CHECK(!memcmp(v[0], v[1], n * sizeof(uint64_t)));
+	machine_run(used, 9, 2, v[1]);
+	machine_run(used, 10, 1, v[2]);
+	CHECK(memcmp(v[0], v[1], n * sizeof(uint64_t)) && memcmp(v[0], v[2], n * sizeof(uint64_t)));
+	machine_run(used, 9, 1, v[1]);
+	CHECK(!memcmp(v[0], v[1], n * sizeof(uint64_t)));
+	machine_close(used);
+	machine_close(fresh);
+}
+
+static void test_states(void)
+{
+	/* mov eax, [rdi]; add [rdi], ecx; mov edx, [rdi]; nop after: writes to memory, flags, x87,
+	 * mxcsr, direction flag */
+	test_state(ARCH_X86_64, "8b07 010f 8b17 660f6fc1 0f94c3 90",
+		"fd 8907 d9e8 d9c0 0fae10 f20f58c1 90", "rax rdx rcx bl xmm0 st(0)");
+	test_state(ARCH_AARCH64, "000040b9 010000b9 1f2003d5",
+		"000000f9 20fc619e e003008b 1f2003d5", "x0 x1 x2 d0");
+	test_state(ARCH_MIPS, "8c820000 ac850004 8c860004 00000000",
+		"ac820000 44820800 00850018 00000000", "$v0 $a2 $f1 $a1");
+	test_state(ARCH_THUMB, "0868 4860 4a68 00bf", "0860 08bf 0121 00bf", "r0 r1 r2 d3");
+}
+
+/* Code that faults again and again, or is long, or lies in any of the areas: an end is reached. */
+static void test_bounds(void)
+{
+	enum { N = MACHINE_INSNS + 1000 };
+	static const size_t sizes[] = {1, 1000, 2047, 2048, 5000, 40000, N};
+	uint8_t *bytes = mem_alloc(N, 2), *len = mem_alloc(N, 1);
+	struct insn *insn = mem_alloc(N, sizeof(*insn));
+	uint32_t *first = mem_zalloc(N + 1, sizeof(*first));
+	struct insn_decoder *d = insn_open(ARCH_X86_64);
+	struct machine *m = machine_open(ARCH_X86_64);
+	struct machine_counts before;
+
+	for (size_t k = 0; k < COUNT_OF(sizes); k++) {
+		size_t n = sizes[k];
+		struct machine_code c = {bytes, insn, n, 0, (const uint8_t[]){0}, first};
+		uint64_t rax;
+
+		for (size_t i = 0; i < n; i++) { /* inc eax */
+			bytes[2 * i] = 0xff;
+			bytes[2 * i + 1] = 0xc0;
+			len[i] = 2;
+		}
+		CHECK(codeseq_decode(d, bytes, len, n, insn) == 0);
+		memset(first, 0, n * sizeof(*first));
+		first[n] = 1; /* the last one asks for rax */
+		before = *machine_counts(m);
+		CHECK(machine_load(m, &c) == 0);
+		machine_run(m, 3, 1, &rax);
+		CHECK(machine_counts(m)->insns - before.insns == n);
+		CHECK(machine_counts(m)->faulted == before.faulted);
+		CHECK(machine_counts(m)->beyond - before.beyond ==
+			(n > MACHINE_INSNS ? n - MACHINE_INSNS : 0));
+	}
+	for (size_t i = 0; i < N; i++) /* xor ecx, ecx; div cl again and again */
+		memcpy(bytes + 2 * i, i ? "\xf6\xf1" : "\x31\xc9", 2);
+	CHECK(codeseq_decode(d, bytes, len, N, insn) == 0);
+	memset(first, 0, (N + 1) * sizeof(*first));
+	before = *machine_counts(m);
+	CHECK(machine_load(m, &(struct machine_code){bytes, insn, N, 0, NULL, first}) == 0);
+	machine_run(m, 3, 1, NULL);
+	CHECK(machine_counts(m)->faulted - before.faulted == MACHINE_FAULTS);
+	CHECK(machine_counts(m)->beyond - before.beyond >= N - MACHINE_INSNS);
+	machine_close(m);
+	insn_close(d);
+	mem_free(bytes);
+	mem_free(len);
+	mem_free(insn);
+	mem_free(first);
+}
+
+static void test_memory(void)
+{
+	struct memory *m = memory_new(), *o = memory_new();
+	uint8_t a[40], b[40], c[40];
+
+	memory_reset(m, 1, 2);
+	memory_reset(o, 1, 2);
+	memory_read(m, 1003, a, sizeof(a));
+	for (unsigned i = sizeof(b); i-- > 0;)
+		memory_read(o, 1003 + i, b + i, 1);
+	CHECK(!memcmp(a, b, sizeof(a)));
+	memory_write(m, 1010, (const uint8_t *)"0123456789abcdefghij", 20);
+	memory_read(m, 1003, c, sizeof(c));
+	CHECK(!memcmp(c, a, 7) && !memcmp(c + 7, "0123456789abcdefghij", 20) &&
+		!memcmp(c + 27, a + 27, 13));
+	memory_write(m, UINT64_MAX - 1, (const uint8_t *)"wrap", 4);
+	memory_read(m, 0, c, 2);
+	CHECK(!memcmp(c, "ap", 2));
+	/* Far more lines than it keeps: no end of memory, and the first ones are still there. */
+	for (uint64_t i = 0; i < 2 * MEMORY_LINES; i++)
+		memory_write(m, 1 << 20 | i * MEMORY_LINE, (const uint8_t *)"x", 1);
+	memory_read(m, 1010, c, 20);
+	CHECK(!memcmp(c, "0123456789abcdefghij", 20));
+	memory_reset(m, 1, 2);
+	memory_read(m, 1003, b, sizeof(b));
+	CHECK(!memcmp(a, b, sizeof(a)));
+	memory_reset(m, 1, 3);
+	memory_read(m, 1003, b, sizeof(b));
+	CHECK(memcmp(a, b, sizeof(a)) != 0);
+	memory_free(m);
+	memory_free(o);
+}
+
 int main(void)
 {
 	test_known();
+	test_states();
+	test_bounds();
+	test_memory();
 	return unit_done();
 }
