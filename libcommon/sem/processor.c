@@ -11,6 +11,7 @@ const struct processor *processor_get(enum arch a)
 {
 	switch (a) {
 	case ARCH_X86_64: return &x86_processor;
+	case ARCH_I386: return &x86_32_processor;
 	case ARCH_AARCH64: return &a64_processor;
 	default: return NULL;
 	}

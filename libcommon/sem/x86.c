@@ -68,7 +68,7 @@ static bool is_referred(const struct step *x, const struct insn_op *o)
 {
 	const struct expr *at = x->s->address;
 
-	if (x->word != 4 || !at || !may_be_referred(o))
+	if (!at || !may_be_referred(o))
 		return false;
 	for (unsigned k = 0; k < x->i->nops; k++)
 		if (x->i->op[k].kind == INSN_OP_IMM && (uint32_t)x->i->op[k].imm == at->val)
@@ -80,11 +80,12 @@ const struct expr *x86_ops_addr(struct step *x, unsigned k)
 {
 	const struct insn_op *o = &x->i->op[k];
 	unsigned size = MIN(o->mem.addr_size ? o->mem.addr_size : x->word, x->word);
-	bool referred = is_referred(x, o);
 	const struct expr *a = NULL, *e;
+	bool referred;
 
 	if (x->addr[k])
 		return x->addr[k];
+	referred = x->word == 4 && is_referred(x, o);
 	if (referred)
 		a = x->s->address;
 	else if (o->mem.base != X86_NOREG)
@@ -392,7 +393,7 @@ const struct processor x86_32_processor = {
 	/* System V ABI of the Intel386, section 2.2: arguments are on the stack. */
 	.kept = {BIT(X86_RBX) | BIT(X86_RBP) | BIT(X86_RSP) | BIT(X86_RSI) | BIT(X86_RDI)},
 	.hidden = {BIT(X86_RIP) | BIT(X86_FLAGS), BIT(X86_FPSW) | BIT(X86_MXCSR)},
-	.frame = {BIT(X86_RSP)},
+	.frame = {BIT(X86_RSP) | BIT(X86_RBP)},
 	.vec_count = PROCESSOR_NOREG,
 	.implicit = true,
 	.step = x86_step,

@@ -106,6 +106,13 @@ void x86_flow_lahf(struct step *x);
 void x86_flow_sahf(struct step *x);
 void x86_flow_pushf(struct step *x);
 void x86_flow_popf(struct step *x);
+/* x86_decimal.c: what only 32-bit code has. */
+void x86_decimal_ascii(struct step *x);  /* arg: 1: aas */
+void x86_decimal_packed(struct step *x); /* arg: 1: das */
+void x86_decimal_base(struct step *x);   /* arg: 0 aam, 1 aad */
+void x86_decimal_salc(struct step *x);
+void x86_decimal_pusha(struct step *x); /* arg: bytes of a register */
+void x86_decimal_popa(struct step *x);
 /* x86_shift.c: shifts, rotations, bits. */
 void x86_shift_shift(struct step *x);  /* arg: EXPR_SHL, EXPR_LSHR, EXPR_ASHR */
 void x86_shift_rotate(struct step *x); /* arg: EXPR_ROL, EXPR_ROR */

@@ -50,6 +50,13 @@ static const struct x86_op table[X86_MN_COUNT] = {
 	[X86_MULX] = {x86_int_mulx, 0}, [X86_DIV] = {x86_int_div, 0}, [X86_IDIV] = {x86_int_div, 1},
 	[X86_XADD] = {x86_int_xadd, 0}, [X86_CMPXCHG] = {x86_int_cmpxchg, 0},
 	[X86_CMPXCHG8B] = {x86_int_cmpxchg_pair, 4}, [X86_CMPXCHG16B] = {x86_int_cmpxchg_pair, 8},
+	/* of 32-bit code alone */
+	[X86_AAA] = {x86_decimal_ascii, 0}, [X86_AAS] = {x86_decimal_ascii, 1},
+	[X86_DAA] = {x86_decimal_packed, 0}, [X86_DAS] = {x86_decimal_packed, 1},
+	[X86_AAM] = {x86_decimal_base, 0}, [X86_AAD] = {x86_decimal_base, 1},
+	[X86_SALC] = {x86_decimal_salc, 0},
+	[X86_PUSHAL] = {x86_decimal_pusha, 4}, [X86_PUSHAW] = {x86_decimal_pusha, 2},
+	[X86_POPAL] = {x86_decimal_popa, 4}, [X86_POPAW] = {x86_decimal_popa, 2},
 	/* shifts and bits */
 	[X86_SHL] = {x86_shift_shift, EXPR_SHL}, [X86_SAL] = {x86_shift_shift, EXPR_SHL},
 	[X86_SHR] = {x86_shift_shift, EXPR_LSHR}, [X86_SAR] = {x86_shift_shift, EXPR_ASHR},

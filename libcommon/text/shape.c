@@ -42,7 +42,8 @@ static bool is_large(struct word w)
 /* Stack and frame pointers of all processors. */
 static bool is_frame(struct word w)
 {
-	return is(w, "rbp") || is(w, "rsp") || is(w, "sp") || is(w, "x29");
+	return is(w, "rbp") || is(w, "rsp") || is(w, "ebp") || is(w, "esp") || is(w, "sp") ||
+	       is(w, "x29");
 }
 
 /* `* ( rbp )` or `* ( rsp add 8 )` from its `*` to its `)`, or no word. */

@@ -149,7 +149,7 @@ def test_eval():
     test = ["4839f7", "7702"]  # cmp rdi, rsi; ja
     ok("strands/--eval of conditions", [values(test, f"rdi={k},rsi=5") for k in (4, 6)] == [["0 ne 0"], ["1 ne 0"]],
        [values(test, f"rdi={k},rsi=5") for k in (4, 6)])
-    for bad in ("", "rdi", "rdi=", "rdi=5,", "rdi=5x", "edi=5", "?=5", "*=1", "*5", "*5=", "rdi=18446744073709551616", "=1"):
+    for bad in ("", "rdi", "rdi=", "rdi=5,", "rdi=5x", "dil=5", "?=5", "*=1", "*5", "*5=", "rdi=18446744073709551616", "=1"):
         ok(f"strands/--eval '{bad}'", run([prog("bb-sym"), "--eval", bad], b"").rc == 2)
     ok("strands/--eval with --prove", run([prog("bb-sym"), "--prove", "--eval", "rdi=1"], b"").rc == 2)
 
@@ -185,13 +185,16 @@ def test_across():
     a64 = function([["020840b9", "5f240071", "48000054"], ["010000f9", "a0008052", "00000094"],
                     ["00686138", "c0035fd6"]], [(5, 2, "puts")], arch="aarch64")
     sets = []
-    for functions in [x86], [a64]:
+    # cmp dword ptr [edi + 8], 9; ja | mov [edi], esi; push 5; call puts | movzx eax, byte ptr [edi + esi]; ret
+    i386 = function([["837f0809", "7710"], ["8937", "6a05", "e800000000"], ["0fb60437", "c3"]], [(4, 2, "puts")],
+                    arch="i386")
+    for functions in [x86], [a64], [i386]:
         r = run([prog("bb-sym")], run([prog("bb-strands")], stream(functions)).out)
         r = run([prog("bb-join"), "--shape"], r.out)
         sets += [json.loads(line) for line in run([prog("bb-cat"), "-j"], r.out).out.splitlines()]
     want = sorted(["* ( v0 add 8 ) ugt 9", "* ( v0 ) = v1", "puts ( 5 )", "0 Concat * ( v0 add v1 )"])
-    ok("strands/equal shapes across processors", [sorted(s["exprs"]) for s in sets] == [want, want] and
-       [s["arch"] for s in sets] == ["x86-64", "aarch64"], sets)
+    ok("strands/equal shapes across processors", [sorted(s["exprs"]) for s in sets] == [want] * 3 and
+       [s["arch"] for s in sets] == ["x86-64", "aarch64", "i386"], sets)
     both = run([prog("bb-sym")], run([prog("bb-strands"), "-t", "1"], stream([x86, a64, x86])).out)
     got = [json.loads(line)["exprs"] for line in run([prog("bb-cat"), "-j"], both.out).out.splitlines()]
     ok("strands/processors by turns", len(got) == 12 and got[:4] == got[8:] and got[4] == ["* ( x0 add 8 ) ugt 9"], got)
@@ -199,6 +202,22 @@ def test_across():
     ok("strands/--coverage of two processors", "instructions 15  without semantics 0" in last, last)
     got = [e for s in pipe([a64], ["-u", "block"], sym=["--eval", "x0=8,*16=12"]) for e in s["exprs"]]
     ok("strands/--eval of AArch64", got[0] == "1 ne 0", got)
+    got = [e for s in pipe([i386], ["-u", "block"], sym=["--eval", "edi=8,*16=12"]) for e in s["exprs"]]
+    ok("strands/--eval of i386", got[0] == "1 ne 0", got)
+
+
+def test_got():
+    """References of 32-bit code say where operands relative to the GOT are, or what an immediate is."""
+    # lea eax, [ebx - 8] | mov eax, [ebx - 12] | mov eax, [ebx + ecx*4 - 16] | mov dword ptr [esi], 0x8049000
+    # | mov eax, [ecx + 0x8049000] | mov eax, [ecx*4 + 0x8049000] | mov eax, gs:[20]
+    code = [["8d43f8"], ["8b43f4"], ["8b448bf0"], ["c70600900408"], ["8b8100900408"], ["8b048d00900408"],
+            ["65a114000000"]]
+    f = function(code, [(0, 4, "a"), (1, 6, "b"), (2, 4, "c"), (3, 4, "d"), (4, 4, "e"), (5, 4, "f")], arch="i386")
+    f["refs"]["target"] = ["0x804a000", "0x804b000", "0x804c000"] + ["0x8049000"] * 3
+    got = [e for s in pipe([f], ["-u", "block"]) for e in s["exprs"]]
+    ok("strands/relative to the GOT", got == ["eax = 134520832", "eax = 134524928", "eax = * ( ( 4 mul ecx ) add 134529024 )",
+                                              "* ( esi ) = 134516736", "eax = * ( ecx add 134516736 )",
+                                              "eax = * ( ( 4 mul ecx ) add 134516736 )", "eax = * ( gs add 20 )"], got)
 
 
 def test_corpus():
@@ -222,5 +241,6 @@ if __name__ == "__main__":
     test_eval()
     test_architectures()
     test_across()
+    test_got()
     test_corpus()
     sys.exit(done())

@@ -30,6 +30,9 @@ int main(void)
 	/* the same of AArch64, whose low parts have no names of their own */
 	CHECK(is("* ( sp add 12 ) = 1 add * ( x29 add -24 )", "1 add v0"));
 	CHECK(is("x0 = 0 Concat x0 [7:0]", "0 Concat v0"));
+	/* and of i386 */
+	CHECK(is("* ( esp add 12 ) = 1 add * ( ebp add -24 )", "1 add v0"));
+	CHECK(is("eax = al Concat ecx [3:0]", "v0 Concat v1 [3:0]"));
 	CHECK(is("x0 = 0 Concat x1 [15:0] Concat x2 [9:2]", "0 Concat v0 Concat v1 [9:2]"));
 	CHECK(is("q0 = 0 Concat q1 [63:0]", "0 Concat v0 [63:0]"));
 	/* other memory stays memory, also where it is assigned to */

@@ -193,8 +193,9 @@ static const struct defuse_output *find_output(
 static void step(struct ctx *c, struct defuse *d, const struct block *b, size_t i)
 {
 	struct expr_pool *p = defuse_pool(d);
-	const struct expr *rip = expr_add(
-		p, expr_input(p, c->cpu->input + c->cpu->pc, 64), expr_const(p, 64, b->next[i]));
+	const struct expr *rip =
+		expr_add(p, expr_input(p, c->cpu->input + c->cpu->pc, 8 * c->cpu->word),
+			expr_const(p, 8 * c->cpu->word, b->next[i]));
 	bool goes_on = defuse_step(d, &b->insn[i], rip, false);
 
 	(void)goes_on;
@@ -399,6 +400,9 @@ int main(int argc, char **argv)
 	use(&c, ARCH_AARCH64);
 	c.file = "a64-strands.txt";
 	golden_run("tests/golden/a64-strands.txt", ':', c.dec, golden_case, &c);
+	use(&c, ARCH_I386);
+	c.file = "i386-strands.txt";
+	golden_run("tests/golden/i386-strands.txt", ':', c.dec, golden_case, &c);
 	if (argc > 1)
 		for (int i = 1; i < argc; i++)
 			check_program(&c, argv[i]);
@@ -408,6 +412,8 @@ int main(int argc, char **argv)
 	use(&c, ARCH_X86_64);
 	check_random(&c);
 	use(&c, ARCH_AARCH64);
+	check_random(&c);
+	use(&c, ARCH_I386);
 	check_random(&c);
 	printf("%lu instructions, %lu blocks, %lu strands, %lu values\n", c.insns, c.blocks,
 		c.strands, c.values);

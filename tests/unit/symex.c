@@ -1,6 +1,6 @@
 /*
  * symex.c: the representative sets of tests/golden/symex.txt, the rows of the paper's Table 1 among
- * them, and of a64-symex.txt; hashes; bounds.
+ * them, of a64-symex.txt and i386-symex.txt; hashes; bounds.
  */
 #include "sem/symex.h"
 
@@ -182,6 +182,11 @@ int main(void)
 	golden_run("tests/golden/a64-symex.txt", '=', d, golden_case,
 		&(struct cases){x, "a64-symex.txt"});
 	random_code(x, d, processor_get(ARCH_AARCH64));
+	symex_use(x, processor_get(ARCH_I386));
+	CHECK(insn_use(d, ARCH_I386) == 0);
+	golden_run("tests/golden/i386-symex.txt", '=', d, golden_case,
+		&(struct cases){x, "i386-symex.txt"});
+	random_code(x, d, processor_get(ARCH_I386));
 	symex_free(x);
 	insn_close(d);
 	return unit_done();
