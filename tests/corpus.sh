@@ -2,23 +2,7 @@
 # scripts/corpus.mk with a project of one file, without network: what it builds, says and leaves alone.
 #
 #	tests/corpus.sh BIN-FOLDER
-set -eu
-export LC_ALL=C
-top=$(cd "$(dirname "$0")/.." && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
-
-check() { # check WHAT COMMAND...: the command succeeds
-	what=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "failed: $what" >&2
-	fi
-}
+. "$(dirname "$0")/lib/begin.sh"
 
 gcc=gcc-$(gcc -dumpversion | cut -d. -f1)
 command -v "$gcc" >/dev/null || gcc=gcc
@@ -101,5 +85,4 @@ check "environment" [ "$(cat "$a/work/elf/toy/$gcc-O3/build/where")" = \
 corpus "$b" LEVELS=O1 -n
 check "make -n builds nothing" [ ! -e "$b/elf/toy/$gcc-O1" ]
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+finish

@@ -2,25 +2,8 @@
 # The small programs of scripts/paper on examples checked by hand, and all experiments on a toy corpus.
 #
 #	tests/paper.sh BIN-FOLDER
-set -eu
-export LC_ALL=C
-bin=$(cd "$1" && pwd)
-paper=$(cd "$(dirname "$0")/../scripts/paper" && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
-passed=0 failed=0
-
-check() { # check WHAT COMMAND...: the command succeeds
-	what=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "failed: $what" >&2
-	fi
-}
+. "$(dirname "$0")/lib/begin.sh"
+paper=$top/scripts/paper
 
 # token NAME OPT ID[,ID...]: tokens of a function of as many instructions, as bb-cat -j prints them
 n=0
@@ -138,5 +121,4 @@ cksum <out-paper/paper.json >before
 paper
 check "paper: made once" sh -c "cksum <out-paper/paper.json | cmp -s - before"
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+finish

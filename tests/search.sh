@@ -2,31 +2,7 @@
 # Searching and evaluating on examples small enough to be checked by hand.
 #
 #	tests/search.sh BIN-FOLDER
-set -eu
-export LC_ALL=C
-bin=$(cd "$1" && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
-passed=0 failed=0
-
-check() { # check WHAT COMMAND...: the command succeeds
-	what=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "failed: $what" >&2
-	fi
-}
-
-status() { # status N COMMAND...: exits with N
-	want=$1 got=0
-	shift
-	"$@" >out 2>err || got=$?
-	[ "$got" = "$want" ]
-}
+. "$(dirname "$0")/lib/begin.sh"
 
 is() { # is WHAT: the file "got" is the file "want"
 	check "$1" cmp -s want got
@@ -473,5 +449,4 @@ check "says so" grep -q "'embedding' have nothing for --by code" err
 check "--by" status 2 bb uniq --by name seq.bb
 check "--memory" status 2 bb uniq -m 0 seq.bb
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+finish

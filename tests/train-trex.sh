@@ -3,31 +3,8 @@
 # does not depend on threads or batches, is tuned on code alone, and refuses what does not fit.
 #
 #	tests/train-trex.sh BIN-FOLDER
-set -eu
-bin=$(cd "$1" && pwd)
-src=$(cd "$(dirname "$0")/corpus" && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
-passed=0 failed=0
-
-check() { # check WHAT COMMAND...: the command succeeds
-	what=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "failed: $what" >&2
-	fi
-}
-
-status() { # status N COMMAND...: exits with N
-	want=$1 got=0
-	shift
-	"$@" >out 2>err || got=$?
-	[ "$got" = "$want" ]
-}
+. "$(dirname "$0")/lib/begin.sh"
+src=$top/tests/corpus
 
 same() {
 	cmp -s "$1/$3" "$2/$3"
@@ -221,5 +198,4 @@ cp pre/model.safetensors liar/model.safetensors
 check "no projection in the file" status 1 "$bin/bb-embed" -m liar code.tok
 check "named" grep -q projection err
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+finish

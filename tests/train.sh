@@ -3,30 +3,7 @@
 # kills, does not depend on threads or batches, refuses what does not fit.
 #
 #	tests/train.sh BIN-FOLDER
-set -eu
-bin=$(cd "$1" && pwd)
-dir=$(mktemp -d)
-trap "rm -rf $dir" EXIT
-cd "$dir"
-passed=0 failed=0
-
-check() { # check WHAT COMMAND...: the command succeeds
-	what=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "failed: $what" >&2
-	fi
-}
-
-status() { # status N COMMAND...: exits with N
-	want=$1 got=0
-	shift
-	"$@" >out 2>err || got=$?
-	[ "$got" = "$want" ]
-}
+. "$(dirname "$0")/lib/begin.sh"
 
 same() {
 	cmp -s "$1/$3" "$2/$3"
@@ -274,5 +251,4 @@ head -c 5000 one/model.safetensors >broken/model.safetensors
 check "truncated weights" status 1 "$bin/bb-embed" -m broken groups.tok
 check "named" grep -q model.safetensors err
 
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+finish

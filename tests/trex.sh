@@ -3,25 +3,8 @@
 # three processors.
 #
 #	tests/trex.sh BIN-FOLDER
-set -eu
-export LC_ALL=C
-bin=$(cd "$1" && pwd)
-scripts=$(cd "$(dirname "$0")/../scripts" && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
-passed=0 failed=0
-
-check() { # check WHAT COMMAND...: the command succeeds
-	what=$1
-	shift
-	if "$@"; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "failed: $what" >&2
-	fi
-}
+. "$(dirname "$0")/lib/begin.sh"
+scripts=$top/scripts
 
 # ---- a toy corpus ----
 
@@ -104,5 +87,4 @@ check "trex: made once" sh -c "cksum <out/trex.json | cmp -s - before"
 check "trex: no corpus" sh -c "! make -s -f '$scripts/trex.mk' BB='$bin/' CORPUS=none OUT=none >log 2>&1"
 check "trex: no corpus: named" grep -q 'none: nothing of' log
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish
