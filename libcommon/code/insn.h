@@ -175,6 +175,8 @@ struct insn {
 	uint8_t lane;     /* bytes of a lane of the mask */
 	uint8_t bcast;    /* not 0: the memory operand is one element, taken that many times */
 	uint8_t rounding; /* enum insn_rounding */
+	/* Thumb: 0, or of an it block: its condition in the upper 4 bits, and 1. */
+	uint8_t it;
 };
 
 struct insn_decoder;

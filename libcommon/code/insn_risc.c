@@ -202,7 +202,8 @@ static int decode(
 	size_t left = i->len;
 	uint64_t addr = 0;
 
-	*out = (struct insn){.len = i->len, .flow = i->flow, .cc = X86_CC_NONE, .pred = 255};
+	*out = (struct insn){
+		.len = i->len, .flow = i->flow, .cc = X86_CC_NONE, .pred = 255, .it = it};
 	for (size_t k = i->len; k--;)
 		out->word = out->word << 8 | p[k];
 	if (i->op == RISC_IF)

@@ -2,10 +2,13 @@
 #include "sem/processor.h"
 
 #include "sem/a64.h"
+#include "sem/arm.h"
 #include "sem/state.h"
 #include "sem/x86.h"
 
-static const struct processor *const rows[] = {&x86_processor, &a64_processor, &x86_32_processor};
+/* By their `input`. */
+static const struct processor *const rows[] = {
+	&x86_processor, &a64_processor, &x86_32_processor, [4] = &arm_processor};
 
 const struct processor *processor_get(enum arch a)
 {
@@ -13,6 +16,7 @@ const struct processor *processor_get(enum arch a)
 	case ARCH_X86_64: return &x86_processor;
 	case ARCH_I386: return &x86_32_processor;
 	case ARCH_AARCH64: return &a64_processor;
+	case ARCH_THUMB: return &arm_processor;
 	default: return NULL;
 	}
 }
@@ -21,7 +25,7 @@ const struct processor *processor_of(unsigned input)
 {
 	unsigned row = input / PROCESSOR_INPUTS;
 
-	return rows[row < COUNT_OF(rows) ? row : 0];
+	return rows[row < COUNT_OF(rows) && rows[row] ? row : 0];
 }
 
 const char *processor_input_name(unsigned n)

@@ -127,8 +127,28 @@ static void add_strand(struct slice *s, const struct candidate *c, size_t words,
 	s->strand[s->nstrands++] = t;
 }
 
-/* The stretch of n instructions that was stepped; its first one is number `offset` of the block. */
-static void slice_stretch(struct slice *s, size_t n, size_t offset)
+/* An instruction of an it block stays with the others, and with the `it`: whether it has to. */
+static bool join(const struct insn *insn, size_t n, uint64_t *set)
+{
+	bool changed = false;
+
+	for (size_t i = 1; i < n; i++) {
+		uint64_t a = UINT64_C(1) << (i - 1) % 64, b = UINT64_C(1) << i % 64;
+
+		if (!insn[i].it || !(set[(i - 1) / 64] & a) == !(set[i / 64] & b))
+			continue;
+		set[(i - 1) / 64] |= a;
+		set[i / 64] |= b;
+		changed = true;
+	}
+	return changed;
+}
+
+/*
+ * The stretch of n instructions that was stepped, from insn on; its first one is number `offset` of
+ * the block.
+ */
+static void slice_stretch(struct slice *s, const struct insn *insn, size_t n, size_t offset)
 {
 	const struct defuse_output *out;
 	size_t nout = defuse_outputs(s->du, &out), words = (n + 63) / 64;
@@ -141,7 +161,9 @@ static void slice_stretch(struct slice *s, size_t n, size_t offset)
 
 		memset(c->set, 0, words * sizeof(*c->set));
 		defuse_seeds(s->du, &out[i], c->set);
-		defuse_close(s->du, c->set);
+		do
+			defuse_close(s->du, c->set);
+		while (join(insn, n, c->set));
 		while (!c->set[top - 1])
 			top--;
 		c->last = (uint32_t)(64 * top - 1 - (size_t)__builtin_clzll(c->set[top - 1]));
@@ -180,7 +202,7 @@ size_t slice_block(struct slice *s, const struct insn *insn, size_t n, bool tail
 				expr_const(p, bits, next));
 		goes_on = defuse_step(s->du, &insn[i], rip, tail_call && i + 1 == n);
 		if (!goes_on || i + 1 == n) {
-			slice_stretch(s, i + 1 - start, start);
+			slice_stretch(s, insn + start, i + 1 - start, start);
 			start = i + 1;
 		}
 	}

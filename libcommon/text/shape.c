@@ -43,7 +43,7 @@ static bool is_large(struct word w)
 static bool is_frame(struct word w)
 {
 	return is(w, "rbp") || is(w, "rsp") || is(w, "ebp") || is(w, "esp") || is(w, "sp") ||
-	       is(w, "x29");
+	       is(w, "x29") || is(w, "r7");
 }
 
 /* `* ( rbp )` or `* ( rsp add 8 )` from its `*` to its `)`, or no word. */

@@ -184,17 +184,20 @@ def test_across():
     # ldr w2, [x0, 8]; cmp w2, 9; b.hi | str x1, [x0]; mov w0, 5; bl puts | ldrb w0, [x0, x1]; ret
     a64 = function([["020840b9", "5f240071", "48000054"], ["010000f9", "a0008052", "00000094"],
                     ["00686138", "c0035fd6"]], [(5, 2, "puts")], arch="aarch64")
+    # ldr r2, [r0, 8]; cmp r2, 9; bhi | str r1, [r0]; movs r0, 5; bl puts | ldrb r0, [r0, r1]; bx lr
+    thumb = function([["8268", "092a", "03d8"], ["0160", "0520", "00f000f8"], ["405c", "7047"]],
+                     [(5, 2, "puts")], arch="thumb")
     sets = []
     # cmp dword ptr [edi + 8], 9; ja | mov [edi], esi; push 5; call puts | movzx eax, byte ptr [edi + esi]; ret
     i386 = function([["837f0809", "7710"], ["8937", "6a05", "e800000000"], ["0fb60437", "c3"]], [(4, 2, "puts")],
                     arch="i386")
-    for functions in [x86], [a64], [i386]:
+    for functions in [x86], [a64], [i386], [thumb]:
         r = run([prog("bb-sym")], run([prog("bb-strands")], stream(functions)).out)
         r = run([prog("bb-join"), "--shape"], r.out)
         sets += [json.loads(line) for line in run([prog("bb-cat"), "-j"], r.out).out.splitlines()]
     want = sorted(["* ( v0 add 8 ) ugt 9", "* ( v0 ) = v1", "puts ( 5 )", "0 Concat * ( v0 add v1 )"])
-    ok("strands/equal shapes across processors", [sorted(s["exprs"]) for s in sets] == [want] * 3 and
-       [s["arch"] for s in sets] == ["x86-64", "aarch64", "i386"], sets)
+    ok("strands/equal shapes across processors", [sorted(s["exprs"]) for s in sets] == [want] * 4 and
+       [s["arch"] for s in sets] == ["x86-64", "aarch64", "i386", "thumb"], sets)
     both = run([prog("bb-sym")], run([prog("bb-strands"), "-t", "1"], stream([x86, a64, x86])).out)
     got = [json.loads(line)["exprs"] for line in run([prog("bb-cat"), "-j"], both.out).out.splitlines()]
     ok("strands/processors by turns", len(got) == 12 and got[:4] == got[8:] and got[4] == ["* ( x0 add 8 ) ugt 9"], got)
@@ -204,6 +207,11 @@ def test_across():
     ok("strands/--eval of AArch64", got[0] == "1 ne 0", got)
     got = [e for s in pipe([i386], ["-u", "block"], sym=["--eval", "edi=8,*16=12"]) for e in s["exprs"]]
     ok("strands/--eval of i386", got[0] == "1 ne 0", got)
+    # cmp r0, 3; itte hi; movhi r1, 4; addhi r1, r2; movls r1, r0; str r1, [r3]
+    code = function([["0328", "86bf", "0421", "8918", "0146", "1960"]], arch="thumb")
+    got = pipe([code])
+    ok("strands/an it block is kept together", [s["exprs"] for s in got] == [
+        ["* ( r3 ) = ite ( r0 ult 4 , r0 , 4 add r2 )"]], got)
 
 
 def test_got():

@@ -88,5 +88,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	check_block(ARCH_X86_64, data, n);
 	check_block(ARCH_AARCH64, data, n);
 	check_block(ARCH_I386, data, n);
+	check_block(ARCH_THUMB, data, n);
 	return 0;
 }

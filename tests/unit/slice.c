@@ -415,6 +415,8 @@ int main(int argc, char **argv)
 	check_random(&c);
 	use(&c, ARCH_I386);
 	check_random(&c);
+	use(&c, ARCH_THUMB);
+	check_random(&c);
 	printf("%lu instructions, %lu blocks, %lu strands, %lu values\n", c.insns, c.blocks,
 		c.strands, c.values);
 	CHECK(c.strands > 1000);

@@ -187,6 +187,9 @@ int main(void)
 	golden_run("tests/golden/i386-symex.txt", '=', d, golden_case,
 		&(struct cases){x, "i386-symex.txt"});
 	random_code(x, d, processor_get(ARCH_I386));
+	symex_use(x, processor_get(ARCH_THUMB));
+	CHECK(insn_use(d, ARCH_THUMB) == 0);
+	random_code(x, d, processor_get(ARCH_THUMB));
 	symex_free(x);
 	insn_close(d);
 	return unit_done();
