@@ -31,10 +31,10 @@ static bool begins(const char *mn, const char *const *list, size_t n)
 static bool accumulates(const char *mn)
 {
 	static const char *const begin[] = {"aes", "cdp", "sha", "smlal", "smlsl", "umaal", "umlal",
-		"vaba", "vacc", "vbif", "vbit", "vbsl", "vcmla", "vdot", "vfma", "vfms", "vfnm",
-		"vmla", "vmls", "vnml", "vpadal", "vqdmlal", "vqdmlsl", "vqrdml", "vrsra", "vsdot",
-		"vsli", "vsmmla", "vsra", "vsri", "vswp", "vtbx", "vtrn", "vudot", "vummla",
-		"vusdot", "vusmmla", "vuzp", "vzip"};
+		"vaba", "vacc", "vbic.i", "vbif", "vbit", "vbsl", "vcmla", "vcvtb.f16", "vcvtt.f16",
+		"vdot", "vfma", "vfms", "vfnm", "vmla", "vmls", "vnml", "vorr.i", "vpadal",
+		"vqdmlal", "vqdmlsl", "vqrdml", "vrsra", "vsdot", "vsli", "vsmmla", "vsra", "vsri",
+		"vswp", "vtbx", "vtrn", "vudot", "vummla", "vusdot", "vusmmla", "vuzp", "vzip"};
 
 	return begins(mn, begin, COUNT_OF(begin));
 }
