@@ -37,7 +37,7 @@ static const uint8_t quick_one[256] = {
 	N,N,N,N,N,N,N,N, N,N,N,N,N,N,N,N,
 	N,N,S,M,S,S,P,S, Z,MZ,B,MB,N,N,N,N,
 	B,B,B,B,B,B,B,B, B,B,B,B,B,B,B,B,
-	MB,MZ,B,MB,M,M,M,M, M,M,M,M,M,M,M,S, /* 80 */
+	MB,MZ,MB,MB,M,M,M,M, M,M,M,M,M,M,M,S, /* 80 */
 	N,N,N,N,N,N,N,N, N,N,N,N,N,N,N,N,
 	S,S,S,S,N,N,N,N, B,Z,N,N,N,N,N,N,
 	B,B,B,B,B,B,B,B, V,V,V,V,V,V,V,V,

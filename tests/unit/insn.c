@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "code/insn.h"
+#include "code/x86_fields.h"
 #include "tests/unit.h"
 
 #define x86_reg capstone_x86_reg
@@ -228,6 +229,27 @@ static void opcodes(struct insn_decoder *d)
 	CHECK(differ == 0);
 }
 
+/* The layout of instructions, by the quick way that 16 bytes allow and by the whole one. */
+static void layouts(int (*get)(struct x86_fields *f, const uint8_t *p, size_t n))
+{
+	static const char *const before[] = {
+		"", "\x66", "\xf2", "\xf3", "\x48", "\x0f", "\x66\x0f", "\xf2\x0f", "\xf3\x0f"};
+	struct rng g = rng_new(7, 0);
+
+	for (size_t k = 0; k < COUNT_OF(before) * 256 * 64; k++) {
+		size_t n = strlen(before[k / 64 / 256]);
+		struct x86_fields quick, whole;
+		uint8_t p[16];
+
+		for (unsigned i = 0; i < sizeof(p); i++)
+			p[i] = (uint8_t)rng_u32(&g);
+		memcpy(p, before[k / 64 / 256], n);
+		p[n] = (uint8_t)(k / 64);
+		if (get(&whole, p, 15) == 0)
+			CHECK(get(&quick, p, 16) == 0 && !memcmp(&quick, &whole, sizeof(quick)));
+	}
+}
+
 /* Random bytes, each tried again with other bytes in the places where numbers stand. */
 static void random_bytes(struct insn_decoder *d)
 {
@@ -410,6 +432,8 @@ int main(void)
 	programs(d);
 	opcodes(d);
 	random_bytes(d);
+	layouts(x86_fields_get);
+	layouts(x86_fields_get32);
 	rows(d);
 	insn_close(d);
 	return unit_done();
