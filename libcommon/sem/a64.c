@@ -287,18 +287,6 @@ static const char *reg_name(struct insn_reg r)
 	return r.id == A64_PC && r.size == 8 ? "pc" : "?";
 }
 
-static const char *flag_name(unsigned f)
-{
-	static const char *const name[X86_FLAG_COUNT] = {
-		[X86_CF] = "c", [X86_ZF] = "z", [X86_SF] = "n", [X86_OF] = "v"};
-
-	return name[f] ? name[f] : "?";
-}
-
-#define EIGHT(r, n)                                                                    \
-	[r] = (n), [(r) + 1] = (n), [(r) + 2] = (n), [(r) + 3] = (n), [(r) + 4] = (n), \
-	[(r) + 5] = (n), [(r) + 6] = (n), [(r) + 7] = (n)
-
 const struct processor a64_processor = {
 	.input = PROCESSOR_INPUTS,
 	.word = 8,
@@ -307,13 +295,14 @@ const struct processor a64_processor = {
 	.fp = 29,
 	.vec = A64_V0,
 	.nvec = 32,
-	.size = {EIGHT(0, 8), EIGHT(8, 8), EIGHT(16, 8), EIGHT(24, 8), EIGHT(A64_V0, 16),
-		EIGHT(A64_V0 + 8, 16), EIGHT(A64_V0 + 16, 16),
-		EIGHT(A64_V0 + 24, 16), [A64_PC] = 8},
+	.size = {PROCESSOR_EIGHT(0, 8), PROCESSOR_EIGHT(8, 8), PROCESSOR_EIGHT(16, 8),
+		PROCESSOR_EIGHT(24, 8), PROCESSOR_EIGHT(A64_V0, 16),
+		PROCESSOR_EIGHT(A64_V0 + 8, 16), PROCESSOR_EIGHT(A64_V0 + 16, 16),
+		PROCESSOR_EIGHT(A64_V0 + 24, 16), [A64_PC] = 8},
 	/* Procedure Call Standard for the Arm 64-bit Architecture, section 6.1. */
-	.kept = {UINT64_C(0x7ff) << 19 | UINT64_C(1) << A64_SP | UINT64_C(0xff) << (A64_V0 + 8)},
+	.kept = {UINT64_C(0x7ff) << 19 | PROCESSOR_BIT(A64_SP) | UINT64_C(0xff) << (A64_V0 + 8)},
 	.hidden = {0, 1},
-	.frame = {UINT64_C(1) << A64_SP | UINT64_C(1) << 29},
+	.frame = {PROCESSOR_BIT(A64_SP) | PROCESSOR_BIT(29)},
 	.nargs = 8,
 	.arg = {0, 1, 2, 3, 4, 5, 6, 7},
 	.nvec_args = 8,
@@ -325,5 +314,5 @@ const struct processor a64_processor = {
 	.use = use,
 	.is_half = is_half,
 	.reg_name = reg_name,
-	.flag_name = flag_name,
+	.flag_name = processor_nzcv_name,
 };

@@ -238,18 +238,6 @@ static const char *reg_name(struct insn_reg r)
 	return r.size == 8 ? name[0][d] : "?";
 }
 
-static const char *flag_name(unsigned f)
-{
-	static const char *const name[X86_FLAG_COUNT] = {
-		[X86_CF] = "c", [X86_ZF] = "z", [X86_SF] = "n", [X86_OF] = "v"};
-
-	return name[f] ? name[f] : "?";
-}
-
-#define EIGHT(r, n)                                                                    \
-	[r] = (n), [(r) + 1] = (n), [(r) + 2] = (n), [(r) + 3] = (n), [(r) + 4] = (n), \
-	[(r) + 5] = (n), [(r) + 6] = (n), [(r) + 7] = (n)
-
 const struct processor arm_processor = {
 	.input = 4 * PROCESSOR_INPUTS,
 	.word = 4,
@@ -258,12 +246,13 @@ const struct processor arm_processor = {
 	.fp = 7,
 	.vec = ARM_D0,
 	.nvec = 32,
-	.size = {EIGHT(0, 4), EIGHT(8, 4), [ARM_FPSCR] = 4, EIGHT(ARM_D0, 8), EIGHT(ARM_D0 + 8, 8),
-		EIGHT(ARM_D0 + 16, 8), EIGHT(ARM_D0 + 24, 8)},
+	.size = {PROCESSOR_EIGHT(0, 4), PROCESSOR_EIGHT(8, 4), [ARM_FPSCR] = 4,
+		PROCESSOR_EIGHT(ARM_D0, 8), PROCESSOR_EIGHT(ARM_D0 + 8, 8),
+		PROCESSOR_EIGHT(ARM_D0 + 16, 8), PROCESSOR_EIGHT(ARM_D0 + 24, 8)},
 	/* Procedure Call Standard for the Arm Architecture, sections 6.1 and 7.1. */
-	.kept = {UINT64_C(0xff) << 4 | UINT64_C(1) << ARM_SP | UINT64_C(0xff) << (ARM_D0 + 8)},
-	.hidden = {UINT64_C(1) << ARM_PC | UINT64_C(1) << ARM_FPSCR},
-	.frame = {UINT64_C(1) << ARM_SP | UINT64_C(1) << 7},
+	.kept = {UINT64_C(0xff) << 4 | PROCESSOR_BIT(ARM_SP) | UINT64_C(0xff) << (ARM_D0 + 8)},
+	.hidden = {PROCESSOR_BIT(ARM_PC) | PROCESSOR_BIT(ARM_FPSCR)},
+	.frame = {PROCESSOR_BIT(ARM_SP) | PROCESSOR_BIT(7)},
 	.nargs = 4,
 	.arg = {0, 1, 2, 3},
 	.nvec_args = 8,
@@ -274,5 +263,5 @@ const struct processor arm_processor = {
 	.callee = callee,
 	.use = use,
 	.reg_name = reg_name,
-	.flag_name = flag_name,
+	.flag_name = processor_nzcv_name,
 };

@@ -10,6 +10,14 @@
 static const struct processor *const rows[] = {
 	&x86_processor, &a64_processor, &x86_32_processor, [4] = &arm_processor};
 
+const char *processor_nzcv_name(unsigned f)
+{
+	static const char *const name[X86_FLAG_COUNT] = {
+		[X86_CF] = "c", [X86_ZF] = "z", [X86_SF] = "n", [X86_OF] = "v"};
+
+	return name[f] ? name[f] : "?";
+}
+
 const struct processor *processor_get(enum arch a)
 {
 	switch (a) {

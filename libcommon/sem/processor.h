@@ -67,6 +67,16 @@ struct processor {
 	const char *(*flag_name)(unsigned flag);
 };
 
+/* For rows: register r and those behind it; its bit in one of the words of a set. */
+#define PROCESSOR_TWO(r, n)     [r] = (n), [(r) + 1] = (n)
+#define PROCESSOR_FOUR(r, n)    PROCESSOR_TWO(r, n), PROCESSOR_TWO((r) + 2, n)
+#define PROCESSOR_EIGHT(r, n)   PROCESSOR_FOUR(r, n), PROCESSOR_FOUR((r) + 4, n)
+#define PROCESSOR_SIXTEEN(r, n) PROCESSOR_EIGHT(r, n), PROCESSOR_EIGHT((r) + 8, n)
+#define PROCESSOR_BIT(r)        (UINT64_C(1) << (r) % 64)
+
+/* "n", "z", "c", "v": flag_name of Arm's processors. */
+const char *processor_nzcv_name(unsigned f);
+
 /* The row; NULL for a processor without semantics. */
 const struct processor *processor_get(enum arch a);
 /* The row whose input this is; x86-64's for a number that is none. */

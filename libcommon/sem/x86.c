@@ -341,12 +341,6 @@ static const char *flag_name(unsigned f)
 	return name[f];
 }
 
-#define BIT(r)        (UINT64_C(1) << (r) % 64)
-#define TWO(r, n)     [r] = (n), [(r) + 1] = (n)
-#define FOUR(r, n)    TWO(r, n), TWO((r) + 2, n)
-#define EIGHT(r, n)   FOUR(r, n), FOUR((r) + 4, n)
-#define SIXTEEN(r, n) EIGHT(r, n), EIGHT((r) + 8, n)
-
 const struct processor x86_processor = {
 	.input = 0,
 	.word = 8,
@@ -356,15 +350,19 @@ const struct processor x86_processor = {
 	.vec = X86_V0,
 	.nvec = 32,
 	/* A segment register stands for the segment's base. */
-	.size = {SIXTEEN(X86_RAX, 8), [X86_RIP] = 8, FOUR(X86_ES, 8), TWO(X86_FS, 8),
-		SIXTEEN(X86_V0, 64), SIXTEEN(X86_V0 + 16, 64), EIGHT(X86_ST0, 10),
-		EIGHT(X86_MM0, 8), EIGHT(X86_K0, 8), SIXTEEN(X86_CR0, 8), SIXTEEN(X86_DR0, 8),
-		FOUR(X86_BND0, 16), FOUR(X86_FPSW, 4)},
+	.size = {PROCESSOR_SIXTEEN(X86_RAX, 8), [X86_RIP] = 8, PROCESSOR_FOUR(X86_ES, 8),
+		PROCESSOR_TWO(X86_FS, 8), PROCESSOR_SIXTEEN(X86_V0, 64),
+		PROCESSOR_SIXTEEN(X86_V0 + 16, 64), PROCESSOR_EIGHT(X86_ST0, 10),
+		PROCESSOR_EIGHT(X86_MM0, 8), PROCESSOR_EIGHT(X86_K0, 8),
+		PROCESSOR_SIXTEEN(X86_CR0, 8), PROCESSOR_SIXTEEN(X86_DR0, 8),
+		PROCESSOR_FOUR(X86_BND0, 16), PROCESSOR_FOUR(X86_FPSW, 4)},
 	/* System V ABI, section 3.2. */
-	.kept = {BIT(X86_RBX) | BIT(X86_RBP) | BIT(X86_RSP) | BIT(X86_R12) | BIT(X86_R13) |
-		 BIT(X86_R14) | BIT(X86_R15)},
-	.hidden = {BIT(X86_RIP) | BIT(X86_FLAGS), BIT(X86_FPSW) | BIT(X86_MXCSR)},
-	.frame = {BIT(X86_RSP)},
+	.kept = {PROCESSOR_BIT(X86_RBX) | PROCESSOR_BIT(X86_RBP) | PROCESSOR_BIT(X86_RSP) |
+		 PROCESSOR_BIT(X86_R12) | PROCESSOR_BIT(X86_R13) | PROCESSOR_BIT(X86_R14) |
+		 PROCESSOR_BIT(X86_R15)},
+	.hidden = {PROCESSOR_BIT(X86_RIP) | PROCESSOR_BIT(X86_FLAGS),
+		PROCESSOR_BIT(X86_FPSW) | PROCESSOR_BIT(X86_MXCSR)},
+	.frame = {PROCESSOR_BIT(X86_RSP)},
 	.nargs = 6,
 	.arg = {X86_RDI, X86_RSI, X86_RDX, X86_RCX, X86_R8, X86_R9},
 	.nvec_args = 8,
@@ -387,13 +385,17 @@ const struct processor x86_32_processor = {
 	.fp = X86_RBP,
 	.vec = X86_V0,
 	.nvec = 8,
-	.size = {EIGHT(X86_RAX, 4), [X86_RIP] = 4, FOUR(X86_ES, 4), TWO(X86_FS, 4),
-		EIGHT(X86_V0, 64), EIGHT(X86_ST0, 10), EIGHT(X86_MM0, 8), EIGHT(X86_K0, 8),
-		EIGHT(X86_CR0, 4), EIGHT(X86_DR0, 4), FOUR(X86_BND0, 16), FOUR(X86_FPSW, 4)},
+	.size = {PROCESSOR_EIGHT(X86_RAX, 4), [X86_RIP] = 4, PROCESSOR_FOUR(X86_ES, 4),
+		PROCESSOR_TWO(X86_FS, 4), PROCESSOR_EIGHT(X86_V0, 64), PROCESSOR_EIGHT(X86_ST0, 10),
+		PROCESSOR_EIGHT(X86_MM0, 8), PROCESSOR_EIGHT(X86_K0, 8),
+		PROCESSOR_EIGHT(X86_CR0, 4), PROCESSOR_EIGHT(X86_DR0, 4),
+		PROCESSOR_FOUR(X86_BND0, 16), PROCESSOR_FOUR(X86_FPSW, 4)},
 	/* System V ABI of the Intel386, section 2.2: arguments are on the stack. */
-	.kept = {BIT(X86_RBX) | BIT(X86_RBP) | BIT(X86_RSP) | BIT(X86_RSI) | BIT(X86_RDI)},
-	.hidden = {BIT(X86_RIP) | BIT(X86_FLAGS), BIT(X86_FPSW) | BIT(X86_MXCSR)},
-	.frame = {BIT(X86_RSP) | BIT(X86_RBP)},
+	.kept = {PROCESSOR_BIT(X86_RBX) | PROCESSOR_BIT(X86_RBP) | PROCESSOR_BIT(X86_RSP) |
+		 PROCESSOR_BIT(X86_RSI) | PROCESSOR_BIT(X86_RDI)},
+	.hidden = {PROCESSOR_BIT(X86_RIP) | PROCESSOR_BIT(X86_FLAGS),
+		PROCESSOR_BIT(X86_FPSW) | PROCESSOR_BIT(X86_MXCSR)},
+	.frame = {PROCESSOR_BIT(X86_RSP) | PROCESSOR_BIT(X86_RBP)},
 	.vec_count = PROCESSOR_NOREG,
 	.implicit = true,
 	.step = x86_step,

@@ -9,6 +9,9 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bbtest import O, TOP, done, filters, ok, prog, run
 
+TOP_NAMES = {"Makefile", "README.md", "LICENSE", "filters", "libcommon", "formats", "scripts", "tests", "man", "models",
+             ".ci", ".clang-format", ".gitignore"}
+
 # What each part may include, besides itself.
 MAY = {
     "base": [],
@@ -170,10 +173,21 @@ def test_cddl():
        "write it anew: bb-cat --cddl > formats/bb.cddl")
 
 
+def tracked():
+    """The files that git keeps; none outside a checkout."""
+    said = subprocess.run(["git", "-C", TOP, "ls-files"], capture_output=True, text=True).stdout
+    return [f for f in said.split("\n") if f]
+
+
+def test_top():
+    """Nothing lies at the top but what bb(7) says."""
+    odd = sorted({f.split("/")[0] for f in tracked()} - TOP_NAMES)
+    ok("tree/top", not odd, odd)
+
+
 def test_text():
     """No trailing blanks, no paths of one machine, no files that nobody can read in one sitting."""
-    tracked = subprocess.run(["git", "-C", TOP, "ls-files"], capture_output=True, text=True).stdout.split("\n")
-    files = [f for f in tracked if f] or sources()
+    files = tracked() or sources()
     bad = []
     for path in files:
         if not re.search(r"\.([ch157]|cu|py|mk|md)$|Makefile$", path) or not os.path.exists(os.path.join(TOP, path)):
@@ -195,5 +209,6 @@ if __name__ == "__main__":
     test_links()
     test_pages()
     test_cddl()
+    test_top()
     test_text()
     sys.exit(done())

@@ -17,28 +17,11 @@ from transformers import (AutoModel, AutoModelForSequenceClassification, AutoMod
                           BertConfig, BertForPreTraining, BertForSequenceClassification,
                           BertForTokenClassification)
 
-O = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("O", "build")
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from against import O, TOP, build, check, finish
+
 BB = os.path.join(O, "bin")
 STEPS = 20
-failed = 0
-
-
-def check(what, value, limit):
-    global failed
-    ok = value <= limit
-    failed += not ok
-    print(f"{'ok  ' if ok else 'FAIL'} {what}: {value:.3g} (limit {limit:g})")
-
-
-def build(folder):
-    exe = os.path.join(folder, "nn_dump")
-    subprocess.run(
-        ["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-pthread", "-I" + TOP,
-         "-I" + os.path.join(TOP, "libcommon"), os.path.join(TOP, "tests/peers/nn_dump.c"),
-         os.path.join(O, "libbb.a"), "-Wl,--as-needed", "-ljansson", "-ldnnl", "-lgomp",
-         "-lxxhash", "-lbsd", "-lm", "-o", exe], check=True)
-    return exe
 
 
 def batch(vocab, lengths):
@@ -306,5 +289,4 @@ with tempfile.TemporaryDirectory() as folder:
     compare_classifier(folder, exe, BertForTokenClassification, 5, small, [1, 7, 33, 64, 20])
     folders(folder)
     shipped(folder)
-print("failed" if failed else "all within limits")
-sys.exit(failed > 0)
+finish()

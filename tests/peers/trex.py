@@ -16,32 +16,15 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig
 
-O = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("O", "build"))
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+from against import O, TOP, build, check, finish
+
 os.environ.setdefault("BB", O + "/bin")
 sys.path.append(os.path.join(TOP, "scripts/bench"))
 
 import trex_peer as peer
 
 STEPS, ARCHITECTURES, OPERANDS = 20, 5, 7
-failed = 0
-
-
-def check(what, value, limit):
-    global failed
-    ok = value <= limit
-    failed += not ok
-    print(f"{'ok  ' if ok else 'FAIL'} {what}: {value:.3g} (limit {limit:g})")
-
-
-def build(folder):
-    exe = os.path.join(folder, "trex_dump")
-    subprocess.run(
-        ["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-pthread", "-I" + TOP,
-         "-I" + os.path.join(TOP, "libcommon"), os.path.join(TOP, "tests/peers/nn_dump.c"),
-         os.path.join(O, "libbb.a"), "-Wl,--as-needed", "-ljansson", "-ldnnl", "-lgomp",
-         "-lxxhash", "-lbsd", "-lm", "-o", exe], check=True)
-    return exe
 
 
 def batch(vocab, lengths):
@@ -173,5 +156,4 @@ with tempfile.TemporaryDirectory() as folder:
     pretraining(folder, exe, "even", dict(vocab_size=1000, hidden_size=192, num_hidden_layers=4, num_attention_heads=3,
                 intermediate_size=768, max_position_embeddings=512), [12, 127, 31, 33, 200, 64, 5, 90])
     projection(folder, exe, odd, [1, 7, 33, 64, 20])
-print("failed" if failed else "all within limits")
-sys.exit(failed > 0)
+finish()

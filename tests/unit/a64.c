@@ -5,13 +5,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unicorn/unicorn.h>
 
 #include "base/rng.h"
 #include "sem/a64.h"
 #include "sem/eval.h"
 #include "sem/print.h"
-#include "tests/unit.h"
+#include "tests/emulated.h"
 
 enum {
 	CASES = 3000, /* of each row below, if the command line does not say */
@@ -36,13 +35,6 @@ struct row {
 	uint32_t clear; /* bits that are 0, so that addresses stay near */
 	unsigned kind;
 };
-
-/* What Unicorn does not give back is not our leak. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:libunicorn";
-}
 
 static const struct row rows[] = {
 	{"mrs, msr nzcv", 0xffdfffe0, 0xd51b4200, 0, 0},
@@ -158,13 +150,6 @@ static void load(void *ctx, uint64_t addr, unsigned n, uint8_t *out)
 		t->missed = true;
 }
 
-static void check_uc(uc_err e)
-{
-	CHECK(e == UC_ERR_OK);
-	if (e != UC_ERR_OK)
-		fprintf(stderr, "%s\n", uc_strerror(e));
-}
-
 static void set_up(struct test *t)
 {
 	struct rng r;
@@ -262,26 +247,9 @@ static uint64_t value(struct test *t, const struct expr *e, uint64_t *high)
 	return out[0];
 }
 
-static bool is_nan(uint64_t v, unsigned bits)
-{
-	return bits == 64 ? (v << 1) > UINT64_C(0xffe0000000000000)
-			  : ((uint32_t)v << 1) > 0xff000000u;
-}
-
-/* The same, or NaN at the same places. */
 static bool agrees(const struct row *row, uint64_t a, uint64_t b)
 {
-	if (a == b || !(row->kind & FLOATS))
-		return a == b;
-	if (is_nan(a, 64) && is_nan(b, 64))
-		return true;
-	for (unsigned i = 0; i < 64; i += 32) {
-		uint32_t x = (uint32_t)(a >> i), y = (uint32_t)(b >> i);
-
-		if (x != y && !(is_nan(x, 32) && is_nan(y, 32)))
-			return false;
-	}
-	return true;
+	return row->kind & FLOATS ? same_floats(a, b) : a == b;
 }
 
 /* What is different after the case: its register, or -1. */

@@ -6,13 +6,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unicorn/unicorn.h>
 
 #include "base/rng.h"
 #include "sem/arm.h"
 #include "sem/eval.h"
 #include "sem/print.h"
-#include "tests/unit.h"
+#include "tests/emulated.h"
 
 enum {
 	CASES = 2000, /* of each row below, if the command line does not say */
@@ -44,13 +43,6 @@ struct row {
 	uint32_t regs;  /* bit n: bits n to n + 3 are a register, neither sp nor pc */
 	uint32_t clear; /* bits that are 0 */
 };
-
-/* What Unicorn does not give back is not our leak. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:libunicorn";
-}
 
 enum { N = 1 << 16, M = 1 << 0, D = 1 << 8, T = 1 << 12 };
 
@@ -201,13 +193,6 @@ static void load(void *ctx, uint64_t addr, unsigned n, uint8_t *out)
 		memcpy(out, t->before.ram + (addr - RAM), n);
 	else
 		t->missed = true;
-}
-
-static void check_uc(uc_err e)
-{
-	CHECK(e == UC_ERR_OK);
-	if (e != UC_ERR_OK)
-		fprintf(stderr, "%s\n", uc_strerror(e));
 }
 
 static void put_registers(struct test *t)

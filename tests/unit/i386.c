@@ -7,12 +7,11 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unicorn/unicorn.h>
 
 #include "base/rng.h"
 #include "sem/eval.h"
 #include "sem/x86.h"
-#include "tests/unit.h"
+#include "tests/emulated.h"
 
 enum {
 	CASES = 4000, /* of each row below */
@@ -42,13 +41,6 @@ struct row {
 	unsigned kind;
 	int8_t reg; /* of the modrm byte, or -1: any */
 };
-
-/* What Unicorn does not give back is not our leak. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:libunicorn";
-}
 
 static const struct row rows[] = {
 	{"arithmetic", 0, 0x00, 0x3f, MODRM,
@@ -149,13 +141,6 @@ static void load(void *ctx, uint64_t addr, unsigned n, uint8_t *out)
 		memcpy(out, t->before.ram + (addr - RAM), n);
 	else
 		t->missed = true;
-}
-
-static void check_uc(uc_err e)
-{
-	CHECK(e == UC_ERR_OK);
-	if (e != UC_ERR_OK)
-		fprintf(stderr, "%s\n", uc_strerror(e));
 }
 
 /* The second instruction is not executed. */
@@ -409,26 +394,9 @@ static bool is_unknown(struct test *t, const struct expr *e)
 	return t->unknown[e->id];
 }
 
-static bool is_nan(uint64_t v, unsigned bits)
-{
-	return bits == 64 ? (v << 1) > UINT64_C(0xffe0000000000000)
-			  : ((uint32_t)v << 1) > 0xff000000u;
-}
-
-/* The same, or NaN at the same places. */
 static bool agrees(const struct row *row, uint64_t a, uint64_t b)
 {
-	if (a == b || !(row->kind & FLOATS))
-		return a == b;
-	if (is_nan(a, 64) && is_nan(b, 64))
-		return true;
-	for (unsigned i = 0; i < 64; i += 32) {
-		uint32_t x = (uint32_t)(a >> i), y = (uint32_t)(b >> i);
-
-		if (x != y && !(is_nan(x, 32) && is_nan(y, 32)))
-			return false;
-	}
-	return true;
+	return row->kind & FLOATS ? same_floats(a, b) : a == b;
 }
 
 /* What is different after the case: its register, or -1. */
